@@ -1,0 +1,126 @@
+"""What the caller is told: the decision in the words of the interface."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.core.decide import Decision
+from chalicelib.core.instants import format_instant
+from chalicelib.core.policy import BASE_TIER
+from chalicelib.core.pricing import total_minor
+from chalicelib.core.situation import Situation
+from chalicelib.core.tokens import SigningKeys, sign
+
+QUOTE = "quote"
+
+
+def build_answer(
+    situation: Situation, decision: Decision, *, policy_hash: str, keys: SigningKeys
+) -> dict[str, Any]:
+    """The body of ``POST /v1/decisions``."""
+    answer: dict[str, Any] = {
+        "decision_id": situation.decision_id,
+        f"{situation.subject.kind}_id": situation.subject.id,
+        "degraded": False,
+        "segment": {
+            "name": decision.scores.segment,
+            "model": decision.scores.model,
+            "fallback": decision.scores.fallback,
+        },
+        "scores": {
+            "churn": decision.scores.churn,
+            "expected_orders": decision.scores.expected_orders,
+        },
+        "price": _price(situation, decision, keys),
+        "offers": [
+            {
+                "action": offer.action,
+                "code": offer.code,
+                "kind": offer.kind,
+                "value": offer.value,
+                "expires_at": format_instant(offer.expires_at),
+            }
+            for offer in decision.offers
+        ],
+        "reasons": [
+            {"action": c.action, "outcome": c.outcome, "layer": c.layer, "reason": c.reason}
+            for c in decision.candidates
+        ],
+        "experiment": {"holdout": decision.holdout, "arms": {}},
+        "policy": policy_hash,
+        "expires_at": format_instant(decision.quote_expires_at),
+    }
+    return answer
+
+
+def _price(situation: Situation, decision: Decision, keys: SigningKeys) -> dict[str, Any] | None:
+    if not situation.lines:
+        return None
+    return {
+        "tier": decision.tier,
+        "reason": decision.price_reason,
+        "mode": decision.mode,
+        "currency": situation.context.currency,
+        "disclosures": list(decision.disclosures),
+        "lines": [
+            {
+                "sku": line.sku,
+                "quantity": line.quantity,
+                "base_unit_price": line.base_unit_price_minor,
+                "unit_price": line.unit_price_minor,
+                **({} if line.reason is None else {"reason": line.reason}),
+            }
+            for line in decision.lines
+        ],
+        "total": total_minor(decision.lines),
+        "quote": sign(keys, purpose=QUOTE, payload=quote_payload(situation, decision)),
+    }
+
+
+def quote_payload(situation: Situation, decision: Decision) -> dict[str, Any]:
+    """What a quote promises: these lines at these prices until then."""
+    return {
+        "d": situation.decision_id,
+        "c": situation.context.currency,
+        "l": [[line.sku, line.quantity, line.unit_price_minor] for line in decision.lines],
+        "t": total_minor(decision.lines),
+        "x": decision.quote_expires_at,
+    }
+
+
+def degraded_answer(
+    situation: Situation, *, policy_hash: str, model: str, unknown_segment: str, expires_at: int
+) -> dict[str, Any]:
+    """What a checkout is told when storage did not answer: its own prices, no offer, no quote."""
+    lines = situation.lines
+    price = {
+        "tier": BASE_TIER,
+        "reason": "degraded",
+        "mode": None,
+        "currency": situation.context.currency,
+        "disclosures": [],
+        "lines": [
+            {
+                "sku": line.sku,
+                "quantity": line.quantity,
+                "base_unit_price": line.unit_price_minor,
+                "unit_price": line.unit_price_minor,
+            }
+            for line in lines
+        ],
+        "total": sum(line.quantity * line.unit_price_minor for line in lines),
+        "quote": None,
+    }
+    return {
+        "decision_id": situation.decision_id,
+        f"{situation.subject.kind}_id": situation.subject.id,
+        "degraded": True,
+        "segment": {"name": unknown_segment, "model": model, "fallback": True},
+        "scores": {"churn": None, "expected_orders": None},
+        "price": price if lines else None,
+        "offers": [],
+        "reasons": [],
+        "experiment": {"holdout": False, "arms": {}},
+        "policy": policy_hash,
+        "expires_at": format_instant(expires_at),
+    }

@@ -1,0 +1,120 @@
+"""Every action as a candidate, and the layer that removed it: engagement policy in its order.
+
+Eligibility (may they ever have it), applicability (is it relevant now), suitability (is it right
+for them), contact policy (was it said too often), arbitration (what is worth most).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from chalicelib.core.policy import Action, Policy
+from chalicelib.core.scores import Scores
+from chalicelib.core.situation import Situation
+
+Layer = Literal[
+    "experiment",
+    "eligibility",
+    "applicability",
+    "suitability",
+    "contact_policy",
+    "arbitration",
+    "session",
+    "fallback",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What became of one action, in which layer and why."""
+
+    action: str
+    outcome: Literal["chosen", "rejected"]
+    layer: Layer
+    reason: str
+
+
+def removed(action: Action, situation: Situation, scores: Scores) -> Candidate | None:
+    """The first layer that says no; None when the action survives to arbitration."""
+    for layer, ask in (
+        ("eligibility", _ineligible),
+        ("applicability", _inapplicable),
+        ("suitability", _unsuitable),
+        ("contact_policy", _over_contacted),
+    ):
+        reason = ask(action, situation, scores)
+        if reason is not None:
+            return Candidate(action.id, "rejected", layer, reason)  # type: ignore[arg-type]
+    return None
+
+
+def _ineligible(action: Action, situation: Situation, scores: Scores) -> str | None:
+    if situation.opted_out:
+        return "opted_out"
+    if action.segments and scores.segment not in action.segments:
+        return "segment_not_allowed"
+    if action.offer is not None and not situation.switches.offers:
+        return "offers_switched_off"
+    if "mail" in action.placements and action.mail is not None and situation.placement != "checkout":
+        return _unmailable(action, situation)
+    return None
+
+
+def _unmailable(action: Action, situation: Situation) -> str | None:
+    if action.mail is None or action.mail.purpose == "transactional":
+        return None if situation.permissions.has_address else "no_address"
+    if not situation.permissions.has_address:
+        return "no_address"
+    return None if situation.permissions.agrees_to(action.mail.purpose) else "no_consent"
+
+
+def _inapplicable(action: Action, situation: Situation, _: Scores) -> str | None:
+    if situation.trigger is not None and situation.trigger not in action.triggers:
+        return "not_triggered"
+    if action.min_cart_minor:
+        cart_minor = sum(line.quantity * line.unit_price_minor for line in situation.lines)
+        if cart_minor < action.min_cart_minor:
+            return "cart_below_minimum"
+    return None
+
+
+def _unsuitable(action: Action, _: Situation, scores: Scores) -> str | None:
+    if action.min_churn is not None:
+        if scores.churn is None:
+            return "no_propensity"
+        if scores.churn < action.min_churn:
+            return "churn_below_threshold"
+    if action.max_expected_orders is not None:
+        if scores.expected_orders is None:
+            return "no_propensity"
+        if scores.expected_orders > action.max_expected_orders:
+            return "would_buy_anyway"
+    return None
+
+
+def _over_contacted(action: Action, situation: Situation, _: Scores) -> str | None:
+    return "contacted_recently" if action.id in situation.contacted else None
+
+
+def arbitrate(
+    policy: Policy, situation: Situation, scores: Scores, *, holdout: bool
+) -> tuple[tuple[Action, ...], tuple[Candidate, ...]]:
+    """Rank what survives by priority and keep the best; ties go to the earlier in the document."""
+    survivors: list[Action] = []
+    candidates: list[Candidate] = []
+    for action in policy.actions_at(situation.placement):
+        if holdout:
+            candidates.append(Candidate(action.id, "rejected", "experiment", "global_holdout"))
+        elif (gone := removed(action, situation, scores)) is not None:
+            candidates.append(gone)
+        else:
+            survivors.append(action)
+    survivors.sort(key=lambda action: -action.priority)
+    chosen = tuple(survivors[: policy.offers_per_decision])
+    candidates += [Candidate(a.id, "chosen", "arbitration", "highest_priority") for a in chosen]
+    candidates += [
+        Candidate(a.id, "rejected", "arbitration", "lower_priority")
+        for a in survivors[policy.offers_per_decision :]
+    ]
+    return chosen, tuple(candidates)

@@ -1,0 +1,43 @@
+"""One way to write a JSON value, so that equal values have equal bytes and equal hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+_encode = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+).encode
+
+
+def canonical_json(value: Any) -> bytes:
+    """Serialise with sorted keys, no spaces, UTF-8, shortest round-trip floats.
+
+    Raises ValueError on NaN and infinities.
+    """
+    return _encode(value).encode()
+
+
+def sha256_hex(data: bytes) -> str:
+    """The SHA-256 of ``data`` as 64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def content_hash(value: Any) -> str:
+    """Name a JSON value by its content: ``sha256:`` and 64 hex digits."""
+    return "sha256:" + sha256_hex(canonical_json(value))
+
+
+def short_hash(*parts: str, digits: int = 32) -> str:
+    """A stable id from its parts; the separator cannot occur in a part unescaped by length.
+
+    Each part is prefixed by its length, so ("ab", "c") and ("a", "bc") differ.
+    """
+    material = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(material.encode()).hexdigest()[:digits]
+
+
+def share_of(*parts: str) -> float:
+    """A uniform number in [0, 1) from stable ids: the only randomness that decisions use."""
+    return int(short_hash(*parts, digits=13), 16) / 16**13

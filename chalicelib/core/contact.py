@@ -1,0 +1,160 @@
+"""How a customer can be reached and what they agreed to; each field knows when it was said.
+
+Fields join one by one: the later statement wins, ties go to the greater value, so the order of
+arrival does not matter. Columns of ``customers/`` files that are no contact field are supplied
+features and stand apart from folded facts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from chalicelib.core.errors import BadInput
+from chalicelib.core.subject import Subject
+
+PURPOSES = ("transactional", "marketing_email", "profiling", "personalised_pricing")
+TEXT_FIELDS = ("email", "first_name", "country", "region", "time_zone")
+CONSENT_PREFIX = "consent_"
+LONGEST_TEXT = 320  # the longest address that SMTP can carry (RFC 5321, 64 + 1 + 255)
+MOST_SUPPLIED = 64
+_COUNTRY = re.compile(r"[A-Z]{2}\Z")
+_REGION = re.compile(r"[A-Z0-9]{1,3}\Z")
+# Shape only; whether the mail system can use the address is settled when it is sent to.
+_EMAIL = re.compile(r"[^@\s\x00-\x1f<>\",;:]+@[^@\s\x00-\x1f<>\",;:]+\.[^@\s.]+\Z")
+_TIME_ZONE = re.compile(r"[A-Za-z_]+(/[A-Za-z0-9_+\-]+){0,2}\Z")
+_SUPPLIED_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
+
+Scalar = str | float | bool
+
+
+class Stamped(NamedTuple):
+    """A value and the moment it was said."""
+
+    value: Any
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContactChange:
+    """What one message or row says: contact fields, consents and supplied features."""
+
+    fields: Mapping[str, Stamped] = field(default_factory=dict)
+    supplied: Mapping[str, Stamped] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Everything ever said, joined field by field; consents are fields ``consent_<purpose>``."""
+
+    subject: Subject
+    fields: Mapping[str, Stamped] = field(default_factory=dict)
+    supplied: Mapping[str, Stamped] = field(default_factory=dict)
+
+    def text(self, name: str) -> str | None:
+        """The value of a text field, None when it was never said."""
+        stamped = self.fields.get(name)
+        return None if stamped is None else stamped.value
+
+    def consent(self, purpose: str) -> bool | None:
+        """True or False as last said, None when the customer never said."""
+        stamped = self.fields.get(CONSENT_PREFIX + purpose)
+        return None if stamped is None else bool(stamped.value)
+
+
+def join_contact(contact: Contact, change: ContactChange | Contact) -> Contact:
+    """Join a change; the same change twice, or in another order, gives the same contact."""
+    return Contact(
+        contact.subject,
+        fields=_join(contact.fields, change.fields),
+        supplied=_join(contact.supplied, change.supplied),
+    )
+
+
+def _join(ours: Mapping[str, Stamped], theirs: Mapping[str, Stamped]) -> Mapping[str, Stamped]:
+    joined = dict(ours)
+    for name, said in theirs.items():
+        known = joined.get(name)
+        if known is None or (said.at, str(said.value)) > (known.at, str(known.value)):
+            joined[name] = said
+    return joined
+
+
+def check_field(name: str, value: object, *, field: str) -> Scalar:
+    """Return the value that a contact field stores; raises BadInput naming ``field``."""
+    if name.startswith(CONSENT_PREFIX):
+        if name.removeprefix(CONSENT_PREFIX) not in PURPOSES:
+            raise BadInput.of(field, f"names no purpose; purposes are {', '.join(PURPOSES)}")
+        if not isinstance(value, bool):
+            raise BadInput.of(field, "must be true or false")
+        return value
+    if not isinstance(value, str) or not value.isprintable() or not value.strip():
+        raise BadInput.of(field, "must be text without control characters")
+    if len(value) > LONGEST_TEXT:
+        raise BadInput.of(field, f"must be at most {LONGEST_TEXT} characters")
+    value = value.strip()
+    match name:
+        case "email" if not _EMAIL.match(value):
+            raise BadInput.of(field, "must be one e-mail address such as name@example.com")
+        case "country" if not _COUNTRY.match(value):
+            raise BadInput.of(field, "must be an ISO 3166-1 alpha-2 code such as US")
+        case "region" if not _REGION.match(value):
+            raise BadInput.of(field, "must be the subdivision part of ISO 3166-2, such as NY")
+        case "time_zone" if not _TIME_ZONE.match(value):
+            raise BadInput.of(field, "must be an IANA time zone such as Europe/Berlin")
+    return value
+
+
+def check_supplied(name: str, value: object, *, field: str) -> Scalar:
+    """Return the value of a supplied feature; raises BadInput naming ``field``."""
+    if not _SUPPLIED_NAME.match(name):
+        raise BadInput.of(field, "must be named in lower_snake_case, at most 64 characters")
+    if isinstance(value, bool | str):
+        if isinstance(value, str) and len(value) > LONGEST_TEXT:
+            raise BadInput.of(field, f"must be at most {LONGEST_TEXT} characters")
+        return value
+    if isinstance(value, int | float) and value == value and abs(value) <= 1e15:  # noqa: PLR0124
+        return value
+    raise BadInput.of(field, "must be text, true, false or a finite number")
+
+
+# Segment's reserved traits, and what they are called here.
+_TRAITS = {"email": "email", "firstName": "first_name", "first_name": "first_name",
+           "country": "country", "region": "region", "timeZone": "time_zone",
+           "time_zone": "time_zone", "timezone": "time_zone"}  # fmt: skip
+
+
+def change_from_traits(traits: Mapping[str, Any], *, at: int) -> ContactChange:
+    """Read the traits of an "identify"; traits that Segue has no use for are left alone.
+
+    Segment's ``address`` trait may carry country and region. Raises BadInput naming the trait.
+    """
+    fields: dict[str, Stamped] = {}
+    address = traits.get("address")
+    sources = [("traits.address", address)] if isinstance(address, dict) else []
+    for prefix, source in [*sources, ("traits", traits)]:
+        for trait, value in source.items():
+            name = _TRAITS.get(trait, trait if trait.startswith(CONSENT_PREFIX) else None)
+            if name is not None and value is not None:
+                fields[name] = Stamped(check_field(name, value, field=f"{prefix}.{trait}"), at)
+    return ContactChange(fields=fields)
+
+
+def contact_to_json(contact: Contact) -> dict[str, Any]:
+    """The stored form."""
+    return {
+        "subject": contact.subject.key,
+        "fields": {name: list(said) for name, said in contact.fields.items()},
+        "supplied": {name: list(said) for name, said in contact.supplied.items()},
+    }
+
+
+def contact_from_json(stored: Mapping[str, Any]) -> Contact:
+    """Undo ``contact_to_json``."""
+    return Contact(
+        Subject.from_key(stored["subject"]),
+        fields={name: Stamped(*said) for name, said in stored["fields"].items()},
+        supplied={name: Stamped(*said) for name, said in stored["supplied"].items()},
+    )

@@ -1,0 +1,90 @@
+"""What an operator controls: kill switches, API keys, and what became of each drop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+SWITCH_COPIES = 16
+SCOPES = ("decide", "events", "read", "operate", "privacy")
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """The kill switches; all on until an operator says otherwise.
+
+    Attributes:
+        sending: whether mail goes out.
+        pricing: whether prices are personal.
+        offers: whether offers are made.
+    """
+
+    sending: bool = True
+    pricing: bool = True
+    offers: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A bearer key as storage knows it: by its hash alone.
+
+    Attributes:
+        key_id: a short public name, for logs and revocation.
+        scopes: what it may do.
+        created_at: when it was made.
+        revoked_at: when it stopped working.
+    """
+
+    key_id: str
+    scopes: tuple[str, ...]
+    created_at: int
+    revoked_at: int | None = None
+
+
+DropState = Literal["RUNNING", "COMPLETE", "REJECTED"]
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A dropped file: where it stands and how its records add up.
+
+    Attributes:
+        drop_id: first 32 hex digits of sha256(bucket, key, version id or ETag).
+        key: the object's key.
+        state: RUNNING, COMPLETE, or REJECTED as a whole.
+        as_of: the moment at which its customers are scored.
+        started_at: when work began.
+        changed_at: when it last moved.
+        counts: records, folded, duplicate, rejected, customers, scored, unscored, decisions…
+        reason: why it was rejected.
+    """
+
+    drop_id: str
+    key: str
+    state: DropState
+    as_of: int
+    started_at: int
+    changed_at: int
+    counts: Mapping[str, int] = field(default_factory=dict)
+    reason: str | None = None
+
+
+def switches_from_json(stored: Mapping[str, Any]) -> Switches:
+    """Undo ``asdict``."""
+    return Switches(**stored)
+
+
+def api_key_from_json(stored: Mapping[str, Any]) -> ApiKey:
+    """Undo ``asdict``."""
+    return ApiKey(**{**stored, "scopes": tuple(stored["scopes"])})
+
+
+def drop_from_json(stored: Mapping[str, Any]) -> Drop:
+    """Undo ``asdict``."""
+    return Drop(**stored)
+
+
+def to_json(value: Switches | ApiKey | Drop) -> dict[str, Any]:
+    """The stored form of any of these."""
+    return asdict(value)

@@ -1,0 +1,196 @@
+"""The decision: from a situation to segment, price, offers and reasons; nothing happens here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from chalicelib.core.canonical import share_of
+from chalicelib.core.candidates import Candidate, arbitrate
+from chalicelib.core.effects import effect_id
+from chalicelib.core.features import describe
+from chalicelib.core.instants import DAY_SECONDS
+from chalicelib.core.law import Jurisdictions, Mode, Ruling, rule_on
+from chalicelib.core.offers import Offer
+from chalicelib.core.policy import BASE_TIER, Action, Policy, PriceTier
+from chalicelib.core.pricing import PricedLine, choose_tier, price_cart
+from chalicelib.core.scores import Scorer, Scores
+from chalicelib.core.situation import Situation
+
+CodeFor = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided, and why.
+
+    Attributes:
+        scores: segment and propensities, with the fallback marked.
+        tier: name of the price tier, ``base`` for the published price.
+        price_reason: why the tier is what it is.
+        mode: the pricing mode that the law and the operator leave; None for an unknown place.
+        disclosures: exact texts that must stand with the price.
+        lines: the priced cart.
+        offers: what is offered, with codes.
+        issued: the actions among them whose code is new and must be stored.
+        chosen: the actions that won.
+        candidates: what became of every action.
+        holdout: whether the customer is in the global holdout.
+        quote_expires_at: until when the prices hold.
+    """
+
+    scores: Scores
+    tier: str
+    price_reason: str
+    mode: Mode | None
+    disclosures: tuple[str, ...]
+    lines: tuple[PricedLine, ...]
+    offers: tuple[Offer, ...]
+    issued: tuple[str, ...]
+    chosen: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+    holdout: bool
+    quote_expires_at: int
+
+
+def decide(
+    situation: Situation,
+    *,
+    policy: Policy,
+    jurisdictions: Jurisdictions,
+    scorer: Scorer,
+    code_for: CodeFor,
+) -> Decision:
+    """Decide; the same arguments give the same decision, to the byte.
+
+    Args:
+        situation: what was gathered.
+        policy: what may be done.
+        jurisdictions: the dated table of law.
+        scorer: the model, or the scorecard in its place.
+        code_for: the coupon code of an offer effect, by effect id.
+    """
+    context = situation.context
+    ruling = rule_on(
+        jurisdictions,
+        country=context.country,
+        region=context.region,
+        on=datetime.fromtimestamp(situation.as_of, UTC).date(),
+        default=policy.price_mode,
+    )
+    scores = _score(situation, policy, scorer, ruling)
+    holdout = in_holdout(policy, situation.subject.key)
+    tier, price_reason = _tier(situation, policy, scores, ruling, holdout=holdout)
+    lines = price_cart(
+        situation.lines, situation.products, currency=context.currency, tier=tier
+    )
+    chosen, candidates = _choose(situation, policy, scores, holdout=holdout)
+    offers, issued = _offers(situation, chosen, code_for)
+    if not chosen and not offers:
+        fallback = policy.fallbacks[situation.placement].action
+        candidates = (*candidates, Candidate(fallback, "chosen", "fallback", "nothing_else_survived"))
+    return Decision(
+        scores=scores,
+        tier=BASE_TIER if tier is None else tier.name,
+        price_reason=price_reason,
+        mode=ruling.mode,
+        disclosures=ruling.disclosures if tier is not None or offers else (),
+        lines=lines,
+        offers=offers,
+        issued=issued,
+        chosen=tuple(action.id for action in chosen),
+        candidates=candidates,
+        holdout=holdout,
+        quote_expires_at=situation.as_of + policy.quote_valid_seconds,
+    )
+
+
+def in_holdout(policy: Policy, subject_key: str) -> bool:
+    """Whether a subject is in the global holdout: a salted hash, so the answer never changes."""
+    return share_of(policy.holdout.salt, subject_key) * 100 < policy.holdout.share_percent
+
+
+def _score(situation: Situation, policy: Policy, scorer: Scorer, ruling: Ruling) -> Scores:
+    """Score, unless nothing is known or nothing may be read."""
+    facts = situation.facts
+    nobody = Scores(policy.unknown_segment, None, None, scorer.name, fallback=True)
+    if situation.opted_out or ruling.mode == "ban" or facts is None:
+        return nobody
+    features = describe(facts, as_of=situation.as_of, currency=scorer.currency)
+    if not features.frequency:
+        return nobody
+    return scorer.score(features)
+
+
+def _tier(
+    situation: Situation, policy: Policy, scores: Scores, ruling: Ruling, *, holdout: bool
+) -> tuple[PriceTier | None, str]:
+    """The tier and the reason; every reason for the published price has its own name."""
+    if not situation.lines:
+        return None, "no_cart"
+    if not situation.switches.pricing:
+        return None, "pricing_switched_off"
+    if situation.opted_out:
+        return None, "opted_out"
+    if ruling.mode is None:
+        return None, "unknown_jurisdiction"
+    if not ruling.permits_personal_price:
+        return None, "banned"
+    if holdout:
+        return None, "global_holdout"
+    if situation.held is not None and situation.held.tier is not None:
+        held = next((t for t in policy.price_tiers if t.name == situation.held.tier), None)
+        if held is not None:
+            return held, "session_kept"
+    tier = choose_tier(policy.price_tiers, scores)
+    return tier, "no_tier_fits" if tier is None else "tier_fits"
+
+
+def _choose(
+    situation: Situation, policy: Policy, scores: Scores, *, holdout: bool
+) -> tuple[tuple[Action, ...], tuple[Candidate, ...]]:
+    """Keep what the session was shown; otherwise let the candidates compete."""
+    held = situation.held
+    if held is None or not held.offers or situation.opted_out or not situation.switches.offers:
+        return arbitrate(policy, situation, scores, holdout=holdout)
+    kept = {offer.action for offer in held.offers if offer.expires_at > situation.as_of}
+    candidates = tuple(
+        Candidate(action.id, "chosen", "session", "kept")
+        if action.id in kept
+        else Candidate(action.id, "rejected", "session", "session_shows_another")
+        for action in policy.actions_at(situation.placement)
+    )
+    return tuple(a for a in policy.actions if a.id in kept), candidates
+
+
+def _offers(
+    situation: Situation, chosen: tuple[Action, ...], code_for: CodeFor
+) -> tuple[tuple[Offer, ...], tuple[str, ...]]:
+    """The offers of the chosen actions: a live code where there is one, else a new one."""
+    held = {offer.action: offer for offer in situation.held.offers} if situation.held else {}
+    offers: list[Offer] = []
+    issued: list[str] = []
+    for action in chosen:
+        if action.offer is None:
+            continue
+        standing = held.get(action.id) or situation.live_offers.get(action.id)
+        if standing is not None and standing.expires_at > situation.as_of:
+            offers.append(standing)
+            continue
+        issued.append(action.id)
+        offers.append(
+            Offer(
+                action=action.id,
+                code=code_for(offer_effect_id(situation, action.id)),
+                kind=action.offer.kind,
+                value=action.offer.value,
+                expires_at=situation.as_of + action.offer.valid_days * DAY_SECONDS,
+            )
+        )
+    return tuple(offers), tuple(issued)
+
+
+def offer_effect_id(situation: Situation, action_id: str) -> str:
+    """The effect that issues the code of an action in this decision."""
+    return effect_id("offer", situation.decision_id, action_id)

@@ -1,0 +1,224 @@
+"""Segment-spec messages, read into a closed union of what Segue understands.
+
+The names are Segment's own (ecommerce spec v2); unknown events and properties are allowed, as
+that spec demands, and only say that the customer was seen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from chalicelib.core.canonical import short_hash
+from chalicelib.core.contact import ContactChange, change_from_traits
+from chalicelib.core.errors import BadInput
+from chalicelib.core.instants import CLOCK_SKEW_SECONDS, Instant, parse_instant
+from chalicelib.core.money import LARGEST_AMOUNT_MINOR, check_currency, parse_amount
+from chalicelib.core.subject import check_id
+
+LARGEST_MESSAGE_BYTES = 32 * 1024  # Segment's own limit for one message
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Who, when and under which id; every message has one."""
+
+    message_id: str
+    customer_id: str | None
+    anonymous_id: str | None
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """"identify": traits of a customer, and perhaps that a guest is this customer."""
+
+    envelope: Envelope
+    change: ContactChange
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCompleted:
+    """"Order Completed"."""
+
+    envelope: Envelope
+    order_id: str
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUpdated:
+    """"Order Updated": the order is worth another amount."""
+
+    envelope: Envelope
+    order_id: str
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRefunded:
+    """"Order Refunded": an amount, or the whole order when ``amount_minor`` is None."""
+
+    envelope: Envelope
+    order_id: str
+    amount_minor: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCancelled:
+    """"Order Cancelled"."""
+
+    envelope: Envelope
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProductViewed:
+    """"Product Viewed"."""
+
+    envelope: Envelope
+    sku: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutStarted:
+    """"Checkout Started"."""
+
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Any other track or page message: the customer was here."""
+
+    envelope: Envelope
+
+
+OrderMessage = OrderCompleted | OrderUpdated | OrderRefunded | OrderCancelled
+Message = Identified | OrderMessage | ProductViewed | CheckoutStarted | Seen
+
+
+def parse_message(raw: object, *, now: int, default_currency: str) -> Message:
+    """Read one Segment-spec message.
+
+    Args:
+        raw: the decoded JSON value.
+        now: the moment of arrival; it stands in for a missing ``timestamp``.
+        default_currency: the ISO 4217 code when a message names none.
+
+    Raises:
+        BadInput: naming the field and the fix.
+    """
+    if not isinstance(raw, dict):
+        raise BadInput.of("message", "must be a JSON object")
+    if len(json.dumps(raw, default=str)) > LARGEST_MESSAGE_BYTES:
+        raise BadInput.of("message", "must be at most 32 KB")
+    envelope = _envelope(raw, now=now)
+    match raw.get("type"):
+        case "identify":
+            traits = _object(raw, "traits")
+            return Identified(envelope, change_from_traits(traits, at=envelope.at))
+        case "track":
+            return _track(raw, envelope, default_currency)
+        case "page" | "screen":
+            return Seen(envelope)
+        case other:
+            raise BadInput.of("type", f"must be identify, track, page or screen, not {str(other)[:40]!r}")
+
+
+def _envelope(raw: Mapping[str, Any], *, now: int) -> Envelope:
+    customer_id = raw.get("userId")
+    anonymous_id = raw.get("anonymousId")
+    if customer_id is None and anonymous_id is None:
+        raise BadInput.of("userId", "or anonymousId must be given")
+    at = Instant(now)
+    if raw.get("timestamp") is not None:
+        at = parse_instant(raw["timestamp"], field="timestamp")
+    if at > now + CLOCK_SKEW_SECONDS:
+        raise BadInput.of("timestamp", "lies in the future; check the sender's clock")
+    message_id = raw.get("messageId")
+    if message_id is None:
+        # Senders that leave it out get one from the content: the same message stays one message.
+        message_id = "auto-" + short_hash(json.dumps(raw, sort_keys=True, default=str))
+    return Envelope(
+        message_id=check_id(message_id, field="messageId"),
+        customer_id=None if customer_id is None else check_id(customer_id, field="userId"),
+        anonymous_id=None if anonymous_id is None else check_id(anonymous_id, field="anonymousId"),
+        at=at,
+    )
+
+
+def _track(raw: Mapping[str, Any], envelope: Envelope, default_currency: str) -> Message:
+    event = raw.get("event")
+    if not isinstance(event, str) or not event:
+        raise BadInput.of("event", "must name the event, such as Order Completed")
+    properties = _object(raw, "properties")
+    match event:
+        case "Order Completed" | "Order Updated":
+            currency = _currency(properties, default_currency)
+            amount_minor = _order_amount(properties, currency)
+            if amount_minor is None:
+                raise BadInput.of("properties.total", "or revenue, value or products must be given")
+            order_id = check_id(properties.get("order_id"), field="properties.order_id")
+            build = OrderCompleted if event == "Order Completed" else OrderUpdated
+            return build(envelope, order_id, amount_minor, currency)
+        case "Order Refunded":
+            order_id = check_id(properties.get("order_id"), field="properties.order_id")
+            currency = _currency(properties, default_currency)
+            return OrderRefunded(envelope, order_id, _order_amount(properties, currency))
+        case "Order Cancelled":
+            return OrderCancelled(
+                envelope, check_id(properties.get("order_id"), field="properties.order_id")
+            )
+        case "Product Viewed":
+            sku = properties.get("sku", properties.get("product_id"))
+            return ProductViewed(envelope, check_id(sku, field="properties.sku"))
+        case "Checkout Started":
+            return CheckoutStarted(envelope)
+        case _:
+            return Seen(envelope)
+
+
+def _object(raw: Mapping[str, Any], field: str) -> Mapping[str, Any]:
+    value = raw.get(field)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise BadInput.of(field, "must be a JSON object")
+    return value
+
+
+def _currency(properties: Mapping[str, Any], default_currency: str) -> str:
+    return check_currency(
+        properties.get("currency", default_currency), field="properties.currency"
+    )
+
+
+def _order_amount(properties: Mapping[str, Any], currency: str) -> int | None:
+    """The order's worth: total, else revenue, else value, else the sum of its products."""
+    for name in ("total", "revenue", "value"):
+        if properties.get(name) is not None:
+            return parse_amount(properties[name], currency=currency, field=f"properties.{name}")
+    products = properties.get("products")
+    if not isinstance(products, list) or not products:
+        return None
+    total_minor = 0
+    for index, product in enumerate(products):
+        field = f"properties.products[{index}]"
+        if not isinstance(product, dict):
+            raise BadInput.of(field, "must be a JSON object")
+        quantity = product.get("quantity", 1)
+        if isinstance(quantity, bool) or not isinstance(quantity, int) or not 0 <= quantity <= 10**6:
+            raise BadInput.of(f"{field}.quantity", "must be a whole number from 0 to 1000000")
+        price_minor = parse_amount(
+            product.get("price", Decimal(0)), currency=currency, field=f"{field}.price"
+        )
+        total_minor += quantity * price_minor
+    if total_minor > LARGEST_AMOUNT_MINOR:
+        raise BadInput.of("properties.products", "add up to an impossible amount")
+    return total_minor

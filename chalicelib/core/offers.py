@@ -1,0 +1,75 @@
+"""Offers with a unique code: what a customer was promised, and until when."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+OfferKind = Literal["percent_off", "amount_off", "free_shipping"]
+# Crockford's base 32: no I, L, O, U, so that a code survives being read aloud.
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+CODE_LETTERS = 12  # 60 bits: a million codes collide with odds below one in two million
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An offer made to one customer.
+
+    Attributes:
+        action: the policy's action.
+        code: unique, unguessable, stored before anyone sees it.
+        kind: what it gives.
+        value: percent for ``percent_off``, minor units for ``amount_off``, 0 otherwise.
+        expires_at: the last moment at which it can be used.
+    """
+
+    action: str
+    code: str
+    kind: OfferKind
+    value: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coupon:
+    """A code as storage keeps it."""
+
+    offer: Offer
+    subject_key: str
+    decision_id: str
+    issued_at: int
+    state: Literal["live", "redeemed", "revoked"] = "live"
+
+
+def coupon_code(secret: bytes, *, effect_id: str) -> str:
+    """The code of one offer effect: an HMAC, so repeating a crashed issue repeats the code."""
+    digest = hmac.digest(secret, b"coupon:" + effect_id.encode(), hashlib.sha256)
+    number = int.from_bytes(digest[:8], "big")
+    letters = []
+    for _ in range(CODE_LETTERS):
+        number, index = divmod(number, 32)
+        letters.append(_ALPHABET[index])
+    return "".join(letters)
+
+
+def offer_to_json(offer: Offer) -> dict[str, Any]:
+    """The stored form."""
+    return asdict(offer)
+
+
+def offer_from_json(stored: Mapping[str, Any]) -> Offer:
+    """Undo ``offer_to_json``."""
+    return Offer(**stored)
+
+
+def coupon_to_json(coupon: Coupon) -> dict[str, Any]:
+    """The stored form."""
+    return asdict(coupon)
+
+
+def coupon_from_json(stored: Mapping[str, Any]) -> Coupon:
+    """Undo ``coupon_to_json``."""
+    return Coupon(**{**stored, "offer": Offer(**stored["offer"])})

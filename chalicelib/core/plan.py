@@ -1,0 +1,140 @@
+"""From a decision to the writes that make it true: one commit, or nothing happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.core.decide import Decision, offer_effect_id
+from chalicelib.core.effects import Effect, EffectKind, effect_id
+from chalicelib.core.instants import DAY_SECONDS
+from chalicelib.core.kinds import (
+    CONTACTED,
+    COUPON,
+    EFFECT,
+    EFFECT_WINDOW_SECONDS,
+    LIVE_OFFER,
+    RECORD,
+    RECORD_WINDOW_SECONDS,
+)
+from chalicelib.core.offers import Coupon, Offer, offer_to_json
+from chalicelib.core.policy import Action, Policy
+from chalicelib.core.pricing import total_minor
+from chalicelib.core.situation import Situation
+from chalicelib.core.storage import Put, Write
+
+# A code is remembered this long after it expired, so that a late use gets a true answer.
+COUPON_MEMORY_SECONDS = 90 * DAY_SECONDS
+
+
+def decision_writes(
+    situation: Situation,
+    decision: Decision,
+    record: Mapping[str, Any],
+    *,
+    policy: Policy,
+    correlation_id: str,
+    now: int,
+    address_hash: str | None = None,
+) -> tuple[Write, ...]:
+    """The record, and everything that the decision sets in motion.
+
+    Args:
+        address_hash: names the customer's address; needed where mails are planned.
+    """
+    writes: list[Write] = [
+        Put(RECORD.key(situation.decision_id), record, expires_at=now + RECORD_WINDOW_SECONDS)
+    ]
+    offers = {offer.action: offer for offer in decision.offers}
+    for action_id in decision.issued:
+        writes += _issue(situation, offers[action_id], correlation_id, now)
+    if decision.price_reason == "tier_fits":
+        payload = {
+            "tier": decision.tier,
+            "currency": situation.context.currency,
+            "total_minor": total_minor(decision.lines),
+            "mode": decision.mode,
+        }
+        planned = _effect(situation, "price_tier", decision.tier, payload, correlation_id, now)
+        writes.append(put_effect(planned, now=now))
+    if situation.placement != "checkout" and address_hash is not None:
+        for action_id in decision.chosen:
+            action = policy.action(action_id)
+            if action is not None and action.mail is not None:
+                offer = offers.get(action_id)
+                writes += _mail(
+                    situation, decision, action, offer, correlation_id, now, address_hash
+                )
+    return tuple(writes)
+
+
+def put_effect(effect: Effect, *, now: int) -> Put[Effect]:
+    """Create an effect where absent."""
+    return Put(EFFECT.key(effect.effect_id), effect, expires_at=now + EFFECT_WINDOW_SECONDS)
+
+
+def _effect(
+    situation: Situation,
+    kind: EffectKind,
+    action: str,
+    payload: Mapping[str, Any],
+    correlation_id: str,
+    now: int,
+) -> Effect:
+    return Effect(
+        effect_id=effect_id(kind, situation.decision_id, action),
+        kind=kind,
+        action=action,
+        subject_key=situation.subject.key,
+        decision_id=situation.decision_id,
+        correlation_id=correlation_id,
+        planned_at=now,
+        payload=payload,
+    )
+
+
+def _issue(situation: Situation, offer: Offer, correlation_id: str, now: int) -> list[Write]:
+    """Store a new code as the customer's one live code, and announce it."""
+    subject_key = situation.subject.key
+    coupon = Coupon(offer, subject_key, situation.decision_id, issued_at=now)
+    payload = {"offer": offer_to_json(offer)}
+    effect = _effect(situation, "offer", offer.action, payload, correlation_id, now)
+    assert effect.effect_id == offer_effect_id(situation, offer.action)  # noqa: S101
+    return [
+        Put(COUPON.key(offer.code), coupon, expires_at=offer.expires_at + COUPON_MEMORY_SECONDS),
+        Put(LIVE_OFFER.key(subject_key, offer.action), offer, expires_at=offer.expires_at),
+        put_effect(effect, now=now),
+    ]
+
+
+def _mail(
+    situation: Situation,
+    decision: Decision,
+    action: Action,
+    offer: Offer | None,
+    correlation_id: str,
+    now: int,
+    address_hash: str,
+) -> list[Write]:
+    """Plan a mail, and mark the address as contacted for this action."""
+    assert action.mail is not None  # noqa: S101
+    payload: dict[str, Any] = {
+        "template": action.mail.template,
+        "purpose": action.mail.purpose,
+        "segment": decision.scores.segment,
+        "disclosures": list(decision.disclosures),
+    }
+    if offer is not None:
+        payload["offer"] = offer_to_json(offer)
+    facts = situation.facts
+    if facts is not None and facts.last_product is not None:
+        payload["sku"] = facts.last_product[1]
+    effect = _effect(situation, "mail", action.id, payload, correlation_id, now)
+    return [
+        put_effect(effect, now=now),
+        Put(
+            CONTACTED.key(address_hash, action.id),
+            {"effect_id": effect.effect_id},
+            expires_at=now + action.mail.repeat_after_days * DAY_SECONDS,
+        ),
+    ]

@@ -1,0 +1,61 @@
+"""What flows need from outside; each has a real implementation on AWS and an in-memory twin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from chalicelib.core.storage import Found, Key, Write
+from chalicelib.core.subject import Subject
+
+
+class Store(Protocol):
+    """Reads and writes stored things."""
+
+    def read(self, keys: Sequence[Key[Any]], *, now: int) -> Found:
+        """Bring back what stands under these keys, in as few calls as possible."""
+        ...
+
+    def write(self, writes: Sequence[Write], *, now: int) -> None:
+        """Do all writes or none; raises Conflict naming those whose condition failed."""
+        ...
+
+    def due(self, *, shard: int, now: int, limit: int) -> list[tuple[Subject, int]]:
+        """Subjects of a shard whose ``review_at`` has come, oldest first."""
+        ...
+
+
+class Queue(Protocol):
+    """Sends messages to one queue."""
+
+    def send(self, bodies: Sequence[Mapping[str, Any]]) -> None:
+        """Send every body; raises Transient when any could not be sent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BusEvent:
+    """An event for other systems; consumers drop an ``event_id`` that they have seen."""
+
+    event_id: str
+    detail_type: str
+    correlation_id: str
+    causation_id: str | None
+    data: Mapping[str, Any]
+
+
+class Bus(Protocol):
+    """Publishes events."""
+
+    def publish(self, events: Sequence[BusEvent]) -> None:
+        """Publish every event; raises Transient when any was not taken."""
+        ...
+
+
+class Mailer(Protocol):
+    """Hands one mail to the provider, once."""
+
+    def send(self, raw: bytes, *, sender: str, recipient: str, tags: Mapping[str, str]) -> str:
+        """Return the provider's id; raises MailRefused, MailThrottled or MailInDoubt."""
+        ...

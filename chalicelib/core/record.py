@@ -1,0 +1,154 @@
+"""The decision record: inputs by value, the documents that decided by hash, and the outcome.
+
+A record re-executes: ``situation_from_json`` gives back exactly what ``decide`` was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from chalicelib.core.canonical import content_hash
+from chalicelib.core.catalogue import product_from_json, product_to_json
+from chalicelib.core.control import Switches
+from chalicelib.core.decide import Decision
+from chalicelib.core.facts import facts_from_json, facts_to_json
+from chalicelib.core.offers import offer_from_json, offer_to_json
+from chalicelib.core.policy import Policy
+from chalicelib.core.scores import Scorer
+from chalicelib.core.situation import Context, Held, Line, Permissions, Situation
+from chalicelib.core.subject import Subject
+
+RECORD_SCHEMA = 1
+_CONTEXT = ("country", "region", "currency", "session_id", "time_zone", "pricing_opt_out", "gpc")
+
+
+def build_record(
+    situation: Situation,
+    decision: Decision,
+    *,
+    policy: Policy,
+    jurisdictions_hash: str,
+    scorer: Scorer,
+    correlation_id: str,
+    request_hash: str | None = None,
+) -> dict[str, Any]:
+    """Write down one decision as JSON."""
+    return {
+        "schema": RECORD_SCHEMA,
+        "decision_id": situation.decision_id,
+        "subject": situation.subject.key,
+        "decided_at": situation.as_of,
+        "correlation_id": correlation_id,
+        "request_hash": request_hash,
+        "policy": policy.hash,
+        "jurisdictions": jurisdictions_hash,
+        "model": {"name": scorer.name, "hash": scorer.hash},
+        "situation": situation_to_json(situation),
+        "decision": decision_to_json(decision),
+    }
+
+
+def situation_to_json(situation: Situation) -> dict[str, Any]:
+    """Every input of the decision, by value."""
+    held = situation.held
+    return {
+        "decision_id": situation.decision_id,
+        "subject": situation.subject.key,
+        "placement": situation.placement,
+        "as_of": situation.as_of,
+        "trigger": situation.trigger,
+        "context": {name: getattr(situation.context, name) for name in _CONTEXT},
+        "lines": [[line.sku, line.quantity, line.unit_price_minor] for line in situation.lines],
+        "facts": None if situation.facts is None else facts_to_json(situation.facts),
+        "permissions": {
+            "has_address": situation.permissions.has_address,
+            "consents": dict(situation.permissions.consents),
+        },
+        "switches": {
+            "sending": situation.switches.sending,
+            "pricing": situation.switches.pricing,
+            "offers": situation.switches.offers,
+        },
+        "products": [product_to_json(product) for product in situation.products.values()],
+        "held": None
+        if held is None
+        else {"tier": held.tier, "offers": [offer_to_json(offer) for offer in held.offers]},
+        "live_offers": [offer_to_json(offer) for offer in situation.live_offers.values()],
+        "contacted": sorted(situation.contacted),
+    }
+
+
+def situation_from_json(stored: Mapping[str, Any]) -> Situation:
+    """Undo ``situation_to_json``."""
+    held = stored["held"]
+    live = [offer_from_json(offer) for offer in stored["live_offers"]]
+    products = [product_from_json(product) for product in stored["products"]]
+    return Situation(
+        decision_id=stored["decision_id"],
+        subject=Subject.from_key(stored["subject"]),
+        placement=stored["placement"],
+        as_of=stored["as_of"],
+        trigger=stored["trigger"],
+        context=Context(**stored["context"]),
+        lines=tuple(Line(*line) for line in stored["lines"]),
+        facts=None if stored["facts"] is None else facts_from_json(stored["facts"]),
+        permissions=Permissions(**stored["permissions"]),
+        switches=Switches(**stored["switches"]),
+        products={product.sku: product for product in products},
+        held=None
+        if held is None
+        else Held(held["tier"], tuple(offer_from_json(offer) for offer in held["offers"])),
+        live_offers={offer.action: offer for offer in live},
+        contacted=frozenset(stored["contacted"]),
+    )
+
+
+def situation_hash(situation: Situation) -> str:
+    """Hash of all that the customer or the operator could have changed since the last answer."""
+    return content_hash(
+        {
+            "context": {name: getattr(situation.context, name) for name in _CONTEXT},
+            "lines": [[line.sku, line.quantity, line.unit_price_minor] for line in situation.lines],
+            "opted_out": situation.opted_out,
+            "switches": asdict(situation.switches),
+        }
+    )
+
+
+def decision_to_json(decision: Decision) -> dict[str, Any]:
+    """The outcome as the record keeps it."""
+    return {
+        "segment": decision.scores.segment,
+        "scores": {
+            "churn": decision.scores.churn,
+            "expected_orders": decision.scores.expected_orders,
+        },
+        "model": decision.scores.model,
+        "fallback": decision.scores.fallback,
+        "tier": decision.tier,
+        "price_reason": decision.price_reason,
+        "mode": decision.mode,
+        "disclosures": list(decision.disclosures),
+        "lines": [
+            [line.sku, line.quantity, line.base_unit_price_minor, line.unit_price_minor, line.reason]
+            for line in decision.lines
+        ],
+        "offers": [offer_to_json(offer) for offer in decision.offers],
+        "issued": list(decision.issued),
+        "chosen": list(decision.chosen),
+        "candidates": [[c.action, c.outcome, c.layer, c.reason] for c in decision.candidates],
+        "holdout": decision.holdout,
+        "quote_expires_at": decision.quote_expires_at,
+    }
+
+
+def recorded_codes(record: Mapping[str, Any]) -> Mapping[str, str]:
+    """The codes that this decision issued, by action, for its re-execution."""
+    issued = set(record["decision"]["issued"])
+    return {
+        offer["action"]: offer["code"]
+        for offer in record["decision"]["offers"]
+        if offer["action"] in issued
+    }

@@ -1,0 +1,132 @@
+"""Everything that a decision is made from, as one value: same situation, same decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from chalicelib.core.catalogue import Product
+from chalicelib.core.contact import Contact
+from chalicelib.core.control import Switches
+from chalicelib.core.facts import Facts
+from chalicelib.core.offers import Offer
+from chalicelib.core.policy import Placement, Trigger
+from chalicelib.core.subject import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a cart; ``unit_price_minor`` is what the shop shows."""
+
+    sku: str
+    quantity: int
+    unit_price_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where and how the customer is here; None where the caller did not say."""
+
+    country: str | None = None
+    region: str | None = None
+    currency: str | None = None
+    session_id: str | None = None
+    time_zone: str | None = None
+    pricing_opt_out: bool = False
+    gpc: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What the customer's stored statements permit; no address and no name.
+
+    Attributes:
+        has_address: whether a mail could reach them.
+        consents: purposes on which they said something.
+    """
+
+    has_address: bool = False
+    consents: Mapping[str, bool] = field(default_factory=dict)
+
+    def objects_to(self, purpose: str) -> bool:
+        """Whether they said no."""
+        return self.consents.get(purpose) is False
+
+    def agrees_to(self, purpose: str) -> bool:
+        """Whether they said yes."""
+        return self.consents.get(purpose) is True
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the customer was already shown in this session."""
+
+    tier: str | None
+    offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The gathered inputs of one decision.
+
+    Attributes:
+        decision_id: chosen before deciding, since codes derive from it.
+        as_of: the moment at which the customer is described.
+        facts: None for an unknown customer.
+        products: catalogue entries of the cart's SKUs.
+        held: what this session was shown.
+        live_offers: live codes of this customer, by action.
+        contacted: actions for which the address was contacted within their interval.
+    """
+
+    decision_id: str
+    subject: Subject
+    placement: Placement
+    as_of: int
+    trigger: Trigger | None = None
+    context: Context = Context()
+    lines: tuple[Line, ...] = ()
+    facts: Facts | None = None
+    permissions: Permissions = Permissions()
+    switches: Switches = Switches()
+    products: Mapping[str, Product] = field(default_factory=dict)
+    held: Held | None = None
+    live_offers: Mapping[str, Offer] = field(default_factory=dict)
+    contacted: frozenset[str] = frozenset()
+
+    @property
+    def opted_out(self) -> bool:
+        """Whether a privacy signal forbids reading any feature of this customer."""
+        return (
+            self.context.pricing_opt_out
+            or self.context.gpc
+            or self.permissions.objects_to("personalised_pricing")
+            or self.permissions.objects_to("profiling")
+        )
+
+
+def permissions_of(contact: Contact | None) -> Permissions:
+    """Reduce a contact to what a decision may know of it."""
+    if contact is None:
+        return Permissions()
+    consents = {
+        name.removeprefix("consent_"): bool(said.value)
+        for name, said in contact.fields.items()
+        if name.startswith("consent_")
+    }
+    return Permissions(has_address=contact.text("email") is not None, consents=consents)
+
+
+def place_of(context: Context, contact: Contact | None) -> Context:
+    """The context with the stored country, region and zone where the caller named no country."""
+    if contact is None or context.country is not None:
+        return context
+    return Context(
+        country=contact.text("country"),
+        region=contact.text("region"),
+        currency=context.currency,
+        session_id=context.session_id,
+        time_zone=context.time_zone or contact.text("time_zone"),
+        pricing_opt_out=context.pricing_opt_out,
+        gpc=context.gpc,
+    )

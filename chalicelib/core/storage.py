@@ -1,0 +1,158 @@
+"""What can be read and written, as values: one closed vocabulary for every flow.
+
+A flow gathers with ``Key`` values and applies ``Write`` values; only ``aws.store`` knows how
+DynamoDB says it, and an in-memory twin passes the same contract suite. Every write states the
+condition under which it may happen, and all writes of one call happen together or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+from chalicelib.core.errors import Transient
+
+T = TypeVar("T")
+Table = Literal["profiles", "decisions", "effects", "control", "signals"]
+# Attributes that an index is built on: text for its hash key, whole numbers for its range key.
+IndexAttributes = Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """One kind of stored thing.
+
+    Attributes:
+        name: unique name; also the sort key.
+        table: the table by lifetime.
+        prefix: what its partition keys begin with.
+        to_json: the value as JSON.
+        from_json: the value back from JSON.
+        index: the index attributes of a value; absent ones leave it out of the sparse index.
+        compressed: whether the body is stored compressed.
+    """
+
+    name: str
+    table: Table
+    prefix: str
+    to_json: Callable[[T], Mapping[str, Any]]
+    from_json: Callable[[Mapping[str, Any]], T]
+    index: Callable[[T], IndexAttributes] = field(default=lambda _: {})
+    compressed: bool = False
+
+    def key(self, *parts: str) -> Key[T]:
+        """The key of one thing of this kind."""
+        return Key(self, self.prefix + "#".join(parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Key(Generic[T]):
+    """The name of one stored thing."""
+
+    kind: Kind[T]
+    partition: str
+
+    def __hash__(self) -> int:
+        """Hash by name; the kind's functions do not take part."""
+        return hash((self.kind.name, self.partition))
+
+    def __eq__(self, other: object) -> bool:
+        """Equal when kind and partition are."""
+        return (
+            isinstance(other, Key)
+            and self.partition == other.partition
+            and self.kind.name == other.kind.name
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[T]):
+    """A value as storage holds it; ``version`` counts its saves from 1."""
+
+    value: T
+    version: int
+    expires_at: int | None = None
+
+
+class Found:
+    """What one read brought back; expired things are not there, whatever TTL has left behind."""
+
+    def __init__(self, items: Mapping[Key[Any], Stored[Any]], *, now: int) -> None:
+        self._items = {
+            key: stored
+            for key, stored in items.items()
+            if stored.expires_at is None or stored.expires_at > now
+        }
+
+    def stored(self, key: Key[T]) -> Stored[T] | None:
+        """The value with its version, None when absent."""
+        return self._items.get(key)
+
+    def value(self, key: Key[T]) -> T | None:
+        """The value alone, None when absent."""
+        stored = self._items.get(key)
+        return None if stored is None else stored.value
+
+    def version(self, key: Key[Any]) -> int:
+        """How often the thing was saved; 0 when absent, ready for ``AtVersion``."""
+        stored = self._items.get(key)
+        return 0 if stored is None else stored.version
+
+
+@dataclass(frozen=True, slots=True)
+class AtVersion:
+    """The thing still stands at this version; 0 means that it is absent or expired."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Whatever:
+    """No condition: only for things whose every write is the same or the last one wins."""
+
+
+ABSENT = AtVersion(0)
+WHATEVER = Whatever()
+Condition = AtVersion | Whatever
+
+
+@dataclass(frozen=True, slots=True)
+class Put(Generic[T]):
+    """Save a value under a key if the condition holds; ``expires_at`` in epoch seconds."""
+
+    key: Key[T]
+    value: T
+    condition: Condition = ABSENT
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove what stands under a key if the condition holds."""
+
+    key: Key[Any]
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Change nothing; the whole write happens only if the condition holds."""
+
+    key: Key[Any]
+    condition: AtVersion
+
+
+Write = Put[Any] | Delete | Check
+
+
+class Conflict(Transient):
+    """Conditions did not hold; nothing was written. ``failed`` names the writes that lost."""
+
+    def __init__(self, failed: Sequence[Write]) -> None:
+        self.failed = tuple(failed)
+        super().__init__(", ".join(write.key.kind.name for write in failed) or "contention")
+
+    def lost(self, key: Key[Any]) -> bool:
+        """Whether the write to this key was among those that lost."""
+        return any(write.key == key for write in self.failed)

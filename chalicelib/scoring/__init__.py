@@ -1,0 +1,6 @@
+"""The packaged model: read its document, refuse a damaged one, score one customer.
+
+Reading order: ``rejections`` (what can be wrong), ``document`` and ``manifest`` (what is packaged),
+``portable`` (the default engine: pure Python), ``joblib_engine`` (the pipeline itself, behind a
+setting), ``load`` (which of the two serves).
+"""
