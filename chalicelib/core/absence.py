@@ -75,7 +75,9 @@ def abandoned_checkout(facts: Facts, *, as_of: int, policy: Policy) -> int | Non
     return started if started + policy.cart_abandoned_after_seconds <= as_of else None
 
 
-def next_review(facts: Facts, *, as_of: int, scorer: Scorer, policy: Policy) -> Instant | None:
+def next_review(
+    facts: Facts, *, as_of: int, scorer: Scorer, policy: Policy
+) -> Instant | None:
     """When silence alone would next change something; None when it never will."""
     moments = []
     started = facts.open_checkout_at
@@ -87,7 +89,9 @@ def next_review(facts: Facts, *, as_of: int, scorer: Scorer, policy: Policy) -> 
     return Instant(max(as_of + 1, min(moments))) if moments else None
 
 
-def _next_change(facts: Facts, as_of: int, scorer: Scorer, policy: Policy) -> int | None:
+def _next_change(
+    facts: Facts, as_of: int, scorer: Scorer, policy: Policy
+) -> int | None:
     thresholds = policy.churn_thresholds
 
     def state(moment: int) -> tuple[str, int] | None:

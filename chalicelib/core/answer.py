@@ -43,7 +43,12 @@ def build_answer(
             for offer in decision.offers
         ],
         "reasons": [
-            {"action": c.action, "outcome": c.outcome, "layer": c.layer, "reason": c.reason}
+            {
+                "action": c.action,
+                "outcome": c.outcome,
+                "layer": c.layer,
+                "reason": c.reason,
+            }
             for c in decision.candidates
         ],
         "experiment": {"holdout": decision.holdout, "arms": {}},
@@ -53,7 +58,9 @@ def build_answer(
     return answer
 
 
-def _price(situation: Situation, decision: Decision, keys: SigningKeys) -> dict[str, Any] | None:
+def _price(
+    situation: Situation, decision: Decision, keys: SigningKeys
+) -> dict[str, Any] | None:
     if not situation.lines:
         return None
     return {
@@ -82,14 +89,21 @@ def quote_payload(situation: Situation, decision: Decision) -> dict[str, Any]:
     return {
         "d": situation.decision_id,
         "c": situation.context.currency,
-        "l": [[line.sku, line.quantity, line.unit_price_minor] for line in decision.lines],
+        "l": [
+            [line.sku, line.quantity, line.unit_price_minor] for line in decision.lines
+        ],
         "t": total_minor(decision.lines),
         "x": decision.quote_expires_at,
     }
 
 
 def degraded_answer(
-    situation: Situation, *, policy_hash: str, model: str, unknown_segment: str, expires_at: int
+    situation: Situation,
+    *,
+    policy_hash: str,
+    model: str,
+    unknown_segment: str,
+    expires_at: int,
 ) -> dict[str, Any]:
     """What a checkout is told when storage did not answer: its own prices, no offer, no quote."""
     lines = situation.lines

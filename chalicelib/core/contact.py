@@ -73,7 +73,9 @@ def join_contact(contact: Contact, change: ContactChange | Contact) -> Contact:
     )
 
 
-def _join(ours: Mapping[str, Stamped], theirs: Mapping[str, Stamped]) -> Mapping[str, Stamped]:
+def _join(
+    ours: Mapping[str, Stamped], theirs: Mapping[str, Stamped]
+) -> Mapping[str, Stamped]:
     joined = dict(ours)
     for name, said in theirs.items():
         known = joined.get(name)
@@ -86,7 +88,9 @@ def check_field(name: str, value: object, *, field: str) -> Scalar:
     """Return the value that a contact field stores; raises BadInput naming ``field``."""
     if name.startswith(CONSENT_PREFIX):
         if name.removeprefix(CONSENT_PREFIX) not in PURPOSES:
-            raise BadInput.of(field, f"names no purpose; purposes are {', '.join(PURPOSES)}")
+            raise BadInput.of(
+                field, f"names no purpose; purposes are {', '.join(PURPOSES)}"
+            )
         if not isinstance(value, bool):
             raise BadInput.of(field, "must be true or false")
         return value
@@ -97,11 +101,15 @@ def check_field(name: str, value: object, *, field: str) -> Scalar:
     value = value.strip()
     match name:
         case "email" if not _EMAIL.match(value):
-            raise BadInput.of(field, "must be one e-mail address such as name@example.com")
+            raise BadInput.of(
+                field, "must be one e-mail address such as name@example.com"
+            )
         case "country" if not _COUNTRY.match(value):
             raise BadInput.of(field, "must be an ISO 3166-1 alpha-2 code such as US")
         case "region" if not _REGION.match(value):
-            raise BadInput.of(field, "must be the subdivision part of ISO 3166-2, such as NY")
+            raise BadInput.of(
+                field, "must be the subdivision part of ISO 3166-2, such as NY"
+            )
         case "time_zone" if not _TIME_ZONE.match(value):
             raise BadInput.of(field, "must be an IANA time zone such as Europe/Berlin")
     return value
@@ -110,7 +118,9 @@ def check_field(name: str, value: object, *, field: str) -> Scalar:
 def check_supplied(name: str, value: object, *, field: str) -> Scalar:
     """Return the value of a supplied feature; raises BadInput naming ``field``."""
     if not _SUPPLIED_NAME.match(name):
-        raise BadInput.of(field, "must be named in lower_snake_case, at most 64 characters")
+        raise BadInput.of(
+            field, "must be named in lower_snake_case, at most 64 characters"
+        )
     if isinstance(value, bool | str):
         if isinstance(value, str) and len(value) > LONGEST_TEXT:
             raise BadInput.of(field, f"must be at most {LONGEST_TEXT} characters")
@@ -136,9 +146,13 @@ def change_from_traits(traits: Mapping[str, Any], *, at: int) -> ContactChange:
     sources = [("traits.address", address)] if isinstance(address, dict) else []
     for prefix, source in [*sources, ("traits", traits)]:
         for trait, value in source.items():
-            name = _TRAITS.get(trait, trait if trait.startswith(CONSENT_PREFIX) else None)
+            name = _TRAITS.get(
+                trait, trait if trait.startswith(CONSENT_PREFIX) else None
+            )
             if name is not None and value is not None:
-                fields[name] = Stamped(check_field(name, value, field=f"{prefix}.{trait}"), at)
+                fields[name] = Stamped(
+                    check_field(name, value, field=f"{prefix}.{trait}"), at
+                )
     return ContactChange(fields=fields)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from chalicelib.core.canonical import share_of
 from chalicelib.core.candidates import Candidate, arbitrate
+from chalicelib.core.canonical import share_of
 from chalicelib.core.effects import effect_id
 from chalicelib.core.features import describe
 from chalicelib.core.instants import DAY_SECONDS
@@ -89,7 +89,10 @@ def decide(
     offers, issued = _offers(situation, chosen, code_for)
     if not chosen and not offers:
         fallback = policy.fallbacks[situation.placement].action
-        candidates = (*candidates, Candidate(fallback, "chosen", "fallback", "nothing_else_survived"))
+        candidates = (
+            *candidates,
+            Candidate(fallback, "chosen", "fallback", "nothing_else_survived"),
+        )
     return Decision(
         scores=scores,
         tier=BASE_TIER if tier is None else tier.name,
@@ -108,10 +111,14 @@ def decide(
 
 def in_holdout(policy: Policy, subject_key: str) -> bool:
     """Whether a subject is in the global holdout: a salted hash, so the answer never changes."""
-    return share_of(policy.holdout.salt, subject_key) * 100 < policy.holdout.share_percent
+    return (
+        share_of(policy.holdout.salt, subject_key) * 100 < policy.holdout.share_percent
+    )
 
 
-def _score(situation: Situation, policy: Policy, scorer: Scorer, ruling: Ruling) -> Scores:
+def _score(
+    situation: Situation, policy: Policy, scorer: Scorer, ruling: Ruling
+) -> Scores:
     """Score, unless nothing is known or nothing may be read."""
     facts = situation.facts
     nobody = Scores(policy.unknown_segment, None, None, scorer.name, fallback=True)
@@ -124,7 +131,12 @@ def _score(situation: Situation, policy: Policy, scorer: Scorer, ruling: Ruling)
 
 
 def _tier(
-    situation: Situation, policy: Policy, scores: Scores, ruling: Ruling, *, holdout: bool
+    situation: Situation,
+    policy: Policy,
+    scores: Scores,
+    ruling: Ruling,
+    *,
+    holdout: bool,
 ) -> tuple[PriceTier | None, str]:
     """The tier and the reason; every reason for the published price has its own name."""
     if not situation.lines:
@@ -140,7 +152,9 @@ def _tier(
     if holdout:
         return None, "global_holdout"
     if situation.held is not None and situation.held.tier is not None:
-        held = next((t for t in policy.price_tiers if t.name == situation.held.tier), None)
+        held = next(
+            (t for t in policy.price_tiers if t.name == situation.held.tier), None
+        )
         if held is not None:
             return held, "session_kept"
     tier = choose_tier(policy.price_tiers, scores)
@@ -152,7 +166,12 @@ def _choose(
 ) -> tuple[tuple[Action, ...], tuple[Candidate, ...]]:
     """Keep what the session was shown; otherwise let the candidates compete."""
     held = situation.held
-    if held is None or not held.offers or situation.opted_out or not situation.switches.offers:
+    if (
+        held is None
+        or not held.offers
+        or situation.opted_out
+        or not situation.switches.offers
+    ):
         return arbitrate(policy, situation, scores, holdout=holdout)
     kept = {offer.action for offer in held.offers if offer.expires_at > situation.as_of}
     candidates = tuple(
@@ -168,7 +187,11 @@ def _offers(
     situation: Situation, chosen: tuple[Action, ...], code_for: CodeFor
 ) -> tuple[tuple[Offer, ...], tuple[str, ...]]:
     """The offers of the chosen actions: a live code where there is one, else a new one."""
-    held = {offer.action: offer for offer in situation.held.offers} if situation.held else {}
+    held = (
+        {offer.action: offer for offer in situation.held.offers}
+        if situation.held
+        else {}
+    )
     offers: list[Offer] = []
     issued: list[str] = []
     for action in chosen:

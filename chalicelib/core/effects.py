@@ -24,7 +24,9 @@ State = Literal[
     "ABANDONED",
     "IN_DOUBT",
 ]
-TERMINAL: frozenset[State] = frozenset({"ACCEPTED", "FAILED", "SUPPRESSED", "ABANDONED"})
+TERMINAL: frozenset[State] = frozenset(
+    {"ACCEPTED", "FAILED", "SUPPRESSED", "ABANDONED"}
+)
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     "PLANNED": frozenset({"CLAIMED", "SUPPRESSED", "ABANDONED"}),
     # CLAIMED → CLAIMED: another worker takes over a dead lease; nothing was sent yet.
@@ -96,7 +98,11 @@ def claim(effect: Effect, *, owner: str, now: int, lease_seconds: int) -> Effect
         raise Refused("already_done")
     if effect.state in ("SENDING", "IN_DOUBT"):
         raise Refused("in_doubt")
-    if effect.state == "CLAIMED" and effect.lease_until is not None and effect.lease_until > now:
+    if (
+        effect.state == "CLAIMED"
+        and effect.lease_until is not None
+        and effect.lease_until > now
+    ):
         raise Refused("held_by_another")
     return move(
         effect,
@@ -108,7 +114,14 @@ def claim(effect: Effect, *, owner: str, now: int, lease_seconds: int) -> Effect
     )
 
 
-_OPTIONAL = ("owner", "lease_until", "changed_at", "reason", "provider_id", "decision_id")
+_OPTIONAL = (
+    "owner",
+    "lease_until",
+    "changed_at",
+    "reason",
+    "provider_id",
+    "decision_id",
+)
 
 
 def effect_to_json(effect: Effect) -> dict[str, Any]:

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from chalicelib.core.facts import Facts
 from chalicelib.core.instants import DAY_SECONDS
 
-FEATURE_NAMES = ("recency_days", "frequency", "monetary_minor", "tenure_days", "mean_gap_days")
+FEATURE_NAMES = (
+    "recency_days",
+    "frequency",
+    "monetary_minor",
+    "tenure_days",
+    "mean_gap_days",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,9 @@ def describe(facts: Facts, *, as_of: int, currency: str) -> Features:
         frequency=float(count),
         monetary_minor=amount_minor / paid if paid else None,
         tenure_days=(as_of - first_at) / DAY_SECONDS,
-        mean_gap_days=(last_at - first_at) / DAY_SECONDS / (count - 1) if count > 1 else None,
+        mean_gap_days=(last_at - first_at) / DAY_SECONDS / (count - 1)
+        if count > 1
+        else None,
     )
 
 

@@ -40,7 +40,14 @@ def fold(facts: Facts, message: Message) -> Facts:
                 return replace(facts, last_product=(at, sku))
         case CheckoutStarted():
             return replace(facts, last_checkout_at=_later(facts.last_checkout_at, at))
-        case Identified() | OrderCompleted() | OrderUpdated() | OrderRefunded() | OrderCancelled() | Seen():
+        case (
+            Identified()
+            | OrderCompleted()
+            | OrderUpdated()
+            | OrderRefunded()
+            | OrderCancelled()
+            | Seen()
+        ):
             pass
     return facts
 
@@ -55,7 +62,9 @@ def join_order(state: OrderState, message: OrderMessage) -> OrderState:
         case OrderUpdated(amount_minor=amount_minor, currency=currency):
             return update_order(state, Amount(at, amount_minor, currency))
         case OrderRefunded(amount_minor=refund_minor):
-            return refund_order(state, refund_minor, message_id=message.envelope.message_id)
+            return refund_order(
+                state, refund_minor, message_id=message.envelope.message_id
+            )
         case OrderCancelled():
             return cancel_order(state, at)
 
@@ -82,9 +91,13 @@ def _count(facts: Facts, order: CountedOrder) -> Facts:
     return replace(
         facts,
         older_count=facts.older_count + 1,
-        older_amounts_minor=_add(facts.older_amounts_minor, evicted.currency, evicted.amount_minor),
+        older_amounts_minor=_add(
+            facts.older_amounts_minor, evicted.currency, evicted.amount_minor
+        ),
         older_counts=_add(facts.older_counts, evicted.currency, 1),
-        older_first_at=Instant(evicted.at if first_at is None else min(first_at, evicted.at)),
+        older_first_at=Instant(
+            evicted.at if first_at is None else min(first_at, evicted.at)
+        ),
     )
 
 
@@ -94,12 +107,18 @@ def _uncount(facts: Facts, order: CountedOrder) -> Facts:
         return replace(facts, recent=kept)
     if facts.older_count <= 1:
         return replace(
-            facts, older_count=0, older_amounts_minor={}, older_counts={}, older_first_at=None
+            facts,
+            older_count=0,
+            older_amounts_minor={},
+            older_counts={},
+            older_first_at=None,
         )
     return replace(
         facts,
         older_count=facts.older_count - 1,
-        older_amounts_minor=_add(facts.older_amounts_minor, order.currency, -order.amount_minor),
+        older_amounts_minor=_add(
+            facts.older_amounts_minor, order.currency, -order.amount_minor
+        ),
         older_counts=_add(facts.older_counts, order.currency, -1),
     )
 
@@ -109,13 +128,19 @@ def merge_facts(customer: Facts, guest: Facts) -> Facts:
     merged = replace(
         customer,
         older_count=customer.older_count + guest.older_count,
-        older_amounts_minor=_sum(customer.older_amounts_minor, guest.older_amounts_minor),
+        older_amounts_minor=_sum(
+            customer.older_amounts_minor, guest.older_amounts_minor
+        ),
         older_counts=_sum(customer.older_counts, guest.older_counts),
         older_first_at=_earlier(customer.older_first_at, guest.older_first_at),
         last_seen_at=_later(customer.last_seen_at, guest.last_seen_at),
         last_checkout_at=_later(customer.last_checkout_at, guest.last_checkout_at),
-        abandoned_checkout_at=_later(customer.abandoned_checkout_at, guest.abandoned_checkout_at),
-        last_product=max(filter(None, (customer.last_product, guest.last_product)), default=None),
+        abandoned_checkout_at=_later(
+            customer.abandoned_checkout_at, guest.abandoned_checkout_at
+        ),
+        last_product=max(
+            filter(None, (customer.last_product, guest.last_product)), default=None
+        ),
     )
     for order in guest.recent:
         merged = _count(merged, order)

@@ -70,7 +70,12 @@ class Ruling:
 
 
 def rule_on(
-    table: Jurisdictions, *, country: str | None, region: str | None, on: date, default: Mode
+    table: Jurisdictions,
+    *,
+    country: str | None,
+    region: str | None,
+    on: date,
+    default: Mode,
 ) -> Ruling:
     """Find what applies at a place on a date."""
     matching = [

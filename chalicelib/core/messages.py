@@ -34,7 +34,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """"identify": traits of a customer, and perhaps that a guest is this customer."""
+    """ "identify": traits of a customer, and perhaps that a guest is this customer."""
 
     envelope: Envelope
     change: ContactChange
@@ -42,7 +42,7 @@ class Identified:
 
 @dataclass(frozen=True, slots=True)
 class OrderCompleted:
-    """"Order Completed"."""
+    """ "Order Completed"."""
 
     envelope: Envelope
     order_id: str
@@ -52,7 +52,7 @@ class OrderCompleted:
 
 @dataclass(frozen=True, slots=True)
 class OrderUpdated:
-    """"Order Updated": the order is worth another amount."""
+    """ "Order Updated": the order is worth another amount."""
 
     envelope: Envelope
     order_id: str
@@ -62,7 +62,7 @@ class OrderUpdated:
 
 @dataclass(frozen=True, slots=True)
 class OrderRefunded:
-    """"Order Refunded": an amount, or the whole order when ``amount_minor`` is None."""
+    """ "Order Refunded": an amount, or the whole order when ``amount_minor`` is None."""
 
     envelope: Envelope
     order_id: str
@@ -71,7 +71,7 @@ class OrderRefunded:
 
 @dataclass(frozen=True, slots=True)
 class OrderCancelled:
-    """"Order Cancelled"."""
+    """ "Order Cancelled"."""
 
     envelope: Envelope
     order_id: str
@@ -79,7 +79,7 @@ class OrderCancelled:
 
 @dataclass(frozen=True, slots=True)
 class ProductViewed:
-    """"Product Viewed"."""
+    """ "Product Viewed"."""
 
     envelope: Envelope
     sku: str
@@ -87,7 +87,7 @@ class ProductViewed:
 
 @dataclass(frozen=True, slots=True)
 class CheckoutStarted:
-    """"Checkout Started"."""
+    """ "Checkout Started"."""
 
     envelope: Envelope
 
@@ -128,7 +128,10 @@ def parse_message(raw: object, *, now: int, default_currency: str) -> Message:
         case "page" | "screen":
             return Seen(envelope)
         case other:
-            raise BadInput.of("type", f"must be identify, track, page or screen, not {str(other)[:40]!r}")
+            raise BadInput.of(
+                "type",
+                f"must be identify, track, page or screen, not {str(other)[:40]!r}",
+            )
 
 
 def _envelope(raw: Mapping[str, Any], *, now: int) -> Envelope:
@@ -147,13 +150,19 @@ def _envelope(raw: Mapping[str, Any], *, now: int) -> Envelope:
         message_id = "auto-" + short_hash(json.dumps(raw, sort_keys=True, default=str))
     return Envelope(
         message_id=check_id(message_id, field="messageId"),
-        customer_id=None if customer_id is None else check_id(customer_id, field="userId"),
-        anonymous_id=None if anonymous_id is None else check_id(anonymous_id, field="anonymousId"),
+        customer_id=None
+        if customer_id is None
+        else check_id(customer_id, field="userId"),
+        anonymous_id=None
+        if anonymous_id is None
+        else check_id(anonymous_id, field="anonymousId"),
         at=at,
     )
 
 
-def _track(raw: Mapping[str, Any], envelope: Envelope, default_currency: str) -> Message:
+def _track(
+    raw: Mapping[str, Any], envelope: Envelope, default_currency: str
+) -> Message:
     event = raw.get("event")
     if not isinstance(event, str) or not event:
         raise BadInput.of("event", "must name the event, such as Order Completed")
@@ -163,17 +172,22 @@ def _track(raw: Mapping[str, Any], envelope: Envelope, default_currency: str) ->
             currency = _currency(properties, default_currency)
             amount_minor = _order_amount(properties, currency)
             if amount_minor is None:
-                raise BadInput.of("properties.total", "or revenue, value or products must be given")
+                raise BadInput.of(
+                    "properties.total", "or revenue, value or products must be given"
+                )
             order_id = check_id(properties.get("order_id"), field="properties.order_id")
             build = OrderCompleted if event == "Order Completed" else OrderUpdated
             return build(envelope, order_id, amount_minor, currency)
         case "Order Refunded":
             order_id = check_id(properties.get("order_id"), field="properties.order_id")
             currency = _currency(properties, default_currency)
-            return OrderRefunded(envelope, order_id, _order_amount(properties, currency))
+            return OrderRefunded(
+                envelope, order_id, _order_amount(properties, currency)
+            )
         case "Order Cancelled":
             return OrderCancelled(
-                envelope, check_id(properties.get("order_id"), field="properties.order_id")
+                envelope,
+                check_id(properties.get("order_id"), field="properties.order_id"),
             )
         case "Product Viewed":
             sku = properties.get("sku", properties.get("product_id"))
@@ -203,7 +217,9 @@ def _order_amount(properties: Mapping[str, Any], currency: str) -> int | None:
     """The order's worth: total, else revenue, else value, else the sum of its products."""
     for name in ("total", "revenue", "value"):
         if properties.get(name) is not None:
-            return parse_amount(properties[name], currency=currency, field=f"properties.{name}")
+            return parse_amount(
+                properties[name], currency=currency, field=f"properties.{name}"
+            )
     products = properties.get("products")
     if not isinstance(products, list) or not products:
         return None
@@ -213,8 +229,14 @@ def _order_amount(properties: Mapping[str, Any], currency: str) -> int | None:
         if not isinstance(product, dict):
             raise BadInput.of(field, "must be a JSON object")
         quantity = product.get("quantity", 1)
-        if isinstance(quantity, bool) or not isinstance(quantity, int) or not 0 <= quantity <= 10**6:
-            raise BadInput.of(f"{field}.quantity", "must be a whole number from 0 to 1000000")
+        if (
+            isinstance(quantity, bool)
+            or not isinstance(quantity, int)
+            or not 0 <= quantity <= 10**6
+        ):
+            raise BadInput.of(
+                f"{field}.quantity", "must be a whole number from 0 to 1000000"
+            )
         price_minor = parse_amount(
             product.get("price", Decimal(0)), currency=currency, field=f"{field}.price"
         )

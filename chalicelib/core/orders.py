@@ -51,9 +51,14 @@ class OrderState:
             return None
         worth = self.updated or self.completed
         refunds = self.refunds_minor.values()
-        net_minor = 0 if None in refunds else worth.amount_minor - sum(r for r in refunds if r)
+        net_minor = (
+            0 if None in refunds else worth.amount_minor - sum(r for r in refunds if r)
+        )
         return CountedOrder(
-            self.completed.at, order_mark(self.order_id), max(0, net_minor), worth.currency
+            self.completed.at,
+            order_mark(self.order_id),
+            max(0, net_minor),
+            worth.currency,
         )
 
 
@@ -76,9 +81,13 @@ def update_order(state: OrderState, amount: Amount) -> OrderState:
     return replace(state, updated=amount)
 
 
-def refund_order(state: OrderState, amount_minor: int | None, *, message_id: str) -> OrderState:
+def refund_order(
+    state: OrderState, amount_minor: int | None, *, message_id: str
+) -> OrderState:
     """Join a refund; None refunds the whole order."""
-    return replace(state, refunds_minor={**state.refunds_minor, message_id: amount_minor})
+    return replace(
+        state, refunds_minor={**state.refunds_minor, message_id: amount_minor}
+    )
 
 
 def cancel_order(state: OrderState, at: int) -> OrderState:

@@ -43,7 +43,11 @@ def decision_writes(
         address_hash: names the customer's address; needed where mails are planned.
     """
     writes: list[Write] = [
-        Put(RECORD.key(situation.decision_id), record, expires_at=now + RECORD_WINDOW_SECONDS)
+        Put(
+            RECORD.key(situation.decision_id),
+            record,
+            expires_at=now + RECORD_WINDOW_SECONDS,
+        )
     ]
     offers = {offer.action: offer for offer in decision.offers}
     for action_id in decision.issued:
@@ -55,7 +59,9 @@ def decision_writes(
             "total_minor": total_minor(decision.lines),
             "mode": decision.mode,
         }
-        planned = _effect(situation, "price_tier", decision.tier, payload, correlation_id, now)
+        planned = _effect(
+            situation, "price_tier", decision.tier, payload, correlation_id, now
+        )
         writes.append(put_effect(planned, now=now))
     if situation.placement != "checkout" and address_hash is not None:
         for action_id in decision.chosen:
@@ -63,14 +69,22 @@ def decision_writes(
             if action is not None and action.mail is not None:
                 offer = offers.get(action_id)
                 writes += _mail(
-                    situation, decision, action, offer, correlation_id, now, address_hash
+                    situation,
+                    decision,
+                    action,
+                    offer,
+                    correlation_id,
+                    now,
+                    address_hash,
                 )
     return tuple(writes)
 
 
 def put_effect(effect: Effect, *, now: int) -> Put[Effect]:
     """Create an effect where absent."""
-    return Put(EFFECT.key(effect.effect_id), effect, expires_at=now + EFFECT_WINDOW_SECONDS)
+    return Put(
+        EFFECT.key(effect.effect_id), effect, expires_at=now + EFFECT_WINDOW_SECONDS
+    )
 
 
 def _effect(
@@ -93,16 +107,26 @@ def _effect(
     )
 
 
-def _issue(situation: Situation, offer: Offer, correlation_id: str, now: int) -> list[Write]:
+def _issue(
+    situation: Situation, offer: Offer, correlation_id: str, now: int
+) -> list[Write]:
     """Store a new code as the customer's one live code, and announce it."""
     subject_key = situation.subject.key
     coupon = Coupon(offer, subject_key, situation.decision_id, issued_at=now)
     payload = {"offer": offer_to_json(offer)}
     effect = _effect(situation, "offer", offer.action, payload, correlation_id, now)
-    assert effect.effect_id == offer_effect_id(situation, offer.action)  # noqa: S101
+    assert effect.effect_id == offer_effect_id(situation, offer.action)
     return [
-        Put(COUPON.key(offer.code), coupon, expires_at=offer.expires_at + COUPON_MEMORY_SECONDS),
-        Put(LIVE_OFFER.key(subject_key, offer.action), offer, expires_at=offer.expires_at),
+        Put(
+            COUPON.key(offer.code),
+            coupon,
+            expires_at=offer.expires_at + COUPON_MEMORY_SECONDS,
+        ),
+        Put(
+            LIVE_OFFER.key(subject_key, offer.action),
+            offer,
+            expires_at=offer.expires_at,
+        ),
         put_effect(effect, now=now),
     ]
 
@@ -117,7 +141,7 @@ def _mail(
     address_hash: str,
 ) -> list[Write]:
     """Plan a mail, and mark the address as contacted for this action."""
-    assert action.mail is not None  # noqa: S101
+    assert action.mail is not None
     payload: dict[str, Any] = {
         "template": action.mail.template,
         "purpose": action.mail.purpose,

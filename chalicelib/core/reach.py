@@ -48,7 +48,12 @@ class Occasion:
 
 
 def could_reach(
-    facts: Facts, contact: Contact | None, scores: Scores, *, occasion: Occasion, rules: Rules
+    facts: Facts,
+    contact: Contact | None,
+    scores: Scores,
+    *,
+    occasion: Occasion,
+    rules: Rules,
 ) -> bool:
     """Whether some action would want this customer, contact policy and holdout aside."""
     situation = _situation(facts, contact, occasion)
@@ -57,12 +62,19 @@ def could_reach(
 
 
 def reach_keys(
-    facts: Facts, contact: Contact | None, *, occasion: Occasion, rules: Rules, keys: SigningKeys
+    facts: Facts,
+    contact: Contact | None,
+    *,
+    occasion: Occasion,
+    rules: Rules,
+    keys: SigningKeys,
 ) -> tuple[Key[Any], ...]:
     """What must be known before deciding: live codes and recent contacts."""
     actions = rules.policy.actions_at(occasion.placement)
     wanted: list[Key[Any]] = [
-        LIVE_OFFER.key(facts.subject.key, action.id) for action in actions if action.offer
+        LIVE_OFFER.key(facts.subject.key, action.id)
+        for action in actions
+        if action.offer
     ]
     named = _address_hash(contact, keys)
     if named is not None:
@@ -125,8 +137,12 @@ def reach_out(
     return decision, writes
 
 
-def _live_offers(facts: Facts, actions: tuple[Action, ...], found: Found) -> Mapping[str, Any]:
-    keys = {action.id: LIVE_OFFER.key(facts.subject.key, action.id) for action in actions}
+def _live_offers(
+    facts: Facts, actions: tuple[Action, ...], found: Found
+) -> Mapping[str, Any]:
+    keys = {
+        action.id: LIVE_OFFER.key(facts.subject.key, action.id) for action in actions
+    }
     live = {action_id: found.value(key) for action_id, key in keys.items()}
     return {action_id: offer for action_id, offer in live.items() if offer is not None}
 

@@ -21,7 +21,15 @@ from chalicelib.core.situation import Context, Held, Line, Permissions, Situatio
 from chalicelib.core.subject import Subject
 
 RECORD_SCHEMA = 1
-_CONTEXT = ("country", "region", "currency", "session_id", "time_zone", "pricing_opt_out", "gpc")
+_CONTEXT = (
+    "country",
+    "region",
+    "currency",
+    "session_id",
+    "time_zone",
+    "pricing_opt_out",
+    "gpc",
+)
 
 
 def build_record(
@@ -60,7 +68,9 @@ def situation_to_json(situation: Situation) -> dict[str, Any]:
         "as_of": situation.as_of,
         "trigger": situation.trigger,
         "context": {name: getattr(situation.context, name) for name in _CONTEXT},
-        "lines": [[line.sku, line.quantity, line.unit_price_minor] for line in situation.lines],
+        "lines": [
+            [line.sku, line.quantity, line.unit_price_minor] for line in situation.lines
+        ],
         "facts": None if situation.facts is None else facts_to_json(situation.facts),
         "permissions": {
             "has_address": situation.permissions.has_address,
@@ -71,11 +81,18 @@ def situation_to_json(situation: Situation) -> dict[str, Any]:
             "pricing": situation.switches.pricing,
             "offers": situation.switches.offers,
         },
-        "products": [product_to_json(product) for product in situation.products.values()],
+        "products": [
+            product_to_json(product) for product in situation.products.values()
+        ],
         "held": None
         if held is None
-        else {"tier": held.tier, "offers": [offer_to_json(offer) for offer in held.offers]},
-        "live_offers": [offer_to_json(offer) for offer in situation.live_offers.values()],
+        else {
+            "tier": held.tier,
+            "offers": [offer_to_json(offer) for offer in held.offers],
+        },
+        "live_offers": [
+            offer_to_json(offer) for offer in situation.live_offers.values()
+        ],
         "contacted": sorted(situation.contacted),
     }
 
@@ -99,7 +116,9 @@ def situation_from_json(stored: Mapping[str, Any]) -> Situation:
         products={product.sku: product for product in products},
         held=None
         if held is None
-        else Held(held["tier"], tuple(offer_from_json(offer) for offer in held["offers"])),
+        else Held(
+            held["tier"], tuple(offer_from_json(offer) for offer in held["offers"])
+        ),
         live_offers={offer.action: offer for offer in live},
         contacted=frozenset(stored["contacted"]),
     )
@@ -110,7 +129,10 @@ def situation_hash(situation: Situation) -> str:
     return content_hash(
         {
             "context": {name: getattr(situation.context, name) for name in _CONTEXT},
-            "lines": [[line.sku, line.quantity, line.unit_price_minor] for line in situation.lines],
+            "lines": [
+                [line.sku, line.quantity, line.unit_price_minor]
+                for line in situation.lines
+            ],
             "opted_out": situation.opted_out,
             "switches": asdict(situation.switches),
         }
@@ -132,13 +154,21 @@ def decision_to_json(decision: Decision) -> dict[str, Any]:
         "mode": decision.mode,
         "disclosures": list(decision.disclosures),
         "lines": [
-            [line.sku, line.quantity, line.base_unit_price_minor, line.unit_price_minor, line.reason]
+            [
+                line.sku,
+                line.quantity,
+                line.base_unit_price_minor,
+                line.unit_price_minor,
+                line.reason,
+            ]
             for line in decision.lines
         ],
         "offers": [offer_to_json(offer) for offer in decision.offers],
         "issued": list(decision.issued),
         "chosen": list(decision.chosen),
-        "candidates": [[c.action, c.outcome, c.layer, c.reason] for c in decision.candidates],
+        "candidates": [
+            [c.action, c.outcome, c.layer, c.reason] for c in decision.candidates
+        ],
         "holdout": decision.holdout,
         "quote_expires_at": decision.quote_expires_at,
     }

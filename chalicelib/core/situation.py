@@ -84,11 +84,11 @@ class Situation:
     placement: Placement
     as_of: int
     trigger: Trigger | None = None
-    context: Context = Context()
+    context: Context = field(default_factory=Context)
     lines: tuple[Line, ...] = ()
     facts: Facts | None = None
-    permissions: Permissions = Permissions()
-    switches: Switches = Switches()
+    permissions: Permissions = field(default_factory=Permissions)
+    switches: Switches = field(default_factory=Switches)
     products: Mapping[str, Product] = field(default_factory=dict)
     held: Held | None = None
     live_offers: Mapping[str, Offer] = field(default_factory=dict)

@@ -151,7 +151,9 @@ class Conflict(Transient):
 
     def __init__(self, failed: Sequence[Write]) -> None:
         self.failed = tuple(failed)
-        super().__init__(", ".join(write.key.kind.name for write in failed) or "contention")
+        super().__init__(
+            ", ".join(write.key.kind.name for write in failed) or "contention"
+        )
 
     def lost(self, key: Key[Any]) -> bool:
         """Whether the write to this key was among those that lost."""
