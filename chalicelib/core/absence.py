@@ -7,6 +7,7 @@ two years and then bisected to the hour; a change that comes and goes within one
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 
 from chalicelib.core.facts import Facts
@@ -19,6 +20,12 @@ GRID_SECONDS = 7 * DAY_SECONDS
 HORIZON_SECONDS = 104 * GRID_SECONDS
 RESOLUTION_SECONDS = 3_600
 # Looking two years ahead is enough: a year and more of silence has run through every segment.
+
+# A checkout noticed later than this, as in imported history, is nothing to remind anyone of.
+REMEMBERED_SECONDS = 7 * DAY_SECONDS
+
+# What silence can change about a customer: the segment, and how many thresholds churn has reached.
+_State = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +43,43 @@ class Settled:
 
     Attributes:
         facts: ready to be saved.
-        scores: at ``as_of``; None for a subject without a counted order.
+        scores: at ``as_of``; None without a counted order, or when nobody may look.
         transition: the segment change, None when it stayed.
         abandoned_checkout_at: the checkout that has just become abandoned, else None.
+        churn_reached: the churn thresholds that silence crossed while the segment stayed.
     """
 
     facts: Facts
     scores: Scores | None
     transition: Transition | None
     abandoned_checkout_at: int | None
+    churn_reached: tuple[float, ...] = ()
 
 
-def settle(facts: Facts, *, as_of: int, scorer: Scorer, policy: Policy) -> Settled:
-    """Bring the announced segment, the abandoned checkout and ``review_at`` up to ``as_of``."""
-    scores = score_at(facts, as_of, scorer)
-    transition = None
-    if scores is not None and scores.segment != facts.segment:
-        transition = Transition(facts.segment, scores.segment, as_of)
-        facts = replace(facts, segment=scores.segment, segment_model=scores.model)
+def settle(
+    facts: Facts, *, as_of: int, scorer: Scorer, policy: Policy, may_profile: bool = True
+) -> Settled:
+    """Bring the announced segment, the abandoned checkout and ``review_at`` up to ``as_of``.
+
+    A customer who objects to profiling (``may_profile`` False) is not scored and has no segment;
+    a checkout left alone is a fact, not a profile.
+    """
+    scores = score_at(facts, as_of, scorer) if may_profile else None
+    reached = _churn_reached(facts, scores, as_of=as_of, scorer=scorer, policy=policy)
+    facts, transition = _name_segment(facts, scores, as_of=as_of, policy=policy)
     abandoned = abandoned_checkout(facts, as_of=as_of, policy=policy)
     if abandoned is not None:
         facts = replace(facts, abandoned_checkout_at=Instant(abandoned))
-    due = next_review(facts, as_of=as_of, scorer=scorer, policy=policy)
-    return Settled(replace(facts, review_at=due), scores, transition, abandoned)
+    due = next_review(
+        facts, as_of=as_of, scorer=scorer, policy=policy, may_profile=may_profile
+    )
+    return Settled(
+        facts=replace(facts, review_at=due),
+        scores=scores,
+        transition=transition,
+        abandoned_checkout_at=abandoned,
+        churn_reached=reached if transition is None else (),
+    )
 
 
 def score_at(facts: Facts, as_of: int, scorer: Scorer) -> Scores | None:
@@ -72,52 +93,90 @@ def abandoned_checkout(facts: Facts, *, as_of: int, policy: Policy) -> int | Non
     started = facts.open_checkout_at
     if started is None or started == facts.abandoned_checkout_at:
         return None
-    return started if started + policy.cart_abandoned_after_seconds <= as_of else None
+    left_alone_seconds = as_of - started - policy.cart_abandoned_after_seconds
+    return started if 0 <= left_alone_seconds <= REMEMBERED_SECONDS else None
 
 
 def next_review(
-    facts: Facts, *, as_of: int, scorer: Scorer, policy: Policy
+    facts: Facts, *, as_of: int, scorer: Scorer, policy: Policy, may_profile: bool = True
 ) -> Instant | None:
     """When silence alone would next change something; None when it never will."""
     moments = []
     started = facts.open_checkout_at
     if started is not None and started != facts.abandoned_checkout_at:
-        moments.append(started + policy.cart_abandoned_after_seconds)
-    drift = _next_change(facts, as_of, scorer, policy)
+        abandoned_at = started + policy.cart_abandoned_after_seconds
+        if abandoned_at + REMEMBERED_SECONDS >= as_of:
+            moments.append(abandoned_at)
+    drift = _next_change(facts, as_of, scorer, policy.churn_thresholds) if may_profile else None
     if drift is not None:
         moments.append(drift)
     return Instant(max(as_of + 1, min(moments))) if moments else None
 
 
+def _name_segment(
+    facts: Facts, scores: Scores | None, *, as_of: int, policy: Policy
+) -> tuple[Facts, Transition | None]:
+    """Store the segment; whoever has no counted order any more has none, and is unknown again."""
+    segment = None if scores is None else scores.segment
+    if segment == facts.segment:
+        return facts, None
+    transition = Transition(facts.segment, segment or policy.unknown_segment, as_of)
+    model = None if scores is None else scores.model
+    return replace(facts, segment=segment, segment_model=model), transition
+
+
+def _churn_reached(
+    facts: Facts, scores: Scores | None, *, as_of: int, scorer: Scorer, policy: Policy
+) -> tuple[float, ...]:
+    """The thresholds between churn just before the review that has come due, and now."""
+    due = facts.review_at
+    if due is None or due > as_of or scores is None or scores.churn is None:
+        return ()
+    before = score_at(facts, due - RESOLUTION_SECONDS, scorer)
+    if before is None or before.churn is None:
+        return ()
+    return tuple(t for t in policy.churn_thresholds if before.churn < t <= scores.churn)
+
+
+def _state(
+    facts: Facts, as_of: int, scorer: Scorer, thresholds: tuple[float, ...]
+) -> _State | None:
+    scores = score_at(facts, as_of, scorer)
+    if scores is None:
+        return None
+    churn = -1.0 if scores.churn is None else scores.churn
+    return scores.segment, bisect_right(thresholds, churn)
+
+
 def _next_change(
-    facts: Facts, as_of: int, scorer: Scorer, policy: Policy
+    facts: Facts, as_of: int, scorer: Scorer, thresholds: tuple[float, ...]
 ) -> int | None:
-    thresholds = policy.churn_thresholds
-
-    def state(moment: int) -> tuple[str, int] | None:
-        scores = score_at(facts, moment, scorer)
-        if scores is None:
-            return None
-        churn = -1.0 if scores.churn is None else scores.churn
-        return scores.segment, sum(churn >= threshold for threshold in thresholds)
-
-    now_state = state(as_of)
-    if now_state is None:
-        # Orders dated ahead of as_of begin to count later; without any there is nothing to see.
-        first = facts.first_order_at
-        return first if first is not None and first > as_of else None
     last_at = facts.last_order_at
-    if last_at is not None and last_at > as_of:
+    if last_at is None:
+        return None
+    if last_at > as_of:  # the clock of a shop may run ahead of ours; the order counts by then
         return last_at
-    before = as_of
+    before, now_state = as_of, _state(facts, as_of, scorer, thresholds)
     for after in range(as_of + GRID_SECONDS, as_of + HORIZON_SECONDS + 1, GRID_SECONDS):
-        if state(after) != now_state:
-            while after - before > RESOLUTION_SECONDS:
-                middle = (before + after) // 2
-                if state(middle) == now_state:
-                    before = middle
-                else:
-                    after = middle
-            return after
+        if _state(facts, after, scorer, thresholds) != now_state:
+            return _bisect(facts, before, after, now_state, scorer, thresholds)
         before = after
     return None
+
+
+def _bisect(
+    facts: Facts,
+    before: int,
+    after: int,
+    state: _State | None,
+    scorer: Scorer,
+    thresholds: tuple[float, ...],
+) -> int:
+    """The end of the last hour in which ``state`` still held at its beginning."""
+    while after - before > RESOLUTION_SECONDS:
+        middle = (before + after) // 2
+        if _state(facts, middle, scorer, thresholds) == state:
+            before = middle
+        else:
+            after = middle
+    return after

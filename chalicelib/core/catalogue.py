@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -34,7 +34,8 @@ class Product:
 
 def product_to_json(product: Product) -> dict[str, Any]:
     """The stored form."""
-    return {name: value for name, value in asdict(product).items() if value is not None}
+    values = ((name, getattr(product, name)) for name in Product.__slots__)
+    return {name: value for name, value in values if value is not None}
 
 
 def product_from_json(stored: Mapping[str, Any]) -> Product:

@@ -1,8 +1,8 @@
 """How a customer can be reached and what they agreed to; each field knows when it was said.
 
-Fields join one by one: the later statement wins, ties go to the greater value, so the order of
-arrival does not matter. Columns of ``customers/`` files that are no contact field are supplied
-features and stand apart from folded facts.
+Fields join one by one: the later statement wins; of two at one moment the greater value does, and
+a no beats a yes. So the order of arrival does not matter. Columns of ``customers/`` files that are
+no contact field are supplied features and stand apart from folded facts.
 """
 
 from __future__ import annotations
@@ -26,6 +26,13 @@ _REGION = re.compile(r"[A-Z0-9]{1,3}\Z")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f<>\",;:]+@[^@\s\x00-\x1f<>\",;:]+\.[^@\s.]+\Z")
 _TIME_ZONE = re.compile(r"[A-Za-z_]+(/[A-Za-z0-9_+\-]+){0,2}\Z")
 _SUPPLIED_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
+
+_SHAPES = {
+    "email": (_EMAIL, "must be one e-mail address such as name@example.com"),
+    "country": (_COUNTRY, "must be an ISO 3166-1 alpha-2 code such as US"),
+    "region": (_REGION, "must be the subdivision part of ISO 3166-2, such as NY"),
+    "time_zone": (_TIME_ZONE, "must be an IANA time zone such as Europe/Berlin"),
+}
 
 Scalar = str | float | bool
 
@@ -73,24 +80,25 @@ def join_contact(contact: Contact, change: ContactChange | Contact) -> Contact:
     )
 
 
-def _join(
-    ours: Mapping[str, Stamped], theirs: Mapping[str, Stamped]
-) -> Mapping[str, Stamped]:
+def _join(ours: Mapping[str, Stamped], theirs: Mapping[str, Stamped]) -> Mapping[str, Stamped]:
     joined = dict(ours)
     for name, said in theirs.items():
         known = joined.get(name)
-        if known is None or (said.at, str(said.value)) > (known.at, str(known.value)):
+        if known is None or _rank(said) > _rank(known):
             joined[name] = said
     return joined
+
+
+def _rank(said: Stamped) -> tuple[int, str]:
+    # repr() tells 1 from "1" from True, and "" lies below every repr.
+    return said.at, "" if said.value is True else repr(said.value)
 
 
 def check_field(name: str, value: object, *, field: str) -> Scalar:
     """Return the value that a contact field stores; raises BadInput naming ``field``."""
     if name.startswith(CONSENT_PREFIX):
         if name.removeprefix(CONSENT_PREFIX) not in PURPOSES:
-            raise BadInput.of(
-                field, f"names no purpose; purposes are {', '.join(PURPOSES)}"
-            )
+            raise BadInput.of(field, f"names no purpose; purposes are {', '.join(PURPOSES)}")
         if not isinstance(value, bool):
             raise BadInput.of(field, "must be true or false")
         return value
@@ -99,30 +107,22 @@ def check_field(name: str, value: object, *, field: str) -> Scalar:
     if len(value) > LONGEST_TEXT:
         raise BadInput.of(field, f"must be at most {LONGEST_TEXT} characters")
     value = value.strip()
-    match name:
-        case "email" if not _EMAIL.match(value):
-            raise BadInput.of(
-                field, "must be one e-mail address such as name@example.com"
-            )
-        case "country" if not _COUNTRY.match(value):
-            raise BadInput.of(field, "must be an ISO 3166-1 alpha-2 code such as US")
-        case "region" if not _REGION.match(value):
-            raise BadInput.of(
-                field, "must be the subdivision part of ISO 3166-2, such as NY"
-            )
-        case "time_zone" if not _TIME_ZONE.match(value):
-            raise BadInput.of(field, "must be an IANA time zone such as Europe/Berlin")
+    shape, problem = _SHAPES.get(name, (None, ""))
+    if shape is not None and not shape.match(value):
+        raise BadInput.of(field, problem)
     return value
 
 
 def check_supplied(name: str, value: object, *, field: str) -> Scalar:
     """Return the value of a supplied feature; raises BadInput naming ``field``."""
     if not _SUPPLIED_NAME.match(name):
-        raise BadInput.of(
-            field, "must be named in lower_snake_case, at most 64 characters"
-        )
-    if isinstance(value, bool | str):
-        if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        raise BadInput.of(field, "must be named in lower_snake_case, at most 64 characters")
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        if not value.isprintable():
+            raise BadInput.of(field, "must be text without control characters")
+        if len(value) > LONGEST_TEXT:
             raise BadInput.of(field, f"must be at most {LONGEST_TEXT} characters")
         return value
     if isinstance(value, int | float) and value == value and abs(value) <= 1e15:  # noqa: PLR0124
@@ -134,26 +134,34 @@ def check_supplied(name: str, value: object, *, field: str) -> Scalar:
 _TRAITS = {"email": "email", "firstName": "first_name", "first_name": "first_name",
            "country": "country", "region": "region", "timeZone": "time_zone",
            "time_zone": "time_zone", "timezone": "time_zone"}  # fmt: skip
+_ADDRESS = {"country": "country", "region": "region", "state": "region"}
 
 
 def change_from_traits(traits: Mapping[str, Any], *, at: int) -> ContactChange:
     """Read the traits of an "identify"; traits that Segue has no use for are left alone.
 
-    Segment's ``address`` trait may carry country and region. Raises BadInput naming the trait.
+    Raises BadInput naming the trait.
     """
-    fields: dict[str, Stamped] = {}
-    address = traits.get("address")
-    sources = [("traits.address", address)] if isinstance(address, dict) else []
-    for prefix, source in [*sources, ("traits", traits)]:
-        for trait, value in source.items():
-            name = _TRAITS.get(
-                trait, trait if trait.startswith(CONSENT_PREFIX) else None
-            )
-            if name is not None and value is not None:
-                fields[name] = Stamped(
-                    check_field(name, value, field=f"{prefix}.{trait}"), at
-                )
+    fields = _postal_place(traits.get("address"), at=at)
+    for trait, value in traits.items():
+        name = _TRAITS.get(trait, trait if trait.startswith(CONSENT_PREFIX) else None)
+        if name is not None and value is not None:
+            fields[name] = Stamped(check_field(name, value, field=f"traits.{trait}"), at)
     return ContactChange(fields=fields)
+
+
+def _postal_place(address: object, *, at: int) -> dict[str, Stamped]:
+    """Country and region of Segment's ``address`` trait, whose spec knows no codes.
+
+    What is no ISO 3166 code there is left alone: a place in words is no reason to lose the rest.
+    """
+    place: dict[str, Stamped] = {}
+    if isinstance(address, dict):
+        for trait, name in _ADDRESS.items():
+            value = address.get(trait)
+            if isinstance(value, str) and _SHAPES[name][0].match(value):
+                place.setdefault(name, Stamped(value, at))
+    return place
 
 
 def contact_to_json(contact: Contact) -> dict[str, Any]:

@@ -1,8 +1,16 @@
 """What is known of one customer's behaviour: facts only, no segment-dependent arithmetic.
 
 A profile stays near 4 KB: the latest ``RECENT_ORDERS`` orders are kept one by one, so that a
-correction of any of them is exact; older ones live on as sums. A correction of an older order
-changes its sum and count exactly, and leaves the date of the first order as it was.
+correction of any of them is exact; older ones live on as sums.
+
+Facts do not depend on the order in which messages and rows arrive, nor on repetition. With more
+than ``RECENT_ORDERS`` orders that holds, too, as long as none is cancelled or turns out to have
+been placed earlier than first said. When that happens, the number of orders and their amounts
+stay exact; the date of the first order stays where it was if that very order was among the older
+ones, and the date of the latest is exact until all recent orders are cancelled. Which orders are
+kept one by one then depends on the order of arrival. ``segment``, ``review_at`` and
+``abandoned_checkout_at`` say what was announced when, so they follow the order of arrival until
+``absence.settle`` brings them up to one moment.
 """
 
 from __future__ import annotations
@@ -39,6 +47,7 @@ class Facts:
         older_first_at: when the first of them was placed.
         last_seen_at: the latest message of any kind.
         last_checkout_at: the latest "Checkout Started".
+        last_completed_at: the latest "Order Completed", even of an order cancelled since.
         last_product: the latest "Product Viewed" as (moment, SKU).
         abandoned_checkout_at: the checkout for which "Cart Abandoned" was announced.
         segment: the segment last announced, None before the first.
@@ -55,6 +64,7 @@ class Facts:
     older_first_at: Instant | None = None
     last_seen_at: Instant | None = None
     last_checkout_at: Instant | None = None
+    last_completed_at: Instant | None = None
     last_product: tuple[int, str] | None = None
     abandoned_checkout_at: Instant | None = None
     segment: str | None = None
@@ -84,9 +94,10 @@ class Facts:
 
     @property
     def open_checkout_at(self) -> int | None:
-        """The latest checkout that no later order has closed."""
-        started, ordered = self.last_checkout_at, self.last_order_at
-        if started is None or (ordered is not None and ordered >= started):
+        """The latest checkout that no order has closed; cancelling the order does not reopen it."""
+        started = self.last_checkout_at
+        closed = (self.last_order_at, self.last_completed_at)
+        if started is None or any(at is not None and at >= started for at in closed):
             return None
         return started
 
@@ -131,6 +142,7 @@ def facts_from_json(stored: Mapping[str, Any]) -> Facts:
 _SCALARS = (
     "last_seen_at",
     "last_checkout_at",
+    "last_completed_at",
     "abandoned_checkout_at",
     "segment",
     "segment_model",

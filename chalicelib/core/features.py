@@ -74,9 +74,7 @@ def describe(facts: Facts, *, as_of: int, currency: str) -> Features:
         frequency=float(count),
         monetary_minor=amount_minor / paid if paid else None,
         tenure_days=(as_of - first_at) / DAY_SECONDS,
-        mean_gap_days=(last_at - first_at) / DAY_SECONDS / (count - 1)
-        if count > 1
-        else None,
+        mean_gap_days=(last_at - first_at) / DAY_SECONDS / (count - 1) if count > 1 else None,
     )
 
 

@@ -31,7 +31,7 @@ from chalicelib.core.orders import (
 
 
 def fold(facts: Facts, message: Message) -> Facts:
-    """Fold what a message says besides its order; orders go through ``fold_order``."""
+    """Fold what a message says besides its order; orders go through ``join_order``."""
     at = message.envelope.at
     facts = replace(facts, last_seen_at=_later(facts.last_seen_at, at))
     match message:
@@ -40,14 +40,9 @@ def fold(facts: Facts, message: Message) -> Facts:
                 return replace(facts, last_product=(at, sku))
         case CheckoutStarted():
             return replace(facts, last_checkout_at=_later(facts.last_checkout_at, at))
-        case (
-            Identified()
-            | OrderCompleted()
-            | OrderUpdated()
-            | OrderRefunded()
-            | OrderCancelled()
-            | Seen()
-        ):
+        case OrderCompleted():
+            return replace(facts, last_completed_at=_later(facts.last_completed_at, at))
+        case Identified() | OrderUpdated() | OrderRefunded() | OrderCancelled() | Seen():
             pass
     return facts
 
@@ -61,23 +56,36 @@ def join_order(state: OrderState, message: OrderMessage) -> OrderState:
             return complete_order(state, amount, source=message.envelope.message_id)
         case OrderUpdated(amount_minor=amount_minor, currency=currency):
             return update_order(state, Amount(at, amount_minor, currency))
-        case OrderRefunded(amount_minor=refund_minor):
+        case OrderRefunded(amount_minor=refund_minor, currency=refund_currency):
             return refund_order(
-                state, refund_minor, message_id=message.envelope.message_id
+                state,
+                refund_minor,
+                message_id=message.envelope.message_id,
+                currency=refund_currency,
             )
         case OrderCancelled():
             return cancel_order(state, at)
 
 
 def recount(facts: Facts, *, before: OrderState | None, after: OrderState) -> Facts:
-    """Count an order as its new state says, after uncounting it as its old state said."""
+    """Count an order as its new state says, after uncounting it as its old state said.
+
+    Nothing is uncounted that the profile cannot hold: a guest's order outlives the guest.
+    """
     old = None if before is None else before.counted
+    if old is not None and not _may_hold(facts, old):
+        old = None
     new = after.counted
     if old == new:
         return facts
     if old is not None:
         facts = _uncount(facts, old)
     return facts if new is None else _count(facts, new)
+
+
+def _may_hold(facts: Facts, order: CountedOrder) -> bool:
+    """Whether an order is counted here; of the older ones only their number is known."""
+    return facts.older_count > 0 or any(kept.mark == order.mark for kept in facts.recent)
 
 
 def _count(facts: Facts, order: CountedOrder) -> Facts:
@@ -91,13 +99,9 @@ def _count(facts: Facts, order: CountedOrder) -> Facts:
     return replace(
         facts,
         older_count=facts.older_count + 1,
-        older_amounts_minor=_add(
-            facts.older_amounts_minor, evicted.currency, evicted.amount_minor
-        ),
+        older_amounts_minor=_add(facts.older_amounts_minor, evicted.currency, evicted.amount_minor),
         older_counts=_add(facts.older_counts, evicted.currency, 1),
-        older_first_at=Instant(
-            evicted.at if first_at is None else min(first_at, evicted.at)
-        ),
+        older_first_at=Instant(evicted.at if first_at is None else min(first_at, evicted.at)),
     )
 
 
@@ -116,9 +120,7 @@ def _uncount(facts: Facts, order: CountedOrder) -> Facts:
     return replace(
         facts,
         older_count=facts.older_count - 1,
-        older_amounts_minor=_add(
-            facts.older_amounts_minor, order.currency, -order.amount_minor
-        ),
+        older_amounts_minor=_add(facts.older_amounts_minor, order.currency, -order.amount_minor),
         older_counts=_add(facts.older_counts, order.currency, -1),
     )
 
@@ -128,19 +130,14 @@ def merge_facts(customer: Facts, guest: Facts) -> Facts:
     merged = replace(
         customer,
         older_count=customer.older_count + guest.older_count,
-        older_amounts_minor=_sum(
-            customer.older_amounts_minor, guest.older_amounts_minor
-        ),
+        older_amounts_minor=_sum(customer.older_amounts_minor, guest.older_amounts_minor),
         older_counts=_sum(customer.older_counts, guest.older_counts),
         older_first_at=_earlier(customer.older_first_at, guest.older_first_at),
         last_seen_at=_later(customer.last_seen_at, guest.last_seen_at),
         last_checkout_at=_later(customer.last_checkout_at, guest.last_checkout_at),
-        abandoned_checkout_at=_later(
-            customer.abandoned_checkout_at, guest.abandoned_checkout_at
-        ),
-        last_product=max(
-            filter(None, (customer.last_product, guest.last_product)), default=None
-        ),
+        last_completed_at=_later(customer.last_completed_at, guest.last_completed_at),
+        abandoned_checkout_at=_later(customer.abandoned_checkout_at, guest.abandoned_checkout_at),
+        last_product=max(filter(None, (customer.last_product, guest.last_product)), default=None),
     )
     for order in guest.recent:
         merged = _count(merged, order)

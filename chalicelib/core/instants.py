@@ -29,9 +29,7 @@ def parse_instant(text: object, *, field: str) -> Instant:
     852076800
     """
     if not isinstance(text, str):
-        raise BadInput.of(
-            field, "must be an ISO 8601 string such as 2026-01-31T09:30:00Z"
-        )
+        raise BadInput.of(field, "must be an ISO 8601 string such as 2026-01-31T09:30:00Z")
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from chalicelib.core.canonical import short_hash
@@ -20,6 +19,7 @@ from chalicelib.core.money import LARGEST_AMOUNT_MINOR, check_currency, parse_am
 from chalicelib.core.subject import check_id
 
 LARGEST_MESSAGE_BYTES = 32 * 1024  # Segment's own limit for one message
+MOST_PIECES = 1_000_000  # of one product in one order; more is a data error
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """ "identify": traits of a customer, and perhaps that a guest is this customer."""
+    """An "identify": traits of a customer, and perhaps that a guest is this customer."""
 
     envelope: Envelope
     change: ContactChange
@@ -42,7 +42,7 @@ class Identified:
 
 @dataclass(frozen=True, slots=True)
 class OrderCompleted:
-    """ "Order Completed"."""
+    """An order was placed: "Order Completed"."""
 
     envelope: Envelope
     order_id: str
@@ -52,7 +52,7 @@ class OrderCompleted:
 
 @dataclass(frozen=True, slots=True)
 class OrderUpdated:
-    """ "Order Updated": the order is worth another amount."""
+    """The order is worth another amount: "Order Updated"."""
 
     envelope: Envelope
     order_id: str
@@ -62,16 +62,17 @@ class OrderUpdated:
 
 @dataclass(frozen=True, slots=True)
 class OrderRefunded:
-    """ "Order Refunded": an amount, or the whole order when ``amount_minor`` is None."""
+    """Money went back, the whole order when no amount is named: "Order Refunded"."""
 
     envelope: Envelope
     order_id: str
     amount_minor: int | None
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OrderCancelled:
-    """ "Order Cancelled"."""
+    """The order does not count: "Order Cancelled"."""
 
     envelope: Envelope
     order_id: str
@@ -79,7 +80,7 @@ class OrderCancelled:
 
 @dataclass(frozen=True, slots=True)
 class ProductViewed:
-    """ "Product Viewed"."""
+    """A product was looked at: "Product Viewed"."""
 
     envelope: Envelope
     sku: str
@@ -87,7 +88,7 @@ class ProductViewed:
 
 @dataclass(frozen=True, slots=True)
 class CheckoutStarted:
-    """ "Checkout Started"."""
+    """A checkout began: "Checkout Started"."""
 
     envelope: Envelope
 
@@ -116,7 +117,7 @@ def parse_message(raw: object, *, now: int, default_currency: str) -> Message:
     """
     if not isinstance(raw, dict):
         raise BadInput.of("message", "must be a JSON object")
-    if len(json.dumps(raw, default=str)) > LARGEST_MESSAGE_BYTES:
+    if _size_bytes(raw) > LARGEST_MESSAGE_BYTES:
         raise BadInput.of("message", "must be at most 32 KB")
     envelope = _envelope(raw, now=now)
     match raw.get("type"):
@@ -125,13 +126,16 @@ def parse_message(raw: object, *, now: int, default_currency: str) -> Message:
             return Identified(envelope, change_from_traits(traits, at=envelope.at))
         case "track":
             return _track(raw, envelope, default_currency)
-        case "page" | "screen":
+        case "page" | "screen" | "group":
             return Seen(envelope)
-        case other:
-            raise BadInput.of(
-                "type",
-                f"must be identify, track, page or screen, not {str(other)[:40]!r}",
-            )
+        case _:
+            raise BadInput.of("type", "must be identify, track, page, screen or group")
+
+
+def _size_bytes(raw: Mapping[str, Any]) -> int:
+    # A lone surrogate is legal JSON and no legal UTF-8; it is refused where it matters.
+    text = json.dumps(raw, default=str, ensure_ascii=False, separators=(",", ":"))
+    return len(text.encode(errors="surrogatepass"))
 
 
 def _envelope(raw: Mapping[str, Any], *, now: int) -> Envelope:
@@ -150,52 +154,45 @@ def _envelope(raw: Mapping[str, Any], *, now: int) -> Envelope:
         message_id = "auto-" + short_hash(json.dumps(raw, sort_keys=True, default=str))
     return Envelope(
         message_id=check_id(message_id, field="messageId"),
-        customer_id=None
-        if customer_id is None
-        else check_id(customer_id, field="userId"),
-        anonymous_id=None
-        if anonymous_id is None
-        else check_id(anonymous_id, field="anonymousId"),
+        customer_id=None if customer_id is None else check_id(customer_id, field="userId"),
+        anonymous_id=None if anonymous_id is None else check_id(anonymous_id, field="anonymousId"),
         at=at,
     )
 
 
-def _track(
-    raw: Mapping[str, Any], envelope: Envelope, default_currency: str
-) -> Message:
+def _track(raw: Mapping[str, Any], envelope: Envelope, default_currency: str) -> Message:
     event = raw.get("event")
     if not isinstance(event, str) or not event:
         raise BadInput.of("event", "must name the event, such as Order Completed")
     properties = _object(raw, "properties")
     match event:
-        case "Order Completed" | "Order Updated":
-            currency = _currency(properties, default_currency)
-            amount_minor = _order_amount(properties, currency)
-            if amount_minor is None:
-                raise BadInput.of(
-                    "properties.total", "or revenue, value or products must be given"
-                )
-            order_id = check_id(properties.get("order_id"), field="properties.order_id")
-            build = OrderCompleted if event == "Order Completed" else OrderUpdated
-            return build(envelope, order_id, amount_minor, currency)
-        case "Order Refunded":
-            order_id = check_id(properties.get("order_id"), field="properties.order_id")
-            currency = _currency(properties, default_currency)
-            return OrderRefunded(
-                envelope, order_id, _order_amount(properties, currency)
-            )
-        case "Order Cancelled":
-            return OrderCancelled(
-                envelope,
-                check_id(properties.get("order_id"), field="properties.order_id"),
-            )
+        case "Order Completed" | "Order Updated" | "Order Refunded" | "Order Cancelled":
+            return _track_order(event, properties, envelope, default_currency)
         case "Product Viewed":
-            sku = properties.get("sku", properties.get("product_id"))
+            sku = properties.get("sku")
+            if sku is None:
+                sku = properties.get("product_id")
             return ProductViewed(envelope, check_id(sku, field="properties.sku"))
         case "Checkout Started":
             return CheckoutStarted(envelope)
         case _:
             return Seen(envelope)
+
+
+def _track_order(
+    event: str, properties: Mapping[str, Any], envelope: Envelope, default_currency: str
+) -> OrderMessage:
+    order_id = check_id(properties.get("order_id"), field="properties.order_id")
+    if event == "Order Cancelled":
+        return OrderCancelled(envelope, order_id)
+    currency = _currency(properties, default_currency)
+    amount_minor = _order_amount(properties, currency)
+    if event == "Order Refunded":
+        return OrderRefunded(envelope, order_id, amount_minor, currency)
+    if amount_minor is None:
+        raise BadInput.of("properties.total", "or revenue, value or products must be given")
+    build = OrderCompleted if event == "Order Completed" else OrderUpdated
+    return build(envelope, order_id, amount_minor, currency)
 
 
 def _object(raw: Mapping[str, Any], field: str) -> Mapping[str, Any]:
@@ -208,39 +205,34 @@ def _object(raw: Mapping[str, Any], field: str) -> Mapping[str, Any]:
 
 
 def _currency(properties: Mapping[str, Any], default_currency: str) -> str:
-    return check_currency(
-        properties.get("currency", default_currency), field="properties.currency"
-    )
+    currency = properties.get("currency")
+    if currency is None:
+        return default_currency
+    return check_currency(currency, field="properties.currency")
 
 
 def _order_amount(properties: Mapping[str, Any], currency: str) -> int | None:
     """The order's worth: total, else revenue, else value, else the sum of its products."""
     for name in ("total", "revenue", "value"):
         if properties.get(name) is not None:
-            return parse_amount(
-                properties[name], currency=currency, field=f"properties.{name}"
-            )
+            return parse_amount(properties[name], currency=currency, field=f"properties.{name}")
     products = properties.get("products")
     if not isinstance(products, list) or not products:
         return None
-    total_minor = 0
-    for index, product in enumerate(products):
-        field = f"properties.products[{index}]"
-        if not isinstance(product, dict):
-            raise BadInput.of(field, "must be a JSON object")
-        quantity = product.get("quantity", 1)
-        if (
-            isinstance(quantity, bool)
-            or not isinstance(quantity, int)
-            or not 0 <= quantity <= 10**6
-        ):
-            raise BadInput.of(
-                f"{field}.quantity", "must be a whole number from 0 to 1000000"
-            )
-        price_minor = parse_amount(
-            product.get("price", Decimal(0)), currency=currency, field=f"{field}.price"
-        )
-        total_minor += quantity * price_minor
+    total_minor = sum(
+        _product_amount(product, currency, field=f"properties.products[{index}]")
+        for index, product in enumerate(products)
+    )
     if total_minor > LARGEST_AMOUNT_MINOR:
         raise BadInput.of("properties.products", "add up to an impossible amount")
     return total_minor
+
+
+def _product_amount(product: object, currency: str, *, field: str) -> int:
+    if not isinstance(product, dict):
+        raise BadInput.of(field, "must be a JSON object")
+    quantity = product.get("quantity", 1)
+    if type(quantity) is not int or not 0 <= quantity <= MOST_PIECES:
+        raise BadInput.of(f"{field}.quantity", f"must be a whole number from 0 to {MOST_PIECES}")
+    price = product.get("price", 0)
+    return quantity * parse_amount(price, currency=currency, field=f"{field}.price")

@@ -46,18 +46,14 @@ def parse_amount(value: object, *, currency: str, field: str) -> int:
         # repr of a float is its shortest exact form: 29.33 stays 29.33.
         amount = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     except InvalidOperation:
-        raise BadInput.of(
-            field, "must be a number in major units such as 29.33"
-        ) from None
+        raise BadInput.of(field, "must be a number in major units such as 29.33") from None
     if not amount.is_finite():
         raise BadInput.of(field, "must be finite")
     if amount < 0:
         raise BadInput.of(field, "must not be negative")
     if amount > LARGEST_AMOUNT_MINOR:
         raise BadInput.of(field, f"must be at most {LARGEST_AMOUNT_MINOR} minor units")
-    minor = int(
-        amount.scaleb(MINOR_DIGITS[currency]).to_integral_value(ROUND_HALF_EVEN)
-    )
+    minor = int(amount.scaleb(MINOR_DIGITS[currency]).to_integral_value(ROUND_HALF_EVEN))
     if minor > LARGEST_AMOUNT_MINOR:
         raise BadInput.of(field, f"must be at most {LARGEST_AMOUNT_MINOR} minor units")
     return minor

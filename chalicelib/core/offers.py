@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 OfferKind = Literal["percent_off", "amount_off", "free_shipping"]
 # Crockford's base 32: no I, L, O, U, so that a code survives being read aloud.
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_TO_CROCKFORD = bytes.maketrans(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+)
 CODE_LETTERS = 12  # 60 bits: a million codes collide with odds below one in two million
 
 
@@ -47,17 +50,18 @@ class Coupon:
 def coupon_code(secret: bytes, *, effect_id: str) -> str:
     """The code of one offer effect: an HMAC, so repeating a crashed issue repeats the code."""
     digest = hmac.digest(secret, b"coupon:" + effect_id.encode(), hashlib.sha256)
-    number = int.from_bytes(digest[:8], "big")
-    letters = []
-    for _ in range(CODE_LETTERS):
-        number, index = divmod(number, 32)
-        letters.append(_ALPHABET[index])
-    return "".join(letters)
+    return base64.b32encode(digest[:10])[:CODE_LETTERS].translate(_TO_CROCKFORD).decode()
 
 
 def offer_to_json(offer: Offer) -> dict[str, Any]:
-    """The stored form."""
-    return asdict(offer)
+    """The stored form; spelt out because ``asdict`` costs ten times as much on the hot path."""
+    return {
+        "action": offer.action,
+        "code": offer.code,
+        "kind": offer.kind,
+        "value": offer.value,
+        "expires_at": offer.expires_at,
+    }
 
 
 def offer_from_json(stored: Mapping[str, Any]) -> Offer:
@@ -67,7 +71,13 @@ def offer_from_json(stored: Mapping[str, Any]) -> Offer:
 
 def coupon_to_json(coupon: Coupon) -> dict[str, Any]:
     """The stored form."""
-    return asdict(coupon)
+    return {
+        "offer": offer_to_json(coupon.offer),
+        "subject_key": coupon.subject_key,
+        "decision_id": coupon.decision_id,
+        "issued_at": coupon.issued_at,
+        "state": coupon.state,
+    }
 
 
 def coupon_from_json(stored: Mapping[str, Any]) -> Coupon:

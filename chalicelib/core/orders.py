@@ -32,6 +32,7 @@ class OrderState:
         completed: the earliest "Order Completed" or file row; None until one came.
         updated: the latest "Order Updated".
         refunds_minor: refunded amounts by the id of the message that said so; None means all.
+        refund_currencies: the currency of each refund that named one, by the same id.
         cancelled_at: when it was cancelled.
         source: the drop or the message that brought the completion.
     """
@@ -41,19 +42,25 @@ class OrderState:
     completed: Amount | None = None
     updated: Amount | None = None
     refunds_minor: Mapping[str, int | None] = field(default_factory=dict)
+    refund_currencies: Mapping[str, str] = field(default_factory=dict)
     cancelled_at: int | None = None
     source: str | None = None
 
     @property
     def counted(self) -> CountedOrder | None:
-        """How the profile counts this order; None when it does not (yet, or any more)."""
+        """How the profile counts this order; None when it does not (yet, or any more).
+
+        A refund in another currency than the order's is not subtracted: nothing is converted.
+        """
         if self.completed is None or self.cancelled_at is not None:
             return None
         worth = self.updated or self.completed
-        refunds = self.refunds_minor.values()
-        net_minor = (
-            0 if None in refunds else worth.amount_minor - sum(r for r in refunds if r)
-        )
+        net_minor = worth.amount_minor
+        for message_id, refund_minor in self.refunds_minor.items():
+            if refund_minor is None:
+                net_minor = 0
+            elif self.refund_currencies.get(message_id, worth.currency) == worth.currency:
+                net_minor -= refund_minor
         return CountedOrder(
             self.completed.at,
             order_mark(self.order_id),
@@ -82,11 +89,16 @@ def update_order(state: OrderState, amount: Amount) -> OrderState:
 
 
 def refund_order(
-    state: OrderState, amount_minor: int | None, *, message_id: str
+    state: OrderState, amount_minor: int | None, *, message_id: str, currency: str | None = None
 ) -> OrderState:
-    """Join a refund; None refunds the whole order."""
+    """Join a refund; no amount refunds the whole order, no currency means the order's."""
+    currencies = state.refund_currencies
+    if currency is not None and amount_minor is not None:
+        currencies = {**currencies, message_id: currency}
     return replace(
-        state, refunds_minor={**state.refunds_minor, message_id: amount_minor}
+        state,
+        refunds_minor={**state.refunds_minor, message_id: amount_minor},
+        refund_currencies=currencies,
     )
 
 
@@ -106,6 +118,8 @@ def order_to_json(state: OrderState) -> dict[str, Any]:
         stored["updated"] = list(state.updated)
     if state.refunds_minor:
         stored["refunds_minor"] = dict(state.refunds_minor)
+    if state.refund_currencies:
+        stored["refund_currencies"] = dict(state.refund_currencies)
     if state.cancelled_at is not None:
         stored["cancelled_at"] = state.cancelled_at
     if state.source is not None:
@@ -122,6 +136,7 @@ def order_from_json(stored: Mapping[str, Any]) -> OrderState:
         completed=Amount(*completed) if completed else None,
         updated=Amount(*updated) if updated else None,
         refunds_minor=stored.get("refunds_minor", {}),
+        refund_currencies=stored.get("refund_currencies", {}),
         cancelled_at=stored.get("cancelled_at"),
         source=stored.get("source"),
     )

@@ -72,9 +72,7 @@ def reach_keys(
     """What must be known before deciding: live codes and recent contacts."""
     actions = rules.policy.actions_at(occasion.placement)
     wanted: list[Key[Any]] = [
-        LIVE_OFFER.key(facts.subject.key, action.id)
-        for action in actions
-        if action.offer
+        LIVE_OFFER.key(facts.subject.key, action.id) for action in actions if action.offer
     ]
     named = _address_hash(contact, keys)
     if named is not None:
@@ -137,12 +135,8 @@ def reach_out(
     return decision, writes
 
 
-def _live_offers(
-    facts: Facts, actions: tuple[Action, ...], found: Found
-) -> Mapping[str, Any]:
-    keys = {
-        action.id: LIVE_OFFER.key(facts.subject.key, action.id) for action in actions
-    }
+def _live_offers(facts: Facts, actions: tuple[Action, ...], found: Found) -> Mapping[str, Any]:
+    keys = {action.id: LIVE_OFFER.key(facts.subject.key, action.id) for action in actions}
     live = {action_id: found.value(key) for action_id, key in keys.items()}
     return {action_id: offer for action_id, offer in live.items() if offer is not None}
 

@@ -6,9 +6,9 @@ A record re-executes: ``situation_from_json`` gives back exactly what ``decide``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
+from chalicelib.core.candidates import Candidate
 from chalicelib.core.canonical import content_hash
 from chalicelib.core.catalogue import product_from_json, product_to_json
 from chalicelib.core.control import Switches
@@ -16,7 +16,8 @@ from chalicelib.core.decide import Decision
 from chalicelib.core.facts import facts_from_json, facts_to_json
 from chalicelib.core.offers import offer_from_json, offer_to_json
 from chalicelib.core.policy import Policy
-from chalicelib.core.scores import Scorer
+from chalicelib.core.pricing import PricedLine
+from chalicelib.core.scores import Scorer, Scores
 from chalicelib.core.situation import Context, Held, Line, Permissions, Situation
 from chalicelib.core.subject import Subject
 
@@ -126,16 +127,14 @@ def situation_from_json(stored: Mapping[str, Any]) -> Situation:
 
 def situation_hash(situation: Situation) -> str:
     """Hash of all that the customer or the operator could have changed since the last answer."""
+    switches = situation.switches
     return content_hash(
-        {
-            "context": {name: getattr(situation.context, name) for name in _CONTEXT},
-            "lines": [
-                [line.sku, line.quantity, line.unit_price_minor]
-                for line in situation.lines
-            ],
-            "opted_out": situation.opted_out,
-            "switches": asdict(situation.switches),
-        }
+        [
+            [getattr(situation.context, name) for name in _CONTEXT],
+            [[line.sku, line.quantity, line.unit_price_minor] for line in situation.lines],
+            situation.opted_out,
+            [switches.sending, switches.pricing, switches.offers],
+        ]
     )
 
 
@@ -172,6 +171,30 @@ def decision_to_json(decision: Decision) -> dict[str, Any]:
         "holdout": decision.holdout,
         "quote_expires_at": decision.quote_expires_at,
     }
+
+
+def decision_from_json(stored: Mapping[str, Any]) -> Decision:
+    """Undo ``decision_to_json``."""
+    return Decision(
+        scores=Scores(
+            stored["segment"],
+            stored["scores"]["churn"],
+            stored["scores"]["expected_orders"],
+            stored["model"],
+            stored["fallback"],
+        ),
+        tier=stored["tier"],
+        price_reason=stored["price_reason"],
+        mode=stored["mode"],
+        disclosures=tuple(stored["disclosures"]),
+        lines=tuple(PricedLine(*line) for line in stored["lines"]),
+        offers=tuple(offer_from_json(offer) for offer in stored["offers"]),
+        issued=tuple(stored["issued"]),
+        chosen=tuple(stored["chosen"]),
+        candidates=tuple(Candidate(*candidate) for candidate in stored["candidates"]),
+        holdout=stored["holdout"],
+        quote_expires_at=stored["quote_expires_at"],
+    )
 
 
 def recorded_codes(record: Mapping[str, Any]) -> Mapping[str, str]:

@@ -29,7 +29,12 @@ SCHEMA_VERSION = 1
 # bit between machines; an error in any parameter is far larger than this.
 SELF_TEST_TOLERANCE = 1e-10
 
-Row = Annotated[tuple[float, ...], Field(min_length=len(FEATURE_NAMES), max_length=len(FEATURE_NAMES))]
+MODEL_NAME = r"^[a-z][a-z0-9-]{0,47}$"
+MODEL_VERSION = r"^\d+\.\d+\.\d+$"
+
+Row = Annotated[
+    tuple[float, ...], Field(min_length=len(FEATURE_NAMES), max_length=len(FEATURE_NAMES))
+]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -101,7 +106,7 @@ class SegmentProfile(Part):
     """One segment as training saw it; index = position in the list.
 
     ``rows`` counts training rows (a customer at a snapshot), ``customers`` those at the data's end.
-    The profile holds medians in the unit of each feature, None where no row has the feature.
+    The profile holds medians in the unit of each feature, None where most rows lack the feature.
     """
 
     name: Name
@@ -155,8 +160,8 @@ class ModelDocument(Part):
     """A whole packaged model."""
 
     schema_version: Literal[1]
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,47}$")]
-    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    name: Annotated[str, Field(pattern=MODEL_NAME)]
+    version: Annotated[str, Field(pattern=MODEL_VERSION)]
     currency: str
     horizon_days: Annotated[int, Field(ge=1)]
     trained_at: InstantText
@@ -201,14 +206,17 @@ def read_document(data: bytes, *, expected_sha256: str) -> ModelDocument:
             order, each for its own cause.
     """
     if sha256_hex(data) != expected_sha256:
-        raise HashMismatch(f"model.json is {sha256_hex(data)[:12]}…, the manifest says {expected_sha256[:12]}…")
+        raise HashMismatch(
+            f"model.json is {sha256_hex(data)[:12]}…, the manifest says {expected_sha256[:12]}…"
+        )
     try:
         version = _schema_version(json.loads(data))
     except ValueError as error:
         raise NotJson(f"model.json is not JSON: {error}") from None
     if version != SCHEMA_VERSION:
         raise SchemaVersionUnknown(
-            f"model.json has schema_version {version!r}, this Segue reads {SCHEMA_VERSION}: train again"
+            f"model.json has schema_version {version!r}, this Segue reads {SCHEMA_VERSION}:"
+            " train again"
         )
     try:
         document = ModelDocument.model_validate_json(data)
@@ -216,7 +224,9 @@ def read_document(data: bytes, *, expected_sha256: str) -> ModelDocument:
         raise SchemaViolated(f"model.json: {_first_error(error)}") from None
     names = tuple(feature.name for feature in document.features)
     if names != FEATURE_NAMES:
-        raise FeatureOrderChanged(f"model.json has {names}, describe gives {FEATURE_NAMES}: train again")
+        raise FeatureOrderChanged(
+            f"model.json has {names}, describe gives {FEATURE_NAMES}: train again"
+        )
     return document
 
 
@@ -225,7 +235,9 @@ def run_self_test(document: ModelDocument, scorer: Scorer) -> None:
     for index, case in enumerate(document.self_test):
         given = scorer.score(Features(*case.features))
         if given.segment != case.segment:
-            raise SelfTestFailed(f"self_test[{index}]: segment {given.segment}, expected {case.segment}")
+            raise SelfTestFailed(
+                f"self_test[{index}]: segment {given.segment}, expected {case.segment}"
+            )
         for name, expected in (("churn", case.churn), ("expected_orders", case.expected_orders)):
             value = getattr(given, name)
             if value is None or abs(value - expected) > SELF_TEST_TOLERANCE * max(1.0, expected):

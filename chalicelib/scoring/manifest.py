@@ -41,7 +41,9 @@ def read_manifest(artefact: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(read_bytes(artefact / MANIFEST_FILE))
     except ValidationError as error:
-        raise ManifestUnusable(f"{artefact.name}/{MANIFEST_FILE}: {error.errors()[0]['msg']}") from None
+        raise ManifestUnusable(
+            f"{artefact.name}/{MANIFEST_FILE}: {error.errors()[0]['msg']}"
+        ) from None
 
 
 def read_listed(artefact: Path, manifest: Manifest, file: str) -> bytes:
@@ -52,7 +54,9 @@ def read_listed(artefact: Path, manifest: Manifest, file: str) -> bytes:
     data = read_bytes(artefact / file)
     expected = listed_sha256(manifest, file)
     if sha256_hex(data) != expected:
-        raise HashMismatch(f"{file} is {sha256_hex(data)[:12]}…, the manifest says {expected[:12]}…")
+        raise HashMismatch(
+            f"{file} is {sha256_hex(data)[:12]}…, the manifest says {expected[:12]}…"
+        )
     return data
 
 

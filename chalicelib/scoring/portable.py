@@ -1,26 +1,30 @@
 """The default engine: one customer in a few microseconds, pure Python, nothing unpickled.
 
 Equal to the scikit-learn pipeline it was exported from: the same clipping, imputation, log1p and
-standardisation, then nearest centroid, logistic function and exponential.
+standardisation, then the nearest centroid, the logistic function and the exponential.
 """
 
 from __future__ import annotations
 
-from math import exp, inf, log1p, sqrt
+from collections.abc import Sequence
+from math import dist, exp, inf, log1p, sqrt
 
 from chalicelib.core.features import Features
 from chalicelib.core.scores import Scores
 from chalicelib.scoring.document import (
-    FeatureSpec,
+    Linear,
     ModelDocument,
     PortableParameters,
     read_document,
     run_self_test,
 )
-from chalicelib.scoring.rejections import NotPortable
+from chalicelib.scoring.rejections import NotPortable, SchemaViolated
+from chalicelib.scoring.ties import nearest
 
-# exp overflows a float above this; the closed schema does not bound coefficients.
+# exp() of more than this leaves the floats. Checked once, so that no score has to ask.
 _LARGEST_EXPONENT = 700.0
+
+_Weights = tuple[float, float, float, float, float, float]
 
 
 class PortableScorer:
@@ -31,7 +35,12 @@ class PortableScorer:
     """
 
     def __init__(self, document: ModelDocument, *, sha256: str) -> None:
-        """Precompute what does not depend on the customer; raises NotPortable."""
+        """Precompute all that does not depend on the customer.
+
+        Raises:
+            NotPortable: the document was packaged for the joblib engine.
+            SchemaViolated: some input within the bounds would overflow a score.
+        """
         parameters = document.parameters
         if not isinstance(parameters, PortableParameters):
             raise NotPortable(
@@ -41,17 +50,31 @@ class PortableScorer:
         self.hash = f"sha256:{sha256}"
         self.currency = document.currency
         self.segments = document.segment_names
+        self._parameters = parameters
+        # For each feature: the bounds, and the logarithms of lower, upper and imputed value.
         self._columns = tuple(
-            _Column(feature, mean, scale).constants
-            for feature, mean, scale in zip(
-                document.features, parameters.mean, parameters.scale, strict=True
-            )
+            (spec.lower, spec.upper, log1p(spec.lower), log1p(spec.upper), log1p(spec.impute))
+            for spec in document.features
         )
-        self._centroids = tuple(zip(self.segments, parameters.centroids, strict=True))
-        self._tie_distance = parameters.tie_distance
-        self._churn = (parameters.churn.intercept, *parameters.churn.coefficients)
-        orders = parameters.expected_orders
-        self._expected_orders = (orders.intercept, *orders.coefficients)
+        self._churn = self._fused(parameters.churn)
+        self._expected_orders = self._fused(parameters.expected_orders)
+        # |z - c|² without |z|², which is the same for every centroid; linear in the logarithms.
+        self._centroids = tuple(
+            (
+                name,
+                *self._fused(
+                    Linear(
+                        intercept=sum(c * c for c in centroid),
+                        coefficients=tuple(-2.0 * c for c in centroid),
+                    )
+                ),
+            )
+            for name, centroid in zip(self.segments, parameters.centroids, strict=True)
+        )
+        self._slack = self._tie_slack()
+        for name, weights in (("churn", self._churn), ("expected_orders", self._expected_orders)):
+            if self._largest(weights) > _LARGEST_EXPONENT:
+                raise SchemaViolated(f"model.json: parameters.{name}: overflows within the bounds")
 
     @classmethod
     def from_document(cls, data: bytes, *, expected_sha256: str) -> PortableScorer:
@@ -63,10 +86,98 @@ class PortableScorer:
 
     def score(self, features: Features) -> Scores:
         """Score one customer."""
-        # Unrolled over the five features: a loop inside the loop over centroids doubles the cost.
-        z0, z1, z2, z3, z4 = self._standardised(features)
-        nearest = inf
-        for _, (c0, c1, c2, c3, c4) in self._centroids:
-            squared = (z0 - c0) ** 2 + (z1 - c1) ** 2 + (z2 - c2) ** 2 + (z3 - c3) ** 2 + (z4 - c4) ** 2
-            ...
-        raise NotImplementedError
+        # Unrolled over the five features and free of calls where it can be: this is the hot path.
+        logs = self._logs(features)
+        x0, x1, x2, x3, x4 = logs
+        segment, near, slack, tied = "", inf, self._slack, False
+        for name, k, w0, w1, w2, w3, w4 in self._centroids:
+            distance = k + w0 * x0 + w1 * x1 + w2 * x2 + w3 * x3 + w4 * x4
+            if distance < near:
+                tied = near - distance <= slack
+                segment, near = name, distance
+            elif distance <= near + slack:
+                tied = True
+        if tied:
+            segment = self._nearest(logs)
+        k, w0, w1, w2, w3, w4 = self._churn
+        churn = 1.0 / (1.0 + exp(-(k + w0 * x0 + w1 * x1 + w2 * x2 + w3 * x3 + w4 * x4)))
+        k, w0, w1, w2, w3, w4 = self._expected_orders
+        expected_orders = exp(k + w0 * x0 + w1 * x1 + w2 * x2 + w3 * x3 + w4 * x4)
+        return Scores(segment, churn, expected_orders, self.name)
+
+    def _logs(self, features: Features) -> list[float]:
+        """Clip, impute and take logarithms."""
+        logs: list[float] = []
+        append = logs.append
+        values = (
+            features.recency_days,
+            features.frequency,
+            features.monetary_minor,
+            features.tenure_days,
+            features.mean_gap_days,
+        )
+        for value, (lower, upper, log_lower, log_upper, log_imputed) in zip(
+            values, self._columns, strict=True
+        ):
+            if value is None:
+                append(log_imputed)
+            elif lower < value < upper:
+                append(log1p(value))
+            elif value <= lower:
+                append(log_lower)
+            elif value >= upper:
+                append(log_upper)
+            else:  # NaN is in no order with anything
+                append(log_imputed)
+        return logs
+
+    def _nearest(self, logs: Sequence[float]) -> str:
+        """Decide a possible tie on the distances themselves."""
+        parameters = self._parameters
+        z = [
+            (value - mean) / scale
+            for value, mean, scale in zip(logs, parameters.mean, parameters.scale, strict=True)
+        ]
+        distances = [dist(z, centroid) for centroid in parameters.centroids]
+        return self.segments[nearest(distances, tie_distance=parameters.tie_distance)]
+
+    def _fused(self, linear: Linear) -> _Weights:
+        """A predictor over standardised features as one over their logarithms."""
+        weights = [
+            coefficient / scale
+            for coefficient, scale in zip(linear.coefficients, self._parameters.scale, strict=True)
+        ]
+        shift = sum(w * mean for w, mean in zip(weights, self._parameters.mean, strict=True))
+        w0, w1, w2, w3, w4 = weights
+        return (linear.intercept - shift, w0, w1, w2, w3, w4)
+
+    def _largest(self, weights: _Weights) -> float:
+        """An upper bound of a predictor's magnitude for any input."""
+        intercept, *rest = weights
+        return abs(intercept) + sum(
+            abs(w) * max(abs(low), abs(high))
+            for w, (_, _, low, high, _) in zip(rest, self._columns, strict=True)
+        )
+
+    def _tie_slack(self) -> float:
+        """How far squared distances can differ, for any input, while distances are tied.
+
+        a² - b² = (a - b)(a + b), and no distance exceeds the farthest corner's.
+        """
+        farthest = max(
+            sqrt(
+                sum(
+                    max(abs((edge - mean) / scale - c) for edge in (low, high)) ** 2
+                    for (_, _, low, high, _), mean, scale, c in zip(
+                        self._columns,
+                        self._parameters.mean,
+                        self._parameters.scale,
+                        centroid,
+                        strict=True,
+                    )
+                )
+            )
+            for centroid in self._parameters.centroids
+        )
+        # Doubled: the fused form and the distances themselves round differently.
+        return 2.0 * self._parameters.tie_distance * (2.0 * farthest + 1.0)

@@ -1,0 +1,69 @@
+"""What the API is given to work with; the composition root fills it, tests fill it with twins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from chalicelib.core.rules import Rules
+from chalicelib.core.tokens import SigningKeys
+from chalicelib.flows.authorize import RememberedKeys
+from chalicelib.flows.read import DecisionIndex
+
+
+class KeysWithin(Protocol):
+    """Brings the signing keys within the deadline of the call that they are for."""
+
+    def __call__(self) -> SigningKeys:
+        """The keys; raises Transient when they cannot be had in time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Storage and signing keys for one call, which share its deadline."""
+
+    store: DecisionIndex
+    keys: KeysWithin
+
+
+class FoldEvents(Protocol):
+    """Folds the messages of one request into profiles."""
+
+    def __call__(self, body: Any, *, now: int, correlation_id: str) -> Mapping[str, Any]:
+        """How many were accepted, how many were known already, and what was refused."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Everything that routes use.
+
+    Attributes:
+        now: the moment, in whole seconds.
+        new_id: a new id that sorts by time.
+        hurried: opens access for a checkout, whose deadline begins now.
+        patient: opens access for calls that may wait for the SDK's own retries.
+        rules: policy, law and model; loaded on first use.
+        remembered_keys: API keys that this process saw confirmed.
+        fold_events: the events flow, with everything it needs.
+        engine: the setting that chose the scorer.
+        rejected: why the packaged model does not serve, None when it does.
+        version: of Segue.
+        python: of the runtime.
+        public_url: base URL of the API.
+    """
+
+    now: Callable[[], int]
+    new_id: Callable[[], str]
+    hurried: Callable[[], Access]
+    patient: Callable[[], Access]
+    rules: Callable[[], Rules]
+    remembered_keys: RememberedKeys
+    fold_events: FoldEvents
+    engine: str
+    rejected: Callable[[], str | None]
+    version: str
+    python: str
+    public_url: str

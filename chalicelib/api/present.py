@@ -1,0 +1,206 @@
+"""Stored things as the interface shows them: moments as ISO 8601, lists as named fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.core.control import Drop
+from chalicelib.core.effects import Effect
+from chalicelib.core.facts import Facts, facts_from_json
+from chalicelib.core.instants import format_instant
+from chalicelib.core.subject import Subject
+from chalicelib.flows.quotes import Verdict
+from chalicelib.flows.read import Consent, CustomerView
+
+Json = dict[str, Any]
+
+
+def decision_record(record: Mapping[str, Any]) -> Json:
+    """The body of ``GET /v1/decisions/{id}``."""
+    situation, decision = record["situation"], record["decision"]
+    return {
+        "decision_id": record["decision_id"],
+        **_who(Subject.from_key(record["subject"])),
+        "decided_at": format_instant(record["decided_at"]),
+        "placement": situation["placement"],
+        "trigger": situation["trigger"],
+        "correlation_id": record["correlation_id"],
+        "policy": record["policy"],
+        "jurisdictions": record["jurisdictions"],
+        "model": dict(record["model"]),
+        "situation": _situation(situation),
+        "decision": _decision(decision),
+        "reasons": [_reason(candidate) for candidate in decision["candidates"]],
+    }
+
+
+def customer(view: CustomerView) -> Json:
+    """The body of ``GET /v1/customers/{id}``."""
+    scores = view.scores
+    return {
+        **_who(view.subject),
+        "segment": {"name": scores.segment, "model": scores.model, "fallback": scores.fallback},
+        "scores": {"churn": scores.churn, "expected_orders": scores.expected_orders},
+        "facts": None if view.facts is None else _facts(view.facts),
+        "consent": {each.purpose: _consent(each) for each in view.consents},
+        "has_address": view.has_address,
+        "decisions": [_recent(record) for record in view.records],
+        "messages": [_mail(effect) for effect in view.mails],
+    }
+
+
+def drop(state: Drop) -> Json:
+    """The body of ``GET /v1/drops/{id}``."""
+    return {
+        "drop_id": state.drop_id,
+        "key": state.key,
+        "state": state.state,
+        "as_of": format_instant(state.as_of),
+        "started_at": format_instant(state.started_at),
+        "changed_at": format_instant(state.changed_at),
+        "counts": dict(state.counts),
+        "reason": state.reason,
+    }
+
+
+def quote(verdict: Verdict) -> Json:
+    """The body of ``POST /v1/quotes/verify``."""
+    body: Json = {"valid": verdict.valid, "reason": verdict.reason}
+    if verdict.quote is not None:
+        body |= {
+            "decision_id": verdict.quote.decision_id,
+            "currency": verdict.quote.currency,
+            "lines": [
+                {"sku": line.sku, "quantity": line.quantity, "unit_price": line.unit_price_minor}
+                for line in verdict.quote.lines
+            ],
+            "total": verdict.quote.total_minor,
+            "expires_at": format_instant(verdict.quote.expires_at),
+        }
+    return body
+
+
+def _who(subject: Subject) -> Json:
+    return {f"{subject.kind}_id": subject.id}
+
+
+def _situation(stored: Mapping[str, Any]) -> Json:
+    facts, held = stored["facts"], stored["held"]
+    return {
+        "as_of": format_instant(stored["as_of"]),
+        "context": dict(stored["context"]),
+        "lines": [
+            {"sku": sku, "quantity": quantity, "unit_price": unit_price}
+            for sku, quantity, unit_price in stored["lines"]
+        ],
+        "facts": None if facts is None else _facts(facts_from_json(facts)),
+        "permissions": dict(stored["permissions"]),
+        "switches": dict(stored["switches"]),
+        "products": [_product(each) for each in stored["products"]],
+        "held": None
+        if held is None
+        else {"tier": held["tier"], "offers": [_offer(offer) for offer in held["offers"]]},
+        "live_offers": [_offer(offer) for offer in stored["live_offers"]],
+        "contacted": list(stored["contacted"]),
+    }
+
+
+def _decision(stored: Mapping[str, Any]) -> Json:
+    return {
+        "segment": stored["segment"],
+        "scores": dict(stored["scores"]),
+        "model": stored["model"],
+        "fallback": stored["fallback"],
+        "tier": stored["tier"],
+        "price_reason": stored["price_reason"],
+        "mode": stored["mode"],
+        "disclosures": list(stored["disclosures"]),
+        "lines": [
+            {
+                "sku": sku,
+                "quantity": quantity,
+                "base_unit_price": base_unit_price,
+                "unit_price": unit_price,
+                "reason": reason,
+            }
+            for sku, quantity, base_unit_price, unit_price, reason in stored["lines"]
+        ],
+        "offers": [_offer(offer) for offer in stored["offers"]],
+        "issued": list(stored["issued"]),
+        "chosen": list(stored["chosen"]),
+        "holdout": stored["holdout"],
+        "quote_expires_at": format_instant(stored["quote_expires_at"]),
+    }
+
+
+def _facts(facts: Facts) -> Json:
+    """Facts with every moment in words; the sums of older orders by currency."""
+    product = facts.last_product
+    return {
+        "orders": facts.order_count,
+        "first_order_at": _moment(facts.first_order_at),
+        "last_order_at": _moment(facts.last_order_at),
+        "recent_orders": [
+            {"at": format_instant(at), "amount": amount_minor, "currency": currency}
+            for at, _, amount_minor, currency in facts.recent
+        ],
+        "older_amounts": dict(facts.older_amounts_minor),
+        "last_seen_at": _moment(facts.last_seen_at),
+        "last_checkout_at": _moment(facts.last_checkout_at),
+        "last_product": None
+        if product is None
+        else {"at": format_instant(product[0]), "sku": product[1]},
+        "announced_segment": facts.segment,
+        "review_at": _moment(facts.review_at),
+    }
+
+
+def _product(stored: Mapping[str, Any]) -> Json:
+    names = {"base_price_minor": "base_price", "floor_minor": "floor_price"}
+    shown = {names.get(name, name): value for name, value in stored.items()}
+    if "said_at" in shown:
+        shown["said_at"] = format_instant(shown["said_at"])
+    return shown
+
+
+def _offer(stored: Mapping[str, Any]) -> Json:
+    return {**stored, "expires_at": format_instant(stored["expires_at"])}
+
+
+def _reason(candidate: Any) -> Json:
+    action, outcome, layer, reason = candidate
+    return {"action": action, "outcome": outcome, "layer": layer, "reason": reason}
+
+
+def _recent(record: Mapping[str, Any]) -> Json:
+    decision = record["decision"]
+    return {
+        "decision_id": record["decision_id"],
+        "decided_at": format_instant(record["decided_at"]),
+        "placement": record["situation"]["placement"],
+        "trigger": record["situation"]["trigger"],
+        "segment": decision["segment"],
+        "tier": decision["tier"],
+        "actions": list(decision["chosen"]),
+    }
+
+
+def _mail(effect: Effect) -> Json:
+    return {
+        "effect_id": effect.effect_id,
+        "decision_id": effect.decision_id,
+        "action": effect.action,
+        "state": effect.state,
+        "reason": effect.reason,
+        "planned_at": format_instant(effect.planned_at),
+        "changed_at": _moment(effect.changed_at),
+    }
+
+
+def _consent(consent: Consent) -> Json:
+    return {"granted": consent.granted, "said_at": _moment(consent.said_at)}
+
+
+def _moment(at: int | None) -> str | None:
+    return None if at is None else format_instant(at)

@@ -1,0 +1,260 @@
+"""One function for each route: read the request, call the flow, say what came of it.
+
+Each takes the request and a callable that gives the edge, so that even settings that cannot be
+read are answered with a problem document.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from chalice.app import AuthRequest, AuthResponse, Request
+from pydantic import BaseModel, ValidationError
+
+from chalicelib.api import present
+from chalicelib.api.boundary import Answer, answering, body_of, caller_of, correlation_of
+from chalicelib.api.edge import Edge
+from chalicelib.api.problems import Malformed, invalid
+from chalicelib.api.schemas import LARGEST_BODY_BYTES, DecisionRequest, QuoteRequest
+from chalicelib.core.errors import TooLarge
+from chalicelib.core.situation import Context, Line
+from chalicelib.core.subject import customer, guest
+from chalicelib.flows import health, read, unsubscribe
+from chalicelib.flows.authorize import Caller, Unknown, recognise
+from chalicelib.flows.checkout import Answered, answer_checkout
+from chalicelib.flows.gather import PLACEMENT, CheckoutCall
+from chalicelib.flows.quotes import judge
+from chalicelib.telemetry import log_event
+
+M = TypeVar("M", bound=BaseModel)
+GetEdge = Callable[[], Edge]
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+LONGEST_IDEMPOTENCY_KEY = 255
+
+
+def authorize(request: AuthRequest, get_edge: GetEdge) -> AuthResponse:
+    """Say who is calling; what they may do is checked at the route, which the gateway cannot.
+
+    A key that nobody knows may do nothing: the gateway answers 403. Raises Transient when
+    storage does not answer: the gateway then answers 500, and asks again next time.
+    """
+    edge = get_edge()
+    who = recognise(
+        request.token,
+        store=edge.hurried().store,
+        remembered=edge.remembered_keys,
+        now=edge.now(),
+    )
+    match who:
+        case Caller(key_id, scopes):
+            return AuthResponse(["*"], key_id, {"scopes": " ".join(scopes)})
+        case Unknown(reason, key_id):
+            log_event("key_refused", reason=reason, key_id=key_id)
+            return AuthResponse([], "nobody")
+
+
+@answering
+def create_decision(request: Request, get_edge: GetEdge) -> Answer:
+    """``POST /v1/decisions``."""
+    edge = get_edge()
+    call = _checkout_call(request, call_id=edge.new_id())
+    access = edge.hurried()
+    answered = answer_checkout(
+        call,
+        store=access.store,
+        rules=edge.rules(),
+        keys=access.keys,
+        now=edge.now(),
+        correlation_id=correlation_of(request),
+    )
+    return _told(answered)
+
+
+@answering
+def get_decision(request: Request, get_edge: GetEdge, decision_id: str) -> Answer:
+    """``GET /v1/decisions/{decision_id}``."""
+    edge = get_edge()
+    record = read.find_record(decision_id, store=edge.patient().store, now=edge.now())
+    return Answer(present.decision_record(record))
+
+
+@answering
+def replay_decision(request: Request, get_edge: GetEdge, decision_id: str) -> Answer:
+    """``POST /v1/decisions/{decision_id}/replay``."""
+    edge = get_edge()
+    altered = read.replay(
+        decision_id, store=edge.patient().store, rules=edge.rules(), now=edge.now()
+    )
+    return Answer({"same": not altered, "differences": list(altered)})
+
+
+@answering
+def verify_quote(request: Request, get_edge: GetEdge) -> Answer:
+    """``POST /v1/quotes/verify``."""
+    edge = get_edge()
+    asked = _body(request, QuoteRequest)
+    verdict = judge(asked.quote, keys=edge.hurried().keys(), now=edge.now())
+    return Answer(present.quote(verdict))
+
+
+@answering
+def accept_events(request: Request, get_edge: GetEdge) -> Answer:
+    """``POST /v1/events``: what is refused is told, and the others count."""
+    edge = get_edge()
+    told = edge.fold_events(_json(request), now=edge.now(), correlation_id=correlation_of(request))
+    return Answer(
+        told,
+        status=202,
+        metrics={"Rejects": len(told["rejected"])},
+        fields={
+            "accepted": told["accepted"],
+            "duplicates": told["duplicates"],
+            "rejected": len(told["rejected"]),
+        },
+    )
+
+
+@answering
+def get_customer(request: Request, get_edge: GetEdge, customer_id: str) -> Answer:
+    """``GET /v1/customers/{customer_id}``."""
+    edge = get_edge()
+    access = edge.patient()
+    view = read.view_customer(
+        customer_id, store=access.store, rules=edge.rules(), keys=access.keys(), now=edge.now()
+    )
+    return Answer(present.customer(view))
+
+
+@answering
+def get_drop(request: Request, get_edge: GetEdge, drop_id: str) -> Answer:
+    """``GET /v1/drops/{drop_id}``."""
+    edge = get_edge()
+    state = read.find_drop(drop_id, store=edge.patient().store, now=edge.now())
+    return Answer(present.drop(state))
+
+
+@answering
+def show_unsubscribe(request: Request, get_edge: GetEdge, token: str) -> Answer:
+    """``GET /u/{token}``: asks, and changes nothing."""
+    page = unsubscribe.show(token, keys=get_edge().patient().keys())
+    return Answer(page.html, status=page.status, headers=page.headers)
+
+
+@answering
+def unsubscribe_now(request: Request, get_edge: GetEdge, token: str) -> Answer:
+    """``POST /u/{token}``, from the page or from a mail program (RFC 8058)."""
+    edge = get_edge()
+    access = edge.patient()
+    page = unsubscribe.act_on(token, store=access.store, keys=access.keys(), now=edge.now())
+    return Answer(page.html, status=page.status, headers=page.headers)
+
+
+@answering
+def get_health(request: Request, get_edge: GetEdge) -> Answer:
+    """``GET /v1/health``."""
+    edge = get_edge()
+    rules = edge.rules()
+    return Answer(
+        health.report(
+            rules=rules,
+            engine=edge.engine,
+            rejected=edge.rejected(),
+            version=edge.version,
+            python=edge.python,
+        )
+    )
+
+
+@answering
+def get_openapi(request: Request, get_edge: GetEdge, routes: Any) -> Answer:
+    """``GET /v1/openapi.json``."""
+    # Imported here: a checkout never needs it, and its models cost a cold start some ms.
+    from chalicelib.api.openapi import document  # noqa: PLC0415
+
+    edge = get_edge()
+    return Answer(document(routes, version=edge.version, public_url=edge.public_url))
+
+
+def _checkout_call(request: Request, *, call_id: str) -> CheckoutCall:
+    key = request.headers.get(IDEMPOTENCY_HEADER)
+    if key is not None:
+        _check_idempotency_key(key)
+    asked = _body(request, DecisionRequest)
+    said = asked.context
+    return CheckoutCall(
+        subject=guest(asked.anonymous_id or "")
+        if asked.customer_id is None
+        else customer(asked.customer_id),
+        context=Context(
+            said.country,
+            said.region,
+            said.currency,
+            said.session_id,
+            said.time_zone,
+            said.pricing_opt_out,
+            said.gpc,
+        ),
+        lines=()
+        if asked.cart is None
+        else tuple(Line(line.sku, line.quantity, line.unit_price) for line in asked.cart.lines),
+        call_id=call_id,
+        repeat_of=None if key is None else (caller_of(request), key),
+    )
+
+
+def _check_idempotency_key(key: str) -> None:
+    if not 1 <= len(key) <= LONGEST_IDEMPOTENCY_KEY or not (key.isascii() and key.isprintable()):
+        raise Malformed.of(
+            IDEMPOTENCY_HEADER, f"must be 1 to {LONGEST_IDEMPOTENCY_KEY} printable ASCII characters"
+        )
+
+
+def _told(answered: Answered) -> Answer:
+    body = answered.body
+    segment = body["segment"]
+    decided = answered.how == "decided"
+    return Answer(
+        body,
+        metrics={
+            "Decisions": int(decided),
+            "Segments": int(decided),
+            "Fallbacks": int(decided and segment["fallback"]),
+            "Degraded": int(answered.how == "degraded"),
+        },
+        dimensions={"placement": PLACEMENT, "segment": segment["name"]},
+        fields={
+            "decision_id": body["decision_id"],
+            "model": segment["model"],
+            "degraded": body["degraded"],
+            "repeated": answered.how == "repeated",
+            "rounds": answered.rounds,
+            "offers": len(body["offers"]),
+            "error": answered.cause,
+        },
+    )
+
+
+def _raw(request: Request) -> bytes:
+    raw = body_of(request)
+    if len(raw) > LARGEST_BODY_BYTES:
+        raise TooLarge.of("body", f"must be at most {LARGEST_BODY_BYTES} bytes, not {len(raw)}")
+    return raw
+
+
+def _body(request: Request, model: type[M]) -> M:
+    """The body as a model; raises BadInput naming every field that is wrong."""
+    raw = _raw(request)
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        raise invalid(error, model) from None
+
+
+def _json(request: Request) -> Any:
+    """The body decoded; the flow refuses NaN, naming where it stands. Raises Malformed."""
+    try:
+        return json.loads(_raw(request))
+    except (ValueError, RecursionError) as error:
+        raise Malformed.of("body", f"must be JSON: {error}") from None

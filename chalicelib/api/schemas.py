@@ -1,0 +1,190 @@
+"""What may be said to the interface: closed models, strict types, nothing coerced.
+
+The models speak the interface's words; ``routes`` turns them into the core's values.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from chalicelib.core.money import LARGEST_AMOUNT_MINOR, MINOR_DIGITS
+from chalicelib.core.subject import LONGEST_ID
+
+MOST_LINES = 200
+LARGEST_QUANTITY = 10_000
+LARGEST_BODY_BYTES = 256 * 1024
+LONGEST_QUOTE = 64 * 1024
+FIELD_ERROR = "field"
+
+
+def field_error(field: str, problem: str) -> PydanticCustomError:
+    """An error of the whole body that names the field it is about."""
+    return PydanticCustomError(FIELD_ERROR, "{problem}", {"field": field, "problem": problem})
+
+
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise PydanticCustomError("printable", "must not contain control characters")
+    return value
+
+
+def _currency(value: str) -> str:
+    if value not in MINOR_DIGITS:
+        raise PydanticCustomError("currency", "must be an upper-case ISO 4217 code such as USD")
+    return value
+
+
+Id = Annotated[
+    str, StringConstraints(min_length=1, max_length=LONGEST_ID), AfterValidator(_printable)
+]
+Currency = Annotated[
+    str, AfterValidator(_currency), Field(json_schema_extra={"pattern": "^[A-Z]{3}$"})
+]
+
+
+class Part(BaseModel):
+    """A closed object: unknown fields are refused, and ``"1"`` is not 1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class CartLine(Part):
+    """One line of the cart."""
+
+    sku: Id = Field(description="The shop's id of the article, as in its catalogue file.")
+    quantity: int = Field(ge=1, le=LARGEST_QUANTITY, description="Pieces.")
+    unit_price: int = Field(
+        ge=0,
+        le=LARGEST_AMOUNT_MINOR,
+        description="What the shop shows for one piece, in minor units: 1999 for 19.99 USD.",
+    )
+
+
+class Cart(Part):
+    """What the customer is about to buy."""
+
+    lines: list[CartLine] = Field(
+        max_length=MOST_LINES, description=f"At most {MOST_LINES}; a SKU may stand in several."
+    )
+
+
+class RequestContext(Part):
+    """Where and how the customer is here."""
+
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = Field(
+        default=None, description="ISO 3166-1 alpha-2, such as US; the stored one when left out."
+    )
+    region: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,3}$")] | None = Field(
+        default=None,
+        description="The subdivision part of ISO 3166-2, such as NY; only together with a country.",
+    )
+    currency: Currency | None = Field(
+        default=None, description="ISO 4217, such as USD; required with a cart."
+    )
+    session_id: Id | None = Field(
+        default=None, description="Within a session, tier and offers stay what they were."
+    )
+    time_zone: (
+        Annotated[
+            str,
+            StringConstraints(max_length=64, pattern=r"^[A-Za-z_]+(/[A-Za-z0-9_+-]+){0,2}$"),
+        ]
+        | None
+    ) = Field(default=None, description="An IANA time zone, such as America/New_York.")
+    pricing_opt_out: bool = Field(
+        default=False, description="The customer refused personal prices; nothing of them is read."
+    )
+    gpc: bool = Field(
+        default=False, description="Global Privacy Control was sent; as pricing_opt_out."
+    )
+
+
+class DecisionRequest(Part):
+    """A checkout asks for the next right action."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "customer_id": "c-123",
+                    "placement": "checkout",
+                    "context": {
+                        "country": "US",
+                        "region": "NY",
+                        "currency": "USD",
+                        "session_id": "s-1",
+                        "time_zone": "America/New_York",
+                    },
+                    "cart": {"lines": [{"sku": "A1", "quantity": 1, "unit_price": 1999}]},
+                }
+            ],
+            "oneOf": [{"required": ["customer_id"]}, {"required": ["anonymous_id"]}],
+        },
+    )
+
+    customer_id: Id | None = Field(default=None, description="The shop's id of the customer.")
+    anonymous_id: Id | None = Field(
+        default=None, description="A guest's id, as the shop's events carry it."
+    )
+    placement: Literal["checkout"] = Field(
+        default="checkout", description="Where the answer will be shown."
+    )
+    context: RequestContext = Field(default=RequestContext(), description="Where and how.")
+    cart: Cart | None = Field(default=None, description="Left out, nothing is priced.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> DecisionRequest:
+        if self.customer_id is None and self.anonymous_id is None:
+            raise field_error("customer_id", "or anonymous_id must be given")
+        if self.customer_id is not None and self.anonymous_id is not None:
+            raise field_error("anonymous_id", "must be left out when customer_id is given")
+        if self.context.region is not None and self.context.country is None:
+            raise field_error("context.country", "is required with context.region")
+        if self.cart is not None and self.cart.lines and self.context.currency is None:
+            raise field_error("context.currency", "is required with a cart, such as USD")
+        return self
+
+
+class QuoteRequest(Part):
+    """Is this price still good?"""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"quote": "k1.eyJkIjoiZF8wMTkifQ.c2lnbmF0dXJl"}]}
+    )
+
+    quote: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_QUOTE)] = Field(
+        description="price.quote of a decision."
+    )
+
+
+def describe_field(model: type[BaseModel], location: tuple[Any, ...]) -> str | None:
+    """The description of the field at a location of an error, None where there is none."""
+    description: str | None = None
+    current: Any = model
+    for step in location:
+        if isinstance(step, int):
+            continue
+        fields = getattr(current, "model_fields", {})
+        if step not in fields:
+            return None
+        description = fields[step].description
+        current = _model_in(fields[step].annotation)
+    return description
+
+
+def _model_in(annotation: Any) -> Any:
+    """The model inside an annotation such as ``Cart | None`` or ``list[CartLine]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = (_model_in(each) for each in getattr(annotation, "__args__", ()))
+    return next((each for each in inner if each is not None), None)

@@ -1,0 +1,35 @@
+"""Which scope each route asks of a key: one table, and what does not stand in it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Literal
+
+from chalicelib.core.errors import Forbidden
+
+Scope = Literal["decide", "events", "read", "operate", "privacy"]
+Route = tuple[str, str]
+
+# None: open to everyone. An unsubscribe link carries its own proof.
+SCOPES: Mapping[Route, Scope | None] = {
+    ("POST", "/v1/decisions"): "decide",
+    ("GET", "/v1/decisions/{decision_id}"): "read",
+    ("POST", "/v1/decisions/{decision_id}/replay"): "read",
+    ("POST", "/v1/quotes/verify"): "decide",
+    ("POST", "/v1/events"): "events",
+    ("GET", "/v1/customers/{customer_id}"): "read",
+    ("GET", "/v1/drops/{drop_id}"): "read",
+    ("GET", "/u/{token}"): None,
+    ("POST", "/u/{token}"): None,
+    ("GET", "/v1/health"): None,
+    ("GET", "/v1/openapi.json"): None,
+}
+
+
+def check_scope(route: Route, *, held: Collection[str]) -> None:
+    """Raise Forbidden unless the route is open, or its scope is among those that the key holds."""
+    if route not in SCOPES:
+        raise Forbidden.of("scope", "no key may do this")
+    needed = SCOPES[route]
+    if needed is not None and needed not in held:
+        raise Forbidden.of("scope", f"this route needs a key with the scope {needed}")

@@ -1,0 +1,281 @@
+"""Planned effects made real: claim, check again, perform, confirm.
+
+A message names one effect and may come twice, late, or while another worker is at it; what counts
+is the ledger. A mail goes out at most once (``deliver``). Whatever else there is goes onto the
+event bus at least once, under the effect's id, so that a consumer drops what it has seen.
+"""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chalicelib.core.effects import Effect, State, claim, move
+from chalicelib.core.errors import BadInput, Broken, NotFound, SegueError, Transient
+from chalicelib.core.ports import Bus, Mailer, Queue, Store
+from chalicelib.core.storage import Conflict, Stored
+from chalicelib.core.tokens import SigningKeys
+from chalicelib.flows.announce import announce
+from chalicelib.flows.deliver import MailPorts, deliver, forbids
+from chalicelib.flows.ledger import Gathered, advance, gather
+from chalicelib.flows.next_step import (
+    UNPERFORMED,
+    End,
+    Leave,
+    Perform,
+    PutOff,
+    Wait,
+    next_step,
+)
+from chalicelib.mail.compose import MailSettings
+from chalicelib.telemetry import emit_metrics, log_event
+
+# Longer than a worker lives (60 s), shorter than a message stays hidden (360 s): whoever gets the
+# message next finds the lease of a dead worker run out.
+LEASE_SECONDS = 120
+# How long a mail waits that is put off: the longest that SQS delays a message.
+PUT_OFF_SECONDS = 900
+_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ActPorts:
+    """What the worker needs from outside.
+
+    Attributes:
+        store: the ledger, and what a mail depends on.
+        bus: where events for other systems go.
+        mailer: hands mails to the provider.
+        later: the effects queue, each message delayed by ``PUT_OFF_SECONDS``.
+        keys: name addresses and sign unsubscribe links.
+        mail: what the operator says of every mail.
+    """
+
+    store: Store
+    bus: Bus
+    mailer: Mailer
+    later: Queue
+    keys: SigningKeys
+    mail: MailSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where an effect stands after a look at it.
+
+    Attributes:
+        effect: the effect as it stands.
+        moved: whether this look moved it.
+        put_off: why it was put off, None when it was not.
+    """
+
+    effect: Effect
+    moved: bool
+    put_off: str | None = None
+
+    @property
+    def state(self) -> State:
+        """The state that the effect is in."""
+        return self.effect.state
+
+    @property
+    def reason(self) -> str | None:
+        """Why it stands there."""
+        return self.put_off or self.effect.reason
+
+
+def from_messages(
+    event: Mapping[str, Any], *, ports: ActPorts, now: int, worker: str
+) -> dict[str, list[dict[str, str]]]:
+    """Perform the effects that SQS messages name; one bad message does not hold up the others.
+
+    Args:
+        event: Lambda's SQS event.
+        ports: what is needed from outside.
+        now: epoch seconds.
+        worker: names this invocation and no other; claims are told apart by it.
+
+    Returns:
+        Lambda's partial batch answer: the messages to deliver again. After five tries the queue
+        parks them in its dead-letter queue.
+
+    Raises:
+        Transient: storage did not answer at all; every message is delivered again.
+    """
+    failed: list[str] = []
+    orders: list[tuple[str, str, str]] = []
+    for record in event["Records"]:
+        try:
+            orders.append((record["messageId"], *_read_message(record["body"])))
+        except BadInput:
+            failed.append(record["messageId"])
+            log_event("message_unreadable", message_id=record["messageId"])
+    gathered = _gather_all([effect_id for _, effect_id, _ in orders], ports, now)
+    for message_id, effect_id, correlation_id in orders:
+        try:
+            _settle(effect_id, gathered, ports, now, worker)
+        except Exception as error:  # the boundary of one message: its neighbours must go on
+            failed.append(message_id)
+            _tell_failure(
+                error, effect_id=effect_id, message_id=message_id, correlation_id=correlation_id
+            )
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def perform(
+    effect_id: str, *, ports: ActPorts, now: int, worker: str, correlation_id: str
+) -> Outcome:
+    """Perform one effect if it is still to be performed; again changes nothing.
+
+    Raises Transient when it must be tried later (storage or the provider did not answer, another
+    worker is at it), NotFound when there is no such effect, Broken when it cannot be performed.
+    """
+    log_event("effect_taken_up", effect_id=effect_id, correlation_id=correlation_id)
+    return _settle(effect_id, None, ports, now, worker)
+
+
+def _read_message(body: str) -> tuple[str, str]:
+    """Effect and correlation id; raises BadInput."""
+    try:
+        message = json.loads(body)
+        effect_id, correlation_id = message["effect_id"], message["correlation_id"]
+    except (KeyError, TypeError, ValueError):
+        raise BadInput.of("body", "must be JSON with effect_id and correlation_id") from None
+    if not isinstance(effect_id, str) or not isinstance(correlation_id, str) or not effect_id:
+        raise BadInput.of("body", "must hold effect_id and correlation_id as text")
+    return effect_id, correlation_id
+
+
+def _gather_all(effect_ids: list[str], ports: ActPorts, now: int) -> Gathered | None:
+    """Look everything up at once; None when something stored is damaged.
+
+    Each effect is then looked up alone, so that the damaged one fails alone.
+    """
+    try:
+        return gather(effect_ids, store=ports.store, keys=ports.keys, now=now)
+    except Broken as error:
+        log_event("gather_failed", error=type(error).__name__, count=len(effect_ids))
+        return None
+
+
+def _settle(
+    effect_id: str, gathered: Gathered | None, ports: ActPorts, now: int, worker: str
+) -> Outcome:
+    """Look and act; after a lost race look again. No race is lost once a mail is handed over."""
+    for _ in range(_TRIES - 1):
+        try:
+            return _look_and_act(effect_id, gathered, ports, now, worker)
+        except Conflict:
+            gathered = None
+    return _look_and_act(effect_id, None, ports, now, worker)
+
+
+def _look_and_act(
+    effect_id: str, gathered: Gathered | None, ports: ActPorts, now: int, worker: str
+) -> Outcome:
+    if gathered is None:
+        gathered = gather([effect_id], store=ports.store, keys=ports.keys, now=now)
+    outcome = _attempt(effect_id, gathered, ports, now, worker)
+    _tell(outcome, worker)
+    return outcome
+
+
+def _attempt(effect_id: str, gathered: Gathered, ports: ActPorts, now: int, worker: str) -> Outcome:
+    held = gathered.effect(effect_id)
+    if held is None:
+        raise NotFound.of("effect_id", "names no effect")
+    effect = held.value
+    forbidden = _forbidden(effect, gathered, now)
+    match next_step(effect, forbidden=forbidden, worker=worker, now=now):
+        case Leave():
+            return Outcome(effect, moved=False)
+        case Wait():
+            raise Transient("another worker holds the effect")
+        case PutOff(reason):
+            # First the new message, then this one is done with: a crash between the two leaves
+            # one message too many, and the ledger sees to it that nothing happens twice.
+            ports.later.send(
+                [{"effect_id": effect.effect_id, "correlation_id": effect.correlation_id}]
+            )
+            return Outcome(effect, moved=False, put_off=reason)
+        case End(state, reason):
+            ended = move(effect, state, now=now, reason=reason)
+            return Outcome(advance(held, ended, store=ports.store, now=now).value, moved=True)
+        case Perform():
+            claimed = _take(held, ports.store, now, worker)
+            return Outcome(_do(claimed, gathered, ports, now).value, moved=True)
+
+
+def _forbidden(effect: Effect, gathered: Gathered, now: int) -> str | None:
+    """Why an effect must not be performed now; only mail is ever forbidden."""
+    if effect.kind != "mail" or effect.state not in UNPERFORMED:
+        return None
+    return forbids(effect, gathered.bearings(effect), now=now)
+
+
+def _take(held: Stored[Effect], store: Store, now: int, worker: str) -> Stored[Effect]:
+    """Claim an effect, or go on with the claim that this worker already has."""
+    if held.value.state == "CLAIMED" and held.value.owner == worker:
+        return held
+    claimed = claim(held.value, owner=worker, now=now, lease_seconds=LEASE_SECONDS)
+    return advance(held, claimed, store=store, now=now)
+
+
+def _do(claimed: Stored[Effect], gathered: Gathered, ports: ActPorts, now: int) -> Stored[Effect]:
+    effect = claimed.value
+    match effect.kind:
+        case "mail":
+            mail_ports = MailPorts(ports.store, ports.mailer, ports.keys, ports.mail)
+            return deliver(claimed, gathered.bearings(effect), ports=mail_ports, now=now)
+        case "offer":
+            return announce(claimed, "Offer Issued", store=ports.store, bus=ports.bus, now=now)
+        case "price_tier":
+            detail_type = "Price Tier Assigned"
+            return announce(claimed, detail_type, store=ports.store, bus=ports.bus, now=now)
+        case "event":
+            return announce(claimed, effect.action, store=ports.store, bus=ports.bus, now=now)
+
+
+def _tell(outcome: Outcome, worker: str) -> None:
+    """One line for each look at an effect; those that moved one are counted by state."""
+    effect = outcome.effect
+    said = {
+        "effect_id": effect.effect_id,
+        "kind": effect.kind,
+        "action": effect.action,
+        "state": outcome.state,
+        "reason": outcome.reason,
+        "correlation_id": effect.correlation_id,
+        "decision_id": effect.decision_id,
+        "provider_id": effect.provider_id,
+        "attempts": effect.attempts,
+        "worker": worker,
+    }
+    if outcome.moved:
+        dimensions = {"state": str(said.pop("state"))}
+        emit_metrics("effect_moved", {"EffectsByState": 1}, dimensions=dimensions, **said)
+    elif outcome.put_off is not None:
+        log_event("effect_put_off", **said)
+    else:
+        log_event("effect_left", **said, repeated=True)
+
+
+def _tell_failure(error: Exception, **said: str) -> None:
+    """One line for a message that comes back; what no later delivery will cure is counted."""
+    said["error"] = type(error).__name__
+    if isinstance(error, SegueError):  # its texts are ours and hold no data; others may quote some
+        said["reason"] = str(error)
+    if isinstance(error, Transient):
+        log_event("effect_failed", **said)
+    else:
+        emit_metrics("effect_failed", {"ServerErrors": 1}, **said, traceback=_places(error))
+
+
+def _places(error: Exception) -> list[str]:
+    """Where it happened, without a word of what the data was."""
+    frames = traceback.extract_tb(error.__traceback__)[-8:]
+    return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]

@@ -1,0 +1,232 @@
+"""The checkout call: one read, one pure decision, one write.
+
+A repeat of what was answered before is answered again, word for word, and writes nothing: by
+Idempotency-Key for as long as the record lives, and within a session for as long as the quote
+holds and nothing changed that the customer, the operator or the law could change. Otherwise a
+session keeps its tier and its codes and prices the cart anew.
+
+When storage does not answer in time the checkout is answered all the same: its own prices, no
+offer, no quote, ``degraded``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from chalicelib.core.answer import build_answer, degraded_answer
+from chalicelib.core.canonical import short_hash
+from chalicelib.core.decide import Decision, decide
+from chalicelib.core.errors import KeyReused, Transient
+from chalicelib.core.instants import DAY_SECONDS, format_instant
+from chalicelib.core.offers import coupon_code
+from chalicelib.core.plan import decision_writes
+from chalicelib.core.policy import BASE_TIER
+from chalicelib.core.ports import Store
+from chalicelib.core.record import (
+    build_record,
+    decision_from_json,
+    situation_from_json,
+    situation_hash,
+)
+from chalicelib.core.rules import Rules
+from chalicelib.core.sessions import Session
+from chalicelib.core.situation import Held, Situation
+from chalicelib.core.storage import AtVersion, Conflict, Put, Write
+from chalicelib.core.tokens import SigningKeys
+from chalicelib.flows.gather import PLACEMENT, CheckoutCall, Gathered, gather
+
+# The first try, and one more for whoever lost a race: by then the winner's answer stands there.
+MOST_ROUNDS = 2
+# How long a named session keeps its tier and codes after the last decision in it: the half hour
+# of inactivity after which web analytics commonly ends a session.
+SESSION_SECONDS = 1800
+How = Literal["decided", "repeated", "degraded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer, and how it came about.
+
+    Attributes:
+        body: what the caller is told.
+        how: decided now, repeated from before, or degraded.
+        rounds: how often everything was gathered.
+        cause: the class of the failure that degraded the answer.
+    """
+
+    body: Mapping[str, Any]
+    how: How
+    rounds: int = 1
+    cause: str | None = None
+
+
+def answer_checkout(
+    call: CheckoutCall,
+    *,
+    store: Store,
+    rules: Rules,
+    keys: Callable[[], SigningKeys],
+    now: int,
+    correlation_id: str,
+) -> Answered:
+    """Answer a checkout; storage that does not answer degrades it and raises nothing.
+
+    Args:
+        call: what is asked.
+        store: gives up by itself when the deadline has passed.
+        rules: policy, law and model.
+        keys: brings the signing keys; may ask storage, so it is called within the flow.
+        now: the moment of the call.
+        correlation_id: ties record and effects to the request.
+
+    Raises:
+        KeyReused: the Idempotency-Key came before with another request.
+    """
+    rounds = 0
+    try:
+        while True:
+            rounds += 1
+            try:
+                gathered = gather(call, store=store, policy=rules.policy, now=now, again=rounds > 1)
+                repeated = _repeat(call, gathered, rules=rules, keys=keys, now=now)
+                if repeated is not None:
+                    return Answered(repeated, "repeated", rounds)
+                answer, writes = _decide(
+                    call, gathered, rules=rules, keys=keys(), correlation_id=correlation_id
+                )
+                store.write(writes, now=now)
+            except Conflict:
+                if rounds == MOST_ROUNDS:
+                    raise
+            else:
+                return Answered(answer, "decided", rounds)
+    except Transient as error:
+        return Answered(_degraded(call, rules, now), "degraded", rounds, type(error).__name__)
+
+
+def _repeat(
+    call: CheckoutCall,
+    gathered: Gathered,
+    *,
+    rules: Rules,
+    keys: Callable[[], SigningKeys],
+    now: int,
+) -> Mapping[str, Any] | None:
+    """What was answered before, where that still is the answer."""
+    record, stored = gathered.record, gathered.session
+    if record is not None:
+        if record["request_hash"] != call.hash:
+            raise KeyReused.of(
+                "Idempotency-Key", "came before with another request; send a new key with it"
+            )
+        return build_answer(
+            situation_from_json(record["situation"]),
+            decision_from_json(record["decision"]),
+            policy_hash=record["policy"],
+            keys=keys(),
+        )
+    if stored is None or stored.value.situation_hash != _shown_hash(gathered.situation, rules):
+        return None
+    # The quote in the answer must still be good. ISO 8601 in UTC sorts by time.
+    expires_at: str = stored.value.answer["expires_at"]
+    return stored.value.answer if expires_at > format_instant(now) else None
+
+
+def _decide(
+    call: CheckoutCall,
+    gathered: Gathered,
+    *,
+    rules: Rules,
+    keys: SigningKeys,
+    correlation_id: str,
+) -> tuple[Mapping[str, Any], tuple[Write, ...]]:
+    """Decide; give the answer and everything that makes it true."""
+    situation, session = gathered.situation, gathered.session
+    if session is not None:
+        situation = replace(situation, held=Held(session.value.tier, session.value.offers))
+    decision = decide(
+        situation,
+        policy=rules.policy,
+        jurisdictions=rules.jurisdictions,
+        scorer=rules.scorer,
+        code_for=lambda effect: coupon_code(keys.coupon_secret, effect_id=effect),
+    )
+    record = build_record(
+        situation,
+        decision,
+        policy=rules.policy,
+        jurisdictions_hash=rules.jurisdictions_hash,
+        scorer=rules.scorer,
+        correlation_id=correlation_id,
+        request_hash=call.hash,
+    )
+    answer = build_answer(situation, decision, policy_hash=rules.policy.hash, keys=keys)
+    writes = decision_writes(
+        situation,
+        decision,
+        record,
+        policy=rules.policy,
+        correlation_id=correlation_id,
+        now=situation.as_of,
+    )
+    if decision.tier != BASE_TIER or decision.offers:
+        writes = (*writes, _keep_session(call, gathered, decision, answer, rules))
+    return answer, writes
+
+
+def _keep_session(
+    call: CheckoutCall,
+    gathered: Gathered,
+    decision: Decision,
+    answer: Mapping[str, Any],
+    rules: Rules,
+) -> Write:
+    """What was shown, kept; without a session of the shop's own, as long as its quote holds."""
+    situation, standing = gathered.situation, gathered.session
+    expires_at = decision.quote_expires_at
+    if call.context.session_id is not None:
+        expires_at = max(expires_at, situation.as_of + SESSION_SECONDS)
+    shown = Session(
+        decision_id=situation.decision_id,
+        situation_hash=_shown_hash(situation, rules),
+        tier=None if decision.tier == BASE_TIER else decision.tier,
+        offers=decision.offers,
+        answer=answer,
+    )
+    version = 0 if standing is None else standing.version
+    return Put(gathered.session_key, shown, AtVersion(version), expires_at=expires_at)
+
+
+def _shown_hash(situation: Situation, rules: Rules) -> str:
+    """Everything that a session's answer depends on, new orders aside.
+
+    Those leave a session as it is on purpose. The day stands in it because law is dated, and
+    whether anything is known, so that erasure ends what a session was shown.
+    """
+    return short_hash(
+        situation_hash(situation),
+        rules.jurisdictions_hash,
+        str(situation.as_of // DAY_SECONDS),
+        "unknown" if situation.facts is None else "known",
+    )
+
+
+def _degraded(call: CheckoutCall, rules: Rules, now: int) -> Mapping[str, Any]:
+    """What is answered without storage; its decision id names no record."""
+    situation = Situation(
+        decision_id=f"degraded_{call.call_id}",
+        subject=call.subject,
+        placement=PLACEMENT,
+        as_of=now,
+        context=call.context,
+        lines=call.lines,
+    )
+    return degraded_answer(
+        situation,
+        policy_hash=rules.policy.hash,
+        model=rules.scorer.name,
+        unknown_segment=rules.policy.unknown_segment,
+        expires_at=now + rules.policy.quote_valid_seconds,
+    )

@@ -1,0 +1,151 @@
+"""What a checkout asks, and the one read that brings everything its decision is made from."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chalicelib.core.canonical import content_hash, short_hash
+from chalicelib.core.control import SWITCH_COPIES, Switches
+from chalicelib.core.kinds import CONTACT, FACTS, LIVE_OFFER, PRODUCT, RECORD, SESSION, SWITCH
+from chalicelib.core.policy import Action, Placement, Policy
+from chalicelib.core.ports import Store
+from chalicelib.core.sessions import Session, sticky_key
+from chalicelib.core.situation import Context, Line, Situation, permissions_of, place_of
+from chalicelib.core.storage import Key, Stored
+from chalicelib.core.subject import Subject, customer
+
+PLACEMENT: Placement = "checkout"
+# One BatchGetItem holds 100 keys; later lines keep their published price.
+MOST_PRODUCTS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutCall:
+    """What a checkout asks.
+
+    Attributes:
+        subject: a customer, or a guest.
+        context: as the caller said it.
+        lines: the cart.
+        call_id: new for every call, and sortable by time.
+        repeat_of: who asks and the Idempotency-Key, when one was sent.
+    """
+
+    subject: Subject
+    context: Context
+    lines: tuple[Line, ...]
+    call_id: str
+    repeat_of: tuple[str, str] | None = None
+
+    @property
+    def decision_id(self) -> str:
+        """Derived from the Idempotency-Key, so that every repeat finds the one record."""
+        return f"d_{self.call_id if self.repeat_of is None else short_hash(*self.repeat_of)}"
+
+    @property
+    def hash(self) -> str | None:
+        """What a repeat must have in common with the first call; None for what is no repeat."""
+        if self.repeat_of is None:
+            return None
+        context = self.context
+        return content_hash(
+            [
+                self.subject.key,
+                [context.country, context.region, context.currency, context.session_id],
+                [context.time_zone, context.pricing_opt_out, context.gpc],
+                [[line.sku, line.quantity, line.unit_price_minor] for line in self.lines],
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What one read brought back.
+
+    Attributes:
+        situation: what the decision is made from, except what the session holds.
+        record: of an earlier call that this one repeats.
+        session_key: where the session lies, for its next save.
+        session: what the session was shown, with its version.
+    """
+
+    situation: Situation
+    record: Mapping[str, Any] | None
+    session_key: Key[Session]
+    session: Stored[Session] | None
+
+
+def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, again: bool) -> Gathered:
+    """Read everything at once; a second read only for a guest who turned out to be a customer.
+
+    ``again`` also looks for a record of this very call: the reply to our own write may have been
+    lost. Otherwise one can only be there when the caller repeats itself.
+    """
+    subject = call.subject
+    offering = [action for action in policy.actions_at(PLACEMENT) if action.offer is not None]
+    person_keys = _person_keys(call, subject, offering)
+    switch_key = SWITCH.key(_switch_copy(subject))
+    record_key = RECORD.key(call.decision_id)
+    products = {sku: PRODUCT.key(sku) for sku in _skus(call.lines)}
+    keys: list[Key[Any]] = [*person_keys, switch_key, *products.values()]
+    if again or call.repeat_of is not None:
+        keys.append(record_key)
+    found = person = store.read(keys, now=now)
+
+    facts = found.value(FACTS.key(subject.key))
+    if facts is not None and facts.merged_into is not None:
+        subject = customer(facts.merged_into)
+        person_keys = _person_keys(call, subject, offering)
+        person = store.read(person_keys, now=now)
+        facts = person.value(FACTS.key(subject.key))
+
+    session_key: Key[Session] = person_keys[2]
+    contact = person.value(CONTACT.key(subject.key))
+    read_products = {sku: found.value(key) for sku, key in products.items()}
+    situation = Situation(
+        decision_id=call.decision_id,
+        subject=subject,
+        placement=PLACEMENT,
+        as_of=now,
+        context=place_of(call.context, contact),
+        lines=call.lines,
+        facts=facts,
+        permissions=permissions_of(contact),
+        switches=found.value(switch_key) or Switches(),
+        products={sku: product for sku, product in read_products.items() if product is not None},
+        live_offers={
+            action.id: offer
+            for action, key in zip(offering, person_keys[3:], strict=True)
+            if (offer := person.value(key)) is not None
+        },
+    )
+    if situation.opted_out:
+        # What may not be read for a decision does not belong into its record either.
+        situation = replace(situation, facts=None)
+    return Gathered(situation, found.value(record_key), session_key, person.stored(session_key))
+
+
+def _person_keys(
+    call: CheckoutCall, subject: Subject, offering: Sequence[Action]
+) -> list[Key[Any]]:
+    """Facts, contact, session, and the live code of each action that offers something."""
+    sticky = sticky_key(subject.key, placement=PLACEMENT, session_id=call.context.session_id)
+    return [
+        FACTS.key(subject.key),
+        CONTACT.key(subject.key),
+        SESSION.key(sticky),
+        *(LIVE_OFFER.key(subject.key, action.id) for action in offering),
+    ]
+
+
+def _skus(lines: Sequence[Line]) -> Sequence[str]:
+    """The first ``MOST_PRODUCTS`` distinct SKUs."""
+    return list(dict.fromkeys(line.sku for line in lines))[:MOST_PRODUCTS]
+
+
+def _switch_copy(subject: Subject) -> str:
+    """One of the copies of the kill switches: spread, so that no single item is hot."""
+    return str(zlib.crc32(subject.key.encode()) % SWITCH_COPIES)

@@ -1,0 +1,145 @@
+"""One planned mail and what is known by now, composed into the message that goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.core.catalogue import Product
+from chalicelib.core.contact import Contact
+from chalicelib.core.effects import Effect
+from chalicelib.core.errors import Broken, Refused
+from chalicelib.core.offers import Offer, offer_from_json
+from chalicelib.core.tokens import SigningKeys, sign
+from chalicelib.mail.mime import deliverable, parse_mailbox, to_bytes
+from chalicelib.mail.render import Content, render
+from chalicelib.mail.words import greeting_name, offer_words, product_title
+
+UNSUBSCRIBE = "unsubscribe"
+
+
+@dataclass(frozen=True, slots=True)
+class MailSettings:
+    """What the operator says of every mail.
+
+    Attributes:
+        sender: the From mailbox, ``Example Shop <hello@shop.example>``.
+        postal_address: where the sender can be found, shown in every mail.
+        public_url: base URL of the API with its stage and without a trailing slash.
+        currency: ISO 4217 code that the policy's amounts are in.
+        shop_url: where the button leads; without it mails have no button.
+    """
+
+    sender: str
+    postal_address: str
+    public_url: str
+    currency: str
+    shop_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the effect of kind ``mail`` says is to be sent; nothing personal."""
+
+    template: str
+    purpose: str
+    segment: str
+    disclosures: tuple[str, ...]
+    offer: Offer | None
+    sku: str | None
+    title: str | None
+    currency: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A message ready to go, and whom it goes to."""
+
+    raw: bytes
+    sender: str
+    recipient: str
+
+
+def plan_from_payload(payload: Mapping[str, Any]) -> Plan:
+    """Read an effect's payload; raises Broken when it is not what planning writes."""
+    try:
+        offer = payload.get("offer")
+        return Plan(
+            template=payload["template"],
+            purpose=payload["purpose"],
+            segment=payload["segment"],
+            disclosures=tuple(payload["disclosures"]),
+            offer=None if offer is None else offer_from_json(offer),
+            sku=payload.get("sku"),
+            title=payload.get("title"),
+            currency=payload.get("currency"),
+        )
+    except (KeyError, TypeError) as error:
+        raise Broken(f"a planned mail is unreadable ({type(error).__name__})") from None
+
+
+def compose(
+    effect: Effect,
+    *,
+    contact: Contact,
+    address_hash: str,
+    product: Product | None,
+    settings: MailSettings,
+    keys: SigningKeys,
+    now: int,
+) -> Composed:
+    """Render the mail of an effect for the person that ``contact`` describes.
+
+    Raises Refused(``address_unusable``) when no mail can reach the address, Broken when the
+    template or the settings are at fault.
+    """
+    plan = plan_from_payload(effect.payload)
+    email = contact.text("email")
+    if email is None:
+        raise Refused("no_address")
+    recipient = deliverable(email)
+    sender = parse_mailbox(settings.sender)
+    link = None
+    if plan.purpose != "transactional":
+        link = unsubscribe_url(
+            address_hash, purpose=plan.purpose, public_url=settings.public_url, keys=keys
+        )
+    title = plan.title if product is None else product.title
+    offer = None
+    if plan.offer is not None:
+        currency = plan.currency or settings.currency
+        offer = offer_words(plan.offer, currency=currency, time_zone=contact.text("time_zone"))
+    letter = render(
+        Content(
+            template=plan.template,
+            segment=plan.segment,
+            brand=sender.brand,
+            postal_address=settings.postal_address,
+            purpose=plan.purpose,
+            unsubscribe_url=link,
+            shop_url=settings.shop_url,
+            name=greeting_name(contact.text("first_name")),
+            title=product_title(title),
+            offer=offer,
+            disclosures=plan.disclosures,
+        )
+    )
+    raw = to_bytes(
+        letter,
+        effect_id=effect.effect_id,
+        sender=sender,
+        recipient=recipient,
+        unsubscribe_url=link,
+        now=now,
+    )
+    return Composed(raw, settings.sender, recipient)
+
+
+def unsubscribe_url(address_hash: str, *, purpose: str, public_url: str, keys: SigningKeys) -> str:
+    """The link that withdraws consent to a purpose for an address; it never expires.
+
+    It names the address by its hash alone, so that a forwarded or logged link tells nothing.
+    """
+    token = sign(keys, purpose=UNSUBSCRIBE, payload={"a": address_hash, "p": purpose})
+    return f"{public_url}/u/{token}"

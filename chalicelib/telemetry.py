@@ -1,0 +1,163 @@
+"""What the outside sees of a running function: one JSON line for each thing that happened.
+
+A line is a log record and, when it carries metrics, also CloudWatch's embedded metric format, so
+a request costs one write to standard output and no call. Two rules hold by construction: only the
+fields below are ever written (ids, counts, hashes, states; never an address, a name or a customer
+id), and a metric's dimensions are few and closed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TextIO
+
+NAMESPACE = "Segue"
+SERVICE = "segue"
+LONGEST_VALUE = 256
+MOST_VALUES = 20
+Unit = Literal["Count", "Milliseconds"]
+
+FIELDS = frozenset({
+    # what it was about
+    "correlation_id", "causation_id", "request_id", "decision_id", "effect_id", "drop_id",
+    "message_id", "event_id", "key_id", "provider_id", "worker",
+    # what happened
+    "route", "method", "status", "error", "reason", "reasons", "fields", "state", "kind",
+    "action", "actions", "trigger", "segment", "placement", "tier", "mode", "table", "operation",
+    "event_name", "detail_type", "template", "purpose", "prefix", "format", "column",
+    # which documents decided
+    "policy", "model", "engine", "jurisdictions", "version", "function",
+    # whether
+    "degraded", "fallback", "repeated", "ok",
+    # how many and how long
+    "records", "folded", "duplicate", "duplicates", "rejected", "accepted", "customers", "scored",
+    "unscored", "products", "decisions", "effects", "mails", "offers", "lines", "transitions",
+    "abandoned", "due", "shard", "relayed", "failed", "count", "attempts", "rounds", "bytes",
+    "latency_ms", "seconds",
+    # where in our own code, never what the data was
+    "traceback",
+})  # fmt: skip
+
+# Every metric, its unit and the dimension that it has besides service and stage.
+METRICS: Mapping[str, tuple[Unit, str | None]] = {
+    "Decisions": ("Count", "placement"),
+    "Fallbacks": ("Count", None),
+    "Degraded": ("Count", None),
+    "Segments": ("Count", "segment"),
+    "EffectsByState": ("Count", "state"),
+    "Rejects": ("Count", None),
+    "LatencyMs": ("Milliseconds", None),
+    "ModelRejected": ("Count", None),
+}
+_BASE = ("service", "stage")
+
+
+@dataclass(slots=True)
+class _Output:
+    """Where lines go; set once by the composition root."""
+
+    stage: str = "unset"
+    stream: TextIO | None = None
+    clock: Callable[[], float] = time.time
+
+
+_output = _Output()
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+
+
+def configure(
+    *, stage: str, stream: TextIO | None = None, clock: Callable[[], float] = time.time
+) -> None:
+    """Name the stage for every later line; ``stream`` defaults to standard output."""
+    _output.stage, _output.stream, _output.clock = stage, stream, clock
+
+
+def log_event(name: str, **fields: Any) -> None:
+    """Write one line; fields outside the allow-list are left out, and their names are said."""
+    _write(_line(name, fields))
+
+
+def emit_metrics(
+    name: str,
+    metrics: Mapping[str, float],
+    *,
+    dimensions: Mapping[str, str] | None = None,
+    **fields: Any,
+) -> None:
+    """Write one line that CloudWatch also counts.
+
+    Args:
+        name: the event.
+        metrics: values by metric name; each must stand in ``METRICS``.
+        dimensions: ``segment``, ``state`` or ``placement`` where a metric has one.
+        fields: as for ``log_event``.
+
+    Raises:
+        ValueError: a metric is unknown, or its dimension was not given.
+    """
+    line = _line(name, fields)
+    line["service"] = SERVICE
+    line.update(dimensions or {})
+    line.update(metrics)
+    line["_aws"] = {
+        "Timestamp": int(_output.clock() * 1000),
+        "CloudWatchMetrics": _directives(metrics, dimensions or {}),
+    }
+    _write(line)
+
+
+def _directives(
+    metrics: Mapping[str, float], dimensions: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """One directive for each set of dimensions."""
+    by_dimension: dict[str | None, list[dict[str, str]]] = {}
+    for metric in metrics:
+        if metric not in METRICS:
+            raise ValueError(f"{metric} is no metric of Segue")
+        unit, dimension = METRICS[metric]
+        if dimension is not None and dimension not in dimensions:
+            raise ValueError(f"{metric} needs the dimension {dimension}")
+        by_dimension.setdefault(dimension, []).append({"Name": metric, "Unit": unit})
+    return [
+        {
+            "Namespace": NAMESPACE,
+            "Dimensions": [_BASE if dimension is None else (*_BASE, dimension)],
+            "Metrics": listed,
+        }
+        for dimension, listed in by_dimension.items()
+    ]
+
+
+def _line(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    line: dict[str, Any] = {"event": name, "stage": _output.stage}
+    left_out = []
+    for field, value in fields.items():
+        if field not in FIELDS:
+            left_out.append(field)
+        elif value is not None:
+            line[field] = _bounded(value)
+    if left_out:
+        line["left_out"] = sorted(left_out)
+    return line
+
+
+def _bounded(value: Any) -> Any:
+    """Scalars, and short lists of them; a mapping could hold anything, so it is not written."""
+    match value:
+        case bool() | int() | float():
+            return value
+        case str():
+            return value[:LONGEST_VALUE]
+        case Sequence():
+            return [_bounded(each) for each in value[:MOST_VALUES]]
+        case _:
+            return f"<{type(value).__name__}>"
+
+
+def _write(line: Mapping[str, Any]) -> None:
+    # One write for the whole line: threads of a local server must not interleave.
+    (_output.stream or sys.stdout).write(_encode(line) + "\n")

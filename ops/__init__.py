@@ -1,0 +1,1 @@
+"""Commands for those who build and run Segue: ``python -m ops COMMAND``. Never shipped."""

@@ -1,0 +1,5 @@
+"""Run ``python -m ops COMMAND``."""
+
+from ops.cli import main
+
+main(prog_name="python -m ops")

@@ -1,0 +1,51 @@
+"""Which commands there are. A command's module is imported only when that command runs.
+
+``python -m ops COMMAND`` finds the click command ``COMMAND`` in the module ``ops.COMMAND``, so
+``python -m ops key`` never pays for scikit-learn.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+COMMANDS = {
+    "demo": "Run the whole story on the local stack; --check plays it without a person.",
+    "deploy": "Create or update a stack, on AWS or on the local stack.",
+    "evaluate": "Print the model's figures on held-out time.",
+    "key": "Make and revoke API keys.",
+    "local": "Serve the API on an in-process AWS, with seeded data.",
+    "package": "Build the deployable package and prove it.",
+    "signing": "Rotate the keys that sign quotes and unsubscribe links.",
+    "stack": "Run the local stack in the foreground.",
+    "train": "Turn an orders file into a packaged model.",
+    "why": "Print the whole reasoning of one decision.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name every command."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of one command; None for a name that is not a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"ops.{cmd_name}"), cmd_name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"ops.{cmd_name}.{cmd_name} is not a click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup)
+def main() -> None:
+    """Build, deploy, train and look into Segue."""

@@ -1,0 +1,217 @@
+"""What AWS does between the functions, done in this process: queues, the stream, the schedule.
+
+The app's own handlers are called with the event shapes that Lambda gives them. A batch's failed
+messages stay in their queue and come again when their visibility timeout is over; the others are
+deleted. A handler that raises leaves all of its batch, and the stream's position, where it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from boto3.session import Session
+from chalice.local import LambdaContext
+
+from chalicelib.core.instants import format_instant
+from chalicelib.core.kinds import EFFECT
+from ops.resources import queue_url
+
+if TYPE_CHECKING:
+    from types_boto3_sqs import SQSClient
+
+REVIEW_EVERY_SECONDS = 60
+IDLE_SECONDS = 0.2
+RELAY_BATCH = 100
+TIMEOUT_SECONDS = 900
+_ACCOUNT = "000000000000"
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[Mapping[str, Any], LambdaContext], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """The app's functions that something other than HTTP calls."""
+
+    on_drop: Handler
+    on_effects_planned: Handler
+    on_effect: Handler
+    on_review_due: Handler
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where events come from.
+
+    Attributes:
+        drops_queue_url: notifications of the drops bucket.
+        effects_queue_url: planned effects to act on.
+        effects_stream_arn: the stream of the effects table.
+    """
+
+    drops_queue_url: str
+    effects_queue_url: str
+    effects_stream_arn: str
+
+
+def find_sources(
+    session: Session, environment: Mapping[str, str], *, prefix: str = "segue-local"
+) -> Sources:
+    """The queues and the stream of what ``ops.resources`` has made under this prefix."""
+    effects = session.client("dynamodb").describe_table(
+        TableName=environment["SEGUE_EFFECTS_TABLE"]
+    )["Table"]
+    return Sources(
+        drops_queue_url=queue_url(session, "DropsQueue", prefix=prefix),
+        effects_queue_url=environment["SEGUE_EFFECTS_QUEUE_URL"],
+        effects_stream_arn=effects["LatestStreamArn"],
+    )
+
+
+def streams_client(session: Session) -> Any:
+    """A client for the streams of moto's tables.
+
+    Left to itself botocore asks an address with the account in it, which moto does not know.
+    """
+    url = f"https://streams.dynamodb.{session.region_name}.amazonaws.com"
+    return session.client("dynamodbstreams", endpoint_url=url)
+
+
+class Pump:
+    """Delivers events to the handlers, one batch at a time."""
+
+    def __init__(
+        self,
+        handlers: Handlers,
+        sources: Sources,
+        *,
+        sqs: SQSClient,
+        streams: Any,  # no stubs are installed for the streams API
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Begin at the stream's oldest record, with the first review one period from now."""
+        self._handlers = handlers
+        self._sources = sources
+        self._sqs = sqs
+        self._streams = streams
+        self._clock = clock
+        self._review_at = clock() + REVIEW_EVERY_SECONDS
+        self._iterator = self._oldest()
+
+    def run(self, stop: threading.Event) -> None:
+        """Deliver until told to stop; a failing handler is logged, and its events come again."""
+        while not stop.is_set():
+            if not self.step():
+                stop.wait(IDLE_SECONDS)
+
+    def step(self) -> int:
+        """Take one batch from each source; returns how many events were delivered."""
+        return (
+            self._queue("on_drop", self._sources.drops_queue_url, most=1)
+            + self._stream()
+            + self._queue("on_effect", self._sources.effects_queue_url, most=10)
+            + self._review()
+        )
+
+    def _queue(self, name: str, queue_url: str, *, most: int) -> int:
+        received = self._sqs.receive_message(
+            QueueUrl=queue_url, MaxNumberOfMessages=most, MessageSystemAttributeNames=["All"]
+        )
+        messages: Sequence[Any] = received.get("Messages", [])
+        if not messages:
+            return 0
+        event = {"Records": [_sqs_record(message, queue_url) for message in messages]}
+        try:
+            answer = self._call(name, event)
+        except Exception:
+            # The one place that stands for Lambda itself: any failure leaves the batch queued.
+            _log.exception("%s failed; its messages come again", name)
+            return len(messages)
+        failed = {item["itemIdentifier"] for item in (answer or {}).get("batchItemFailures", [])}
+        for message in messages:
+            if message["MessageId"] not in failed:
+                self._sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return len(messages)
+
+    def _stream(self) -> int:
+        page = self._streams.get_records(ShardIterator=self._iterator, Limit=RELAY_BATCH)
+        records = [_stream_record(each) for each in page["Records"]]
+        planned = [each for each in records if _is_new_effect(each)]
+        if planned:
+            try:
+                self._call("on_effects_planned", {"Records": planned})
+            except Exception:
+                _log.exception("on_effects_planned failed; the batch comes again")
+                return 0
+        if records:
+            self._iterator = page["NextShardIterator"]
+        return len(planned)
+
+    def _review(self) -> int:
+        now = self._clock()
+        if now < self._review_at:
+            return 0
+        self._review_at = now + REVIEW_EVERY_SECONDS
+        try:
+            self._call("on_review_due", _scheduled_event(int(now)))
+        except Exception:
+            _log.exception("on_review_due failed; what is due waits for the next run")
+        return 1
+
+    def _call(self, name: str, event: Mapping[str, Any]) -> Any:
+        handler: Handler = getattr(self._handlers, name)
+        return handler(event, LambdaContext(name, 512, TIMEOUT_SECONDS * 1000))
+
+    def _oldest(self) -> str:
+        arn = self._sources.effects_stream_arn
+        shard = self._streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]
+        iterator: str = self._streams.get_shard_iterator(
+            StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        return iterator
+
+
+def _sqs_record(message: Mapping[str, Any], queue_url: str) -> dict[str, Any]:
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message.get("Attributes", {}),
+        "messageAttributes": {},
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": f"arn:aws:sqs:us-east-1:{_ACCOUNT}:{queue_url.rpartition('/')[2]}",
+        "awsRegion": "us-east-1",
+    }
+
+
+def _stream_record(record: Mapping[str, Any]) -> dict[str, Any]:
+    """As Lambda sees it: the moment as a number, where boto3 has made it a datetime."""
+    change = dict(record["dynamodb"])
+    change["ApproximateCreationDateTime"] = change["ApproximateCreationDateTime"].timestamp()
+    return {**record, "dynamodb": change}
+
+
+def _is_new_effect(record: Mapping[str, Any]) -> bool:
+    """What the event source's filter lets through (``FilterCriteria`` in resources.json)."""
+    is_effect: bool = record["dynamodb"]["Keys"]["sk"]["S"] == EFFECT.name
+    return record["eventName"] == "INSERT" and is_effect
+
+
+def _scheduled_event(now: int) -> dict[str, Any]:
+    return {
+        "version": "0",
+        "id": f"local-review-{now}",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": _ACCOUNT,
+        "time": format_instant(now),
+        "region": "us-east-1",
+        "resources": ["arn:aws:events:us-east-1:000000000000:rule/on_review_due"],
+        "detail": {},
+    }

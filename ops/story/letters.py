@@ -1,0 +1,120 @@
+"""Mails that were sent, as files that a person can open: ``.eml``, ``.html`` and an index."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import urllib.request
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import SMTP, default
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+LONGEST_NAME = 60
+
+
+@dataclass(frozen=True, slots=True)
+class SentMail:
+    """One mail as the provider took it: the whole MIME message."""
+
+    raw: bytes
+
+    @property
+    def message(self) -> EmailMessage:
+        """The message, parsed."""
+        return BytesParser(policy=default).parsebytes(self.raw)
+
+    @property
+    def subject(self) -> str:
+        """Its subject."""
+        return str(self.message["Subject"])
+
+    @property
+    def recipient(self) -> str:
+        """Whom it was sent to."""
+        return str(self.message["To"])
+
+    @property
+    def text(self) -> str:
+        """The plain part."""
+        return self._part("plain")
+
+    @property
+    def html(self) -> str:
+        """The HTML part."""
+        return self._part("html")
+
+    def _part(self, kind: str) -> str:
+        part = self.message.get_body(preferencelist=(kind,))
+        return "" if part is None else str(part.get_content())
+
+
+def from_local_stack(endpoint_url: str) -> tuple[SentMail, ...]:
+    """Every mail in the local stack's inbox, oldest first.
+
+    That inbox keeps sender, recipient, subject and both parts, and no other header, so the
+    messages are put together again without ``List-Unsubscribe``; the link in the text is whole.
+    """
+    url = f"{endpoint_url}/_ministack/ses/messages"
+    with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310 (127.0.0.1)
+        accounts: Mapping[str, Sequence[Mapping[str, Any]]] = json.load(response)["messages"]
+    entries = [entry for account in accounts.values() for entry in account]
+    return tuple(_rebuilt(entry) for entry in sorted(entries, key=lambda each: each["Timestamp"]))
+
+
+def _rebuilt(entry: Mapping[str, Any]) -> SentMail:
+    message = EmailMessage(policy=SMTP)
+    message["From"] = entry["Source"]
+    message["To"] = ", ".join(entry["To"])
+    message["Subject"] = entry["Subject"]
+    message["Date"] = format_datetime(datetime.fromtimestamp(entry["Timestamp"], UTC))
+    message.set_content(entry["BodyText"] or "")
+    if entry["BodyHtml"]:
+        message.add_alternative(entry["BodyHtml"], subtype="html")
+    return SentMail(message.as_bytes())
+
+
+def save_mails(mails: Iterable[SentMail], directory: Path, *, first: int = 1) -> list[Path]:
+    """Write each mail as ``NNNN-subject.eml``, its HTML beside it; returns the former."""
+    directory.mkdir(parents=True, exist_ok=True)
+    saved = []
+    for number, mail in enumerate(mails, start=first):
+        path = directory / f"{number:04}-{_slug(mail.subject)}.eml"
+        path.write_bytes(mail.raw)
+        path.with_suffix(".html").write_text(mail.html, encoding="utf-8")
+        saved.append(path)
+    return saved
+
+
+def save_index(mails: Sequence[SentMail], saved: Sequence[Path], directory: Path) -> Path:
+    """Write ``index.html``, from which every mail is one click away."""
+    rows = "\n".join(
+        f'<tr><td><a href="{path.with_suffix(".html").name}">{html.escape(mail.subject)}</a></td>'
+        f'<td>{html.escape(mail.recipient)}</td><td><a href="{path.name}">eml</a></td></tr>'
+        for mail, path in zip(mails, saved, strict=True)
+    )
+    index = directory / "index.html"
+    index.write_text(
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Mails sent</title>"
+        "<style>body{font:16px/1.5 system-ui;margin:2rem}td{padding:.2rem 1rem .2rem 0}</style>"
+        f"<h1>{len(mails)} mails</h1><table>{rows}</table></html>\n",
+        encoding="utf-8",
+    )
+    return index
+
+
+def clear_mails(directory: Path) -> None:
+    """Remove what an earlier run left there; other files stay."""
+    for pattern in ("[0-9]*-*.eml", "[0-9]*-*.html", "index.html"):
+        for path in directory.glob(pattern):
+            path.unlink()
+
+
+def _slug(subject: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", subject.lower()).strip("-")[:LONGEST_NAME] or "mail"

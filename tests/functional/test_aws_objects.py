@@ -1,0 +1,137 @@
+"""Files in S3: on moto what is stored, on a server of our own a stream that breaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import boto3
+import pytest
+
+from chalicelib.aws import objects as objects_module
+from chalicelib.aws.clients import Clients
+from chalicelib.aws.objects import S3Objects
+from chalicelib.core.errors import NotFound, Transient
+from tests.loopback import Bytes, Loopback, Reaction, Request, in_turn
+from tests.stack import Stack
+
+CONTENT = bytes(range(256)) * 8192  # two chunks of a download
+ETAG = {"ETag": '"abc"', "Last-Modified": "Wed, 21 Oct 2026 07:28:00 GMT"}
+
+
+def test_an_object_tells_what_it_is(stack: Stack, clients: Clients) -> None:
+    """Head returns size, entity tag, version, upload time and the uploader's metadata."""
+    s3 = boto3.client("s3", "us-east-1")
+    put = s3.put_object(
+        Bucket=stack.drops_bucket, Key="orders/x.csv", Body=b"abc", Metadata={"as-of": "1997"}
+    )
+
+    info = S3Objects(clients.s3).head(stack.drops_bucket, key="orders/x.csv")
+
+    assert info.size == 3
+    assert info.etag == put["ETag"].strip('"')
+    assert info.version_id == put["VersionId"]
+    assert info.metadata == {"as-of": "1997"}
+    assert info.last_modified > 1_700_000_000
+
+
+def test_an_absent_object_is_not_found(stack: Stack, clients: Clients, tmp_path: Path) -> None:
+    """Head and download of what does not exist raise NotFound."""
+    objects = S3Objects(clients.s3)
+
+    with pytest.raises(NotFound):
+        objects.head(stack.drops_bucket, key="orders/none.csv")
+    with pytest.raises(NotFound):
+        objects.download_to(tmp_path / "x", bucket=stack.drops_bucket, key="orders/none.csv")
+
+
+def test_a_version_is_downloaded_and_not_its_successor(
+    stack: Stack, clients: Clients, tmp_path: Path
+) -> None:
+    """A download by version brings that version's bytes after the object was overwritten."""
+    objects, bucket = S3Objects(clients.s3), stack.drops_bucket
+    objects.put(bucket, key="k", body=b"first", content_type="text/csv")
+    version_id = objects.head(bucket, key="k").version_id
+    objects.put(bucket, key="k", body=b"second", content_type="text/csv")
+
+    objects.download_to(tmp_path / "x", bucket=bucket, key="k", version_id=version_id)
+
+    assert (tmp_path / "x").read_bytes() == b"first"
+
+
+def test_a_file_is_uploaded_with_its_type(stack: Stack, clients: Clients, tmp_path: Path) -> None:
+    """A small file is one object with the content type it was given."""
+    (tmp_path / "scores.csv").write_bytes(b"a,b\n")
+
+    S3Objects(clients.s3).upload(
+        tmp_path / "scores.csv", bucket=stack.results_bucket, key="r/scores.csv",
+        content_type="text/csv",
+    )  # fmt: skip
+
+    answer = boto3.client("s3", "us-east-1").get_object(
+        Bucket=stack.results_bucket, Key="r/scores.csv"
+    )
+    assert (answer["Body"].read(), answer["ContentType"]) == (b"a,b\n", "text/csv")
+
+
+def test_a_large_file_goes_up_in_parts(
+    stack: Stack, clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file above the limit of one PUT arrives whole, in parts."""
+    monkeypatch.setattr(objects_module, "_SINGLE_PUT_BYTES", 1 << 20)
+    monkeypatch.setattr(objects_module, "_PART_BYTES", 5 << 20)  # S3's least
+    content = bytes(range(251)) * 45_000
+    (tmp_path / "big").write_bytes(content)
+
+    S3Objects(clients.s3).upload(
+        tmp_path / "big", bucket=stack.results_bucket, key="big", content_type="text/csv"
+    )
+
+    answer = boto3.client("s3", "us-east-1").get_object(Bucket=stack.results_bucket, Key="big")
+    assert answer["ETag"].endswith('-3"')
+    assert answer["Body"].read() == content
+
+
+def _slice(request: Request) -> tuple[bytes, int]:
+    start = int(request.headers.get("Range", "bytes=0-")[6:-1])
+    return CONTENT[start:], start
+
+
+def test_a_broken_stream_is_taken_up_where_it_broke(tmp_path: Path) -> None:
+    """A download that breaks goes on from the byte it reached, while the object is the same."""
+
+    def break_once(request: Request) -> Reaction:
+        rest, start = _slice(request)
+        if start == 0:
+            return Bytes(rest, ETAG, sent=(1 << 20) + 7)
+        return Bytes(rest, ETAG, status=206)
+
+    with Loopback(break_once) as server:
+        S3Objects(Clients(endpoint_url=server.url).s3).download_to(
+            tmp_path / "x", bucket="b", key="k"
+        )
+
+    assert (tmp_path / "x").read_bytes() == CONTENT
+    assert server.requests[1].headers["If-Match"] == '"abc"'
+    assert server.requests[1].headers["Range"] == f"bytes={1 << 20}-"
+
+
+def test_a_stream_that_keeps_breaking_is_transient(tmp_path: Path) -> None:
+    """A download that breaks four times raises Transient, and the queue redelivers."""
+    with Loopback(in_turn(Bytes(CONTENT, ETAG, sent=10))) as server, pytest.raises(Transient):
+        S3Objects(Clients(endpoint_url=server.url).s3).download_to(
+            tmp_path / "x", bucket="b", key="k"
+        )
+
+    assert len(server.requests) == 4
+
+
+def test_the_owner_of_the_bucket_is_checked_where_it_is_known(tmp_path: Path) -> None:
+    """With an owner given, every request names the account that must own the bucket."""
+    with Loopback(in_turn(Bytes(b"", ETAG))) as server:
+        objects = S3Objects(Clients(endpoint_url=server.url).s3, owner="000000000000")
+        objects.put("b", key="k", body=b"x", content_type="text/csv")
+        objects.download_to(tmp_path / "x", bucket="b", key="k")
+
+    assert [r.headers["x-amz-expected-bucket-owner"] for r in server.requests] == [
+        "000000000000"
+    ] * 2

@@ -1,0 +1,177 @@
+"""``MemoryStore``, the in-memory twin of ``DynamoStore``; ``tests.fakes`` has the others."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from chalicelib.aws.deadline import Deadline
+from chalicelib.aws.store import check_writes
+from chalicelib.core.canonical import canonical_json
+from chalicelib.core.storage import (
+    AtVersion,
+    Check,
+    Condition,
+    Conflict,
+    Delete,
+    Found,
+    Key,
+    Put,
+    Stored,
+    Whatever,
+    Write,
+)
+from chalicelib.core.subject import Subject
+
+T = TypeVar("T")
+Call = tuple[Literal["read", "write", "due", "recent_decisions"], int]
+
+
+class Script:
+    """Errors that the next calls raise, in order; None lets a call through."""
+
+    def __init__(self) -> None:
+        """Start with nothing scripted."""
+        self._errors: deque[Exception | None] = deque()
+
+    def extend(self, errors: Sequence[Exception | None]) -> None:
+        """Append to what is to come."""
+        self._errors.extend(errors)
+
+    def play(self) -> None:
+        """Raise the next error, if one is scripted for this call."""
+        if self._errors and (error := self._errors.popleft()) is not None:
+            raise error
+
+
+class _Row(NamedTuple):
+    body: bytes
+    version: int
+    expires_at: int | None
+    indexed: Mapping[str, str | int]
+
+
+class MemoryStore:
+    """Storage as ``DynamoStore`` keeps it, in a dictionary.
+
+    Attributes:
+        calls: every call that would go to AWS: ("read", keys) or ("write", writes) and so on;
+            a read of more than 100 keys is several.
+        before_write: called once before the next write is applied, for a test to slip in what
+            another worker does meanwhile.
+    """
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.calls: list[Call] = []
+        self.before_write: Callable[[], None] | None = None
+        self._rows: dict[Key[Any], _Row] = {}
+        self._reads, self._writes, self._lost_replies = Script(), Script(), Script()
+
+    def fail_reads(self, *errors: Exception | None) -> None:
+        """Make the next reads raise, in order; None lets one through."""
+        self._reads.extend(errors)
+
+    def fail_writes(self, *errors: Exception | None) -> None:
+        """Make the next writes raise without being applied; None lets one through."""
+        self._writes.extend(errors)
+
+    def lose_replies(self, *errors: Exception | None) -> None:
+        """Make the next writes be applied and raise nevertheless; None lets one through."""
+        self._lost_replies.extend(errors)
+
+    def count(self, name: str) -> int:
+        """How many calls of this name there were."""
+        return sum(1 for called, _ in self.calls if called == name)
+
+    def read(
+        self, keys: Sequence[Key[Any]], *, now: int, deadline: Deadline | None = None
+    ) -> Found:
+        """As ``DynamoStore.read``."""
+        del deadline  # nothing here takes time
+        wanted = list(dict.fromkeys(keys))
+        for start in range(0, len(wanted), 100):
+            self.calls.append(("read", len(wanted[start : start + 100])))
+            self._reads.play()
+        return Found(
+            {key: _stored(key, self._rows[key]) for key in wanted if key in self._rows}, now=now
+        )
+
+    def write(self, writes: Sequence[Write], *, now: int, deadline: Deadline | None = None) -> None:
+        """As ``DynamoStore.write``: all or nothing, and a conflict names every loser."""
+        del deadline
+        check_writes(writes)
+        if not writes:
+            return
+        self.calls.append(("write", len(writes)))
+        if (meanwhile := self.before_write) is not None:
+            self.before_write = None
+            meanwhile()
+        self._writes.play()
+        failed = [write for write in writes if not self._holds(write, now=now)]
+        if failed:
+            raise Conflict(failed)
+        for write in writes:
+            self._apply(write)
+        self._lost_replies.play()
+
+    def due(self, *, shard: int, now: int, limit: int) -> list[tuple[Subject, int]]:
+        """As ``DynamoStore.due``: the index does not know what has expired."""
+        self.calls.append(("due", limit))
+        found = [
+            (int(row.indexed["review_at"]), key.partition)
+            for key, row in self._rows.items()
+            if row.indexed.get("due_shard") == f"due#{shard:02}"
+            and int(row.indexed["review_at"]) <= now
+        ]
+        return [(Subject.from_key(name), at) for at, name in sorted(found)][:limit]
+
+    def recent_decisions(self, subject_key: str, *, limit: int) -> list[str]:
+        """As ``DynamoStore.recent_decisions``."""
+        self.calls.append(("recent_decisions", limit))
+        found = [
+            (int(row.indexed["decided_at"]), key.partition.removeprefix("d#"))
+            for key, row in self._rows.items()
+            if row.indexed.get("subject") == subject_key
+        ]
+        return [name for _, name in sorted(found, reverse=True)][:limit]
+
+    def all(self, kind: str) -> dict[str, Any]:
+        """Every value of a kind by its partition key, expired ones included; no call to AWS."""
+        return {
+            key.partition: _stored(key, row).value
+            for key, row in self._rows.items()
+            if key.kind.name == kind
+        }
+
+    def _holds(self, write: Write, *, now: int) -> bool:
+        condition: Condition = write.condition
+        row = self._rows.get(write.key)
+        match condition:
+            case Whatever():
+                return True
+            case AtVersion(0):
+                expired = row is not None and row.expires_at is not None and row.expires_at <= now
+                return row is None or expired
+            case AtVersion(version):
+                return row is not None and row.version == version
+
+    def _apply(self, write: Write) -> None:
+        match write:
+            case Put(key=key, value=value, condition=condition, expires_at=expires_at):
+                if isinstance(condition, AtVersion):
+                    version = condition.version + 1
+                else:
+                    version = self._rows[key].version + 1 if key in self._rows else 1
+                body = canonical_json(key.kind.to_json(value))
+                self._rows[key] = _Row(body, version, expires_at, dict(key.kind.index(value)))
+            case Delete(key=key):
+                self._rows.pop(key, None)
+            case Check():
+                pass
+
+
+def _stored(key: Key[T], row: _Row) -> Stored[T]:
+    return Stored(key.kind.from_json(json.loads(row.body)), row.version, row.expires_at)
