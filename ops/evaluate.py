@@ -103,7 +103,8 @@ def evaluate(seed: int, bootstraps: int) -> None:
     console.print(_propensity_table(figures))
     console.print(
         "Fitted at 1997-06-30: features at its end, label of the 13 weeks after it. Others:"
-        " CDNOW's customers outside the sample. Recency: its AUC alone."
+        " CDNOW's customers outside the sample. Recency: the AUC of recency alone. Base: the Brier"
+        " score of the share that bought."
     )
     console.print(
         f"Folds of customers at 1997-06-30 itself, {_FOLDS} folds: AUC"
@@ -147,7 +148,7 @@ def _propensity_table(figures: Figures) -> Table:
     )
     table.add_column("fitted at", no_wrap=True)
     table.add_column("tested on", no_wrap=True)
-    for heading in ("customers", "AUC", "recency", "Brier", "of base"):
+    for heading in ("AUC", "recency", "Brier", "base"):
         table.add_column(heading, justify="right", no_wrap=True)
     rows = [
         ("1997-06-30", "39 weeks, 1997-10-01", figures.thirty_nine_weeks),
@@ -160,7 +161,6 @@ def _propensity_table(figures: Figures) -> Table:
         table.add_row(
             fitted,
             tested,
-            f"{held.customers:,}",
             f"{held.auc:.4f}",
             f"{held.recency_auc:.4f}",
             f"{held.brier:.4f}",

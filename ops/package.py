@@ -108,7 +108,7 @@ def build_package(
     say("packaging with Chalice")
     template = chalice_template(stage_directory, into)
     _set_model(template, build)
-    _repack(into / "deployment.zip")
+    repack(into / "deployment.zip")
     (into / "template.json").write_text(json.dumps(template, indent=1, sort_keys=True) + "\n")
     say("judging the result")
     package, refusals = _judged(into, build, root)
@@ -172,7 +172,7 @@ def _set_model(template: dict[str, Any], build: Build) -> None:
     variables["SEGUE_MODEL"] = build.model
 
 
-def _repack(path: Path) -> None:
+def repack(path: Path) -> None:
     """Rewrite a zip so that its bytes depend on its files alone, not on when they were fetched."""
     fresh = path.with_suffix(".tmp")
     with (

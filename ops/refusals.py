@@ -85,9 +85,13 @@ def judge_contents(
 def judge_template(template: Mapping[str, Any]) -> Iterator[Refusal]:
     """Find what a template would get wrong in ways that no deployment reports."""
     resources: Mapping[str, Any] = template["Resources"]
-    yield from _flags(resources)
-    yield from _wildcards(resources)
-    yield from _policies(resources)
+    for name, resource in resources.items():
+        if "Type" not in resource:
+            yield Refusal("NoSuchFunction", f"the merge template sets {name}, app.py lacks it")
+    typed = {name: resource for name, resource in resources.items() if "Type" in resource}
+    yield from _flags(typed)
+    yield from _wildcards(typed)
+    yield from _policies(typed)
 
 
 def functions_of(template: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -95,7 +99,7 @@ def functions_of(template: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {
         name: resource["Properties"]
         for name, resource in template["Resources"].items()
-        if resource["Type"] == "AWS::Serverless::Function"
+        if resource.get("Type") == "AWS::Serverless::Function"
     }
 
 

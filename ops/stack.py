@@ -221,8 +221,12 @@ def _free_port() -> int:
 
 @click.command()
 @click.option("--port", type=int, default=4566, show_default=True)
-def stack(port: int) -> None:
+@click.option("--stop", is_flag=True, help="End the one that a demo left running.")
+def stack(port: int, *, stop: bool) -> None:
     """Run the local stack in the foreground, until Ctrl-C."""
+    if stop:
+        click.echo("stopped" if stop_detached() else "none was running", err=True)
+        return
     try:
         with running(port=port) as local:
             for name, value in local.environment().items():

@@ -6,6 +6,7 @@ one, and its real clients with their real time-outs meet what the script says.
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 from collections.abc import Callable, Mapping
@@ -87,7 +88,7 @@ class Loopback:
         self.connections = 0
         self._react = react
         self._over = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
@@ -113,52 +114,56 @@ class Loopback:
         self._server.server_close()
         self._thread.join()
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        loopback = self
+    def react(self, request: Request) -> Reaction:
+        """Note a request and say how to react to it."""
+        self.requests.append(request)
+        return self._react(request)
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+    def stall(self) -> None:
+        """Wait until the server ends."""
+        self._over.wait(LONGEST_STALL_SECONDS)
 
-            def setup(self) -> None:
-                loopback.connections += 1
-                super().setup()
 
-            def do_POST(self) -> None:
-                length = int(self.headers.get("Content-Length", 0))
-                request = Request(
-                    operation=self.headers.get("X-Amz-Target", self.path).rpartition(".")[2],
-                    method=self.command,
-                    headers=dict(self.headers.items()),
-                    body=self.rfile.read(length),
-                )
-                loopback.requests.append(request)
-                match loopback._react(request):
-                    case Reply() as reply:
-                        self._answer(_encoded(reply))
-                    case Bytes() as reply:
-                        self._answer(reply)
-                    case Stall():
-                        loopback._over.wait(LONGEST_STALL_SECONDS)
-                        self.close_connection = True
-                    case HangUp():
-                        self.close_connection = True
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
 
-            do_GET = do_POST
-            do_PUT = do_POST
+    def __init__(self, loopback: Loopback, *args: Any) -> None:
+        self._loopback = loopback
+        loopback.connections += 1
+        super().__init__(*args)
 
-            def _answer(self, reply: Bytes) -> None:
-                self.send_response(reply.status)
-                for name, value in reply.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(reply.body)))
-                self.end_headers()
-                self.wfile.write(reply.body[: reply.sent])
-                self.close_connection = self.close_connection or reply.sent is not None
+    def do_POST(self) -> None:
+        request = Request(
+            operation=self.headers.get("X-Amz-Target", self.path).rpartition(".")[2],
+            method=self.command,
+            headers=dict(self.headers.items()),
+            body=self.rfile.read(int(self.headers.get("Content-Length", 0))),
+        )
+        match self._loopback.react(request):
+            case Reply() as reply:
+                self._answer(_encoded(reply))
+            case Bytes() as reply:
+                self._answer(reply)
+            case Stall():
+                self._loopback.stall()
+                self.close_connection = True
+            case HangUp():
+                self.close_connection = True
 
-            def log_message(self, format: str, *args: Any) -> None:
-                """Stay silent."""
+    do_GET = do_POST
+    do_PUT = do_POST
 
-        return Handler
+    def _answer(self, reply: Bytes) -> None:
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        self.wfile.write(reply.body[: reply.sent])
+        self.close_connection = self.close_connection or reply.sent is not None
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Stay silent."""
 
 
 def in_turn(*reactions: Reaction) -> Callable[[Request], Reaction]:

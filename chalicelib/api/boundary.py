@@ -85,11 +85,13 @@ def guard(
 
 def answering(
     route: Callable[Concatenate[Request, P], Answer],
-) -> Callable[Concatenate[Request, P], Answer]:
+) -> Callable[Concatenate[Request | None, P], Answer]:
     """Turn whatever a route raises into a problem document: the one place that catches all."""
 
     @wraps(route)
-    def answered(request: Request, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
+    def answered(request: Request | None, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
+        if request is None:  # Chalice's type allows it; within a request it never is
+            raise RuntimeError("a route was called outside of a request")
         try:
             return route(request, *args, **kwargs)
         except Exception as error:

@@ -8,6 +8,7 @@ made on first use, and ``warm`` makes those of a checkout before the first reque
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,6 +56,17 @@ _MANNERS: Mapping[str, _Manner] = {
 }
 
 
+_making = threading.Lock()  # a session must not make two clients at once
+
+
+@functools.cache
+def _session() -> Session:
+    """The one session of the process: it holds the service models and the credentials."""
+    import botocore.session  # noqa: PLC0415  (a quarter of a second, so on first use only)
+
+    return botocore.session.Session()
+
+
 class Clients:
     """The clients of one process; each is made once, on first use, by whichever thread asks."""
 
@@ -62,9 +74,7 @@ class Clients:
         """Remember where to connect; None leaves it to the environment (``AWS_ENDPOINT_URL``)."""
         self._region = region
         self._endpoint_url = endpoint_url
-        self._session: Session | None = None
         self._made: dict[str, Any] = {}
-        self._lock = threading.Lock()
 
     def dynamodb_fast(self) -> DynamoDBClient:
         """For a checkout: one attempt of at most 0.5 s."""
@@ -113,23 +123,21 @@ class Clients:
         made = self._made.get(name)
         if made is not None:
             return made
-        with self._lock, translated():  # a session must not make two clients at once
+        with _making, translated():
             if name not in self._made:
                 self._made[name] = self._make(_MANNERS[name])
             return self._made[name]
 
     def _make(self, manner: _Manner) -> Any:
-        import botocore.session  # noqa: PLC0415  (a quarter of a second, on first use only)
         from botocore.config import Config  # noqa: PLC0415
 
-        if self._session is None:
-            self._session = botocore.session.Session()
+        session = _session()
         lean: dict[str, Any] = (
-            {"parameter_validation": False, "user_agent": f"segue Botocore/{botocore.__version__}"}
+            {"parameter_validation": False, "user_agent": f"segue {session.user_agent()}"}
             if manner.lean
             else {}
         )
-        client = self._session.create_client(
+        client = session.create_client(
             manner.service,
             region_name=self._region,
             endpoint_url=self._endpoint_url,

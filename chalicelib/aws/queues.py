@@ -28,11 +28,17 @@ class SqsQueue:
         client: Callable[[], SQSClient],
         *,
         url: str,
+        delay_seconds: int = 0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Take the client to use and the queue to send to."""
+        """Take the client to use and the queue to send to.
+
+        Consumers see each message ``delay_seconds`` later, at most 900; nothing is delayed
+        by default.
+        """
         self._client = client
         self._url = url
+        self._delay_seconds = delay_seconds
         self._sleep = sleep
 
     def send(self, bodies: Sequence[Mapping[str, Any]]) -> None:
@@ -46,7 +52,12 @@ class SqsQueue:
 
     def _send_batch(self, texts: Sequence[str]) -> None:
         pending: list[SendMessageBatchRequestEntryTypeDef] = [
-            {"Id": str(index), "MessageBody": text} for index, text in enumerate(texts)
+            {
+                "Id": str(index),
+                "MessageBody": text,
+                "DelaySeconds": self._delay_seconds,
+            }
+            for index, text in enumerate(texts)
         ]
         for pause_seconds in (*_PAUSES_SECONDS, None):
             with translated():

@@ -70,9 +70,7 @@ def settle(
     abandoned = abandoned_checkout(facts, as_of=as_of, policy=policy)
     if abandoned is not None:
         facts = replace(facts, abandoned_checkout_at=Instant(abandoned))
-    due = next_review(
-        facts, as_of=as_of, scorer=scorer, policy=policy, may_profile=may_profile
-    )
+    due = next_review(facts, as_of=as_of, scorer=scorer, policy=policy, may_profile=may_profile)
     return Settled(
         facts=replace(facts, review_at=due),
         scores=scores,

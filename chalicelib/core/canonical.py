@@ -34,7 +34,7 @@ def short_hash(*parts: str, digits: int = 32) -> str:
 
     Each part is prefixed by its length, so ("ab", "c") and ("a", "bc") differ.
     """
-    material = "".join(f"{len(part)}:{part}" for part in parts)
+    material = "".join([f"{len(part)}:{part}" for part in parts])
     return hashlib.sha256(material.encode()).hexdigest()[:digits]
 
 

@@ -53,4 +53,4 @@ def format_instant(moment: int) -> str:
     >>> format_instant(852076800)
     '1997-01-01T00:00:00Z'
     """
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(moment, UTC).isoformat()[:19] + "Z"

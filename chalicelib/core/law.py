@@ -6,8 +6,10 @@ disclosure applies. An unknown place has no personal price.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -48,6 +50,18 @@ class Jurisdictions(BaseModel):
 
     rows: tuple[Jurisdiction, ...]
 
+    def rows_in(self, country: str | None) -> Sequence[Jurisdiction]:
+        """The enabled rows that name a country, in table order."""
+        return self._by_country.get(country, ())
+
+    @cached_property
+    def _by_country(self) -> Mapping[str | None, Sequence[Jurisdiction]]:
+        by_country: dict[str | None, list[Jurisdiction]] = {}
+        for row in self.rows:
+            for country in row.countries if row.enabled else ():
+                by_country.setdefault(country, []).append(row)
+        return by_country
+
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
@@ -80,10 +94,8 @@ def rule_on(
     """Find what applies at a place on a date."""
     matching = [
         row
-        for row in table.rows
-        if row.enabled
-        and country in row.countries
-        and (not row.regions or region in row.regions)
+        for row in table.rows_in(country)
+        if (not row.regions or region in row.regions)
         and row.since <= on
         and (row.until is None or on <= row.until)
     ]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.core.candidates import Candidate
-from chalicelib.core.canonical import content_hash
+from chalicelib.core.canonical import short_hash
 from chalicelib.core.catalogue import product_from_json, product_to_json
 from chalicelib.core.control import Switches
 from chalicelib.core.decide import Decision
@@ -69,9 +69,7 @@ def situation_to_json(situation: Situation) -> dict[str, Any]:
         "as_of": situation.as_of,
         "trigger": situation.trigger,
         "context": {name: getattr(situation.context, name) for name in _CONTEXT},
-        "lines": [
-            [line.sku, line.quantity, line.unit_price_minor] for line in situation.lines
-        ],
+        "lines": [[line.sku, line.quantity, line.unit_price_minor] for line in situation.lines],
         "facts": None if situation.facts is None else facts_to_json(situation.facts),
         "permissions": {
             "has_address": situation.permissions.has_address,
@@ -82,18 +80,14 @@ def situation_to_json(situation: Situation) -> dict[str, Any]:
             "pricing": situation.switches.pricing,
             "offers": situation.switches.offers,
         },
-        "products": [
-            product_to_json(product) for product in situation.products.values()
-        ],
+        "products": [product_to_json(product) for product in situation.products.values()],
         "held": None
         if held is None
         else {
             "tier": held.tier,
             "offers": [offer_to_json(offer) for offer in held.offers],
         },
-        "live_offers": [
-            offer_to_json(offer) for offer in situation.live_offers.values()
-        ],
+        "live_offers": [offer_to_json(offer) for offer in situation.live_offers.values()],
         "contacted": sorted(situation.contacted),
     }
 
@@ -117,9 +111,7 @@ def situation_from_json(stored: Mapping[str, Any]) -> Situation:
         products={product.sku: product for product in products},
         held=None
         if held is None
-        else Held(
-            held["tier"], tuple(offer_from_json(offer) for offer in held["offers"])
-        ),
+        else Held(held["tier"], tuple(offer_from_json(offer) for offer in held["offers"])),
         live_offers={offer.action: offer for offer in live},
         contacted=frozenset(stored["contacted"]),
     )
@@ -128,14 +120,14 @@ def situation_from_json(stored: Mapping[str, Any]) -> Situation:
 def situation_hash(situation: Situation) -> str:
     """Hash of all that the customer or the operator could have changed since the last answer."""
     switches = situation.switches
-    return content_hash(
-        [
-            [getattr(situation.context, name) for name in _CONTEXT],
-            [[line.sku, line.quantity, line.unit_price_minor] for line in situation.lines],
-            situation.opted_out,
-            [switches.sending, switches.pricing, switches.offers],
-        ]
+    seen = (
+        [getattr(situation.context, name) for name in _CONTEXT],
+        [(line.sku, line.quantity, line.unit_price_minor) for line in situation.lines],
+        situation.opted_out,
+        (switches.sending, switches.pricing, switches.offers),
     )
+    # Compared within one session only, so any text that differs where the values do will do.
+    return short_hash(repr(seen))
 
 
 def decision_to_json(decision: Decision) -> dict[str, Any]:
@@ -165,9 +157,7 @@ def decision_to_json(decision: Decision) -> dict[str, Any]:
         "offers": [offer_to_json(offer) for offer in decision.offers],
         "issued": list(decision.issued),
         "chosen": list(decision.chosen),
-        "candidates": [
-            [c.action, c.outcome, c.layer, c.reason] for c in decision.candidates
-        ],
+        "candidates": [[c.action, c.outcome, c.layer, c.reason] for c in decision.candidates],
         "holdout": decision.holdout,
         "quote_expires_at": decision.quote_expires_at,
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from chalicelib.core.errors import Transient
 
@@ -19,9 +19,9 @@ Table = Literal["profiles", "decisions", "effects", "control", "signals"]
 IndexAttributes = Mapping[str, str | int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kind(Generic[T]):
-    """One kind of stored thing.
+    """One kind of stored thing; there is one object for each, so it is compared by identity.
 
     Attributes:
         name: unique name; also the sort key.
@@ -46,24 +46,11 @@ class Kind(Generic[T]):
         return Key(self, self.prefix + "#".join(parts))
 
 
-@dataclass(frozen=True, slots=True)
-class Key(Generic[T]):
-    """The name of one stored thing."""
+class Key(NamedTuple, Generic[T]):
+    """The name of one stored thing; a tuple, because a checkout makes and hashes dozens."""
 
     kind: Kind[T]
     partition: str
-
-    def __hash__(self) -> int:
-        """Hash by name; the kind's functions do not take part."""
-        return hash((self.kind.name, self.partition))
-
-    def __eq__(self, other: object) -> bool:
-        """Equal when kind and partition are."""
-        return (
-            isinstance(other, Key)
-            and self.partition == other.partition
-            and self.kind.name == other.kind.name
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +138,7 @@ class Conflict(Transient):
 
     def __init__(self, failed: Sequence[Write]) -> None:
         self.failed = tuple(failed)
-        super().__init__(
-            ", ".join(write.key.kind.name for write in failed) or "contention"
-        )
+        super().__init__(", ".join(write.key.kind.name for write in failed) or "contention")
 
     def lost(self, key: Key[Any]) -> bool:
         """Whether the write to this key was among those that lost."""

@@ -264,15 +264,16 @@ def _tell(outcome: Outcome, worker: str) -> None:
         log_event("effect_left", **said, repeated=True)
 
 
-def _tell_failure(error: Exception, **said: str) -> None:
-    """One line for a message that comes back; what no later delivery will cure is counted."""
-    said["error"] = type(error).__name__
-    if isinstance(error, SegueError):  # its texts are ours and hold no data; others may quote some
-        said["reason"] = str(error)
-    if isinstance(error, Transient):
-        log_event("effect_failed", **said)
-    else:
-        emit_metrics("effect_failed", {"ServerErrors": 1}, **said, traceback=_places(error))
+def _tell_failure(error: Exception, **ids: str) -> None:
+    """One line for a message that comes back; five of them end in the dead-letter queue's alarm."""
+    log_event(
+        "effect_failed",
+        error=type(error).__name__,
+        # SegueError's texts are ours and hold no data; others may quote what they met.
+        reason=str(error) if isinstance(error, SegueError) else None,
+        traceback=None if isinstance(error, Transient) else _places(error),
+        **ids,
+    )
 
 
 def _places(error: Exception) -> list[str]:

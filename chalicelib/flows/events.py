@@ -9,53 +9,31 @@ message that is already stored is a duplicate and changes nothing.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
-from chalicelib.core.decide import Decision
-from chalicelib.core.errors import BadInput, FieldError, Transient
-from chalicelib.core.identity import (
-    Profiles,
-    fold_message,
-    further_keys,
-    profile_keys,
-    profiles_from,
-)
-from chalicelib.core.instants import Instant
-from chalicelib.core.kinds import (
-    CONTACT,
-    FACTS,
-    GUEST_WINDOW_SECONDS,
-    MESSAGE,
-    MESSAGE_WINDOW_SECONDS,
-    ORDER,
-    ORDER_WINDOW_SECONDS,
-)
-from chalicelib.core.messages import Message, parse_message
+from chalicelib.core.errors import FieldError, Transient
+from chalicelib.core.identity import further_keys, profile_keys
 from chalicelib.core.ports import Store
 from chalicelib.core.rules import Rules
-from chalicelib.core.storage import (
-    ABSENT,
-    AtVersion,
-    Conflict,
-    Delete,
-    Found,
-    Key,
-    Put,
-    Stored,
-    Write,
-)
-from chalicelib.core.subject import Subject
+from chalicelib.core.storage import Conflict, Found, Key, Stored
 from chalicelib.core.tokens import SigningKeys
-from chalicelib.flows.intake import messages_in
+from chalicelib.flows.intake import Numbered, read_body
+from chalicelib.flows.portion import (
+    Portion,
+    concerned_keys,
+    fold_portion,
+    message_key,
+    portion_reviews,
+    portion_unsettled,
+    portion_writes,
+)
 from chalicelib.flows.settled import (
     EventPorts,
     Given,
     Review,
     decision_keys,
-    review,
     review_writes,
     tell,
 )
@@ -68,20 +46,19 @@ MOST_ROUNDS = 8
 MOST_WRITES = 100  # what one transaction holds
 
 
-class Numbered(NamedTuple):
-    """A message and its place in the body."""
-
-    index: int
-    message: Message
-
-
 @dataclass(slots=True)
 class Tally:
     """What became of each message so far."""
 
+    duplicates: int
+    rejected: dict[int, tuple[FieldError, ...]]
     accepted: int = 0
-    duplicates: int = 0
-    rejected: dict[int, tuple[FieldError, ...]] = field(default_factory=dict)
+
+    def add(self, portion: Portion) -> None:
+        """Count a portion that is stored."""
+        self.accepted += len(portion.fresh) + portion.stored
+        self.duplicates += portion.duplicates
+        self.rejected.update(portion.rejected)
 
     def answer(self) -> dict[str, Any]:
         """The body of the answer."""
@@ -107,18 +84,18 @@ def from_request(
     now: int,
     correlation_id: str,
 ) -> dict[str, Any]:
-    """Fold a decoded body; return how many messages were accepted, duplicate and rejected.
+    """Fold a decoded body; answer how many messages were accepted, duplicate and rejected.
 
     Raises:
         BadInput: the body is neither a message nor a batch; nothing was written.
-        Transient: storage did not answer, or a profile stayed too busy. Part of the body may be
-            stored; sending all of it again changes nothing twice.
+        Transient: storage did not answer, or others kept writing the same profile. Part of the
+            body may be stored; sending all of it again changes nothing twice.
     """
     given = Given(rules, keys, now, correlation_id)
-    tally = Tally()
-    messages = _parse(messages_in(body), given, tally)
-    found = _gather(messages, ports.store, given)
-    for group in _groups(messages, found):
+    intake = read_body(body, now=now, default_currency=rules.policy.default_currency)
+    tally = Tally(intake.duplicates, dict(intake.rejected))
+    found = _gather(intake.messages, ports.store, given)
+    for group in _groups(intake.messages, found):
         _commit(group, found, ports.store, given, tally)
     emit_metrics(
         "events_folded",
@@ -131,30 +108,12 @@ def from_request(
     return tally.answer()
 
 
-def _parse(raws: Sequence[object], given: Given, tally: Tally) -> list[Numbered]:
-    """Read every message; what cannot be read is rejected, the second of two is a duplicate."""
-    messages: dict[str, Numbered] = {}
-    for index, raw in enumerate(raws):
-        try:
-            message = parse_message(
-                raw, now=given.now, default_currency=given.rules.policy.default_currency
-            )
-        except BadInput as error:
-            tally.rejected[index] = error.errors
-            continue
-        if message.envelope.message_id in messages:
-            tally.duplicates += 1
-        else:
-            messages[message.envelope.message_id] = Numbered(index, message)
-    return list(messages.values())
-
-
 def _gather(messages: Iterable[Numbered], store: Store, given: Given) -> Found:
     """Read everything that these messages concern, and what that points to."""
     standing: dict[Key[Any], Stored[Any] | None] = {}
-    wanted: tuple[Key[Any], ...] = tuple(
-        key for _, message in messages for key in (_message_key(message), *profile_keys(message))
-    )
+    wanted: Iterable[Key[Any]] = [
+        key for _, message in messages for key in (message_key(message), *profile_keys(message))
+    ]
     while missing := [key for key in dict.fromkeys(wanted) if key not in standing]:
         found = store.read(missing, now=given.now)
         standing |= {key: found.stored(key) for key in missing}
@@ -162,62 +121,71 @@ def _gather(messages: Iterable[Numbered], store: Store, given: Given) -> Found:
     return Found({key: at for key, at in standing.items() if at is not None}, now=given.now)
 
 
-def _message_key(message: Message) -> Key[Any]:
-    return MESSAGE.key(message.envelope.message_id)
-
-
-def _concerned(message: Message, found: Found) -> set[Key[Any]]:
-    """Every thing that folding this message may look at or change."""
-    concerned: set[Key[Any]] = set()
-    further = profile_keys(message)
-    while new := set(further) - concerned:
-        concerned |= new
-        further = further_keys(found, new)
-    return concerned
-
-
 def _groups(messages: Iterable[Numbered], found: Found) -> list[list[Numbered]]:
     """Messages that concern the same things together, each group in the order of the body."""
-    groups: list[tuple[set[Key[Any]], list[Numbered]]] = []
+    groups: list[tuple[frozenset[Key[Any]], list[Numbered]]] = []
     for numbered in messages:
-        concerned, together, apart = _concerned(numbered.message, found), [numbered], []
-        for group in groups:
-            if group[0] & concerned:
-                concerned |= group[0]
-                together = [*group[1], *together]
+        keys, together = concerned_keys(numbered.message, found), [numbered]
+        apart = []
+        for group_keys, group in groups:
+            if group_keys & keys:
+                keys, together = keys | group_keys, group + together
             else:
-                apart.append(group)
-        groups = [*apart, (concerned, together)]
-    return [sorted(together) for _, together in groups]
+                apart.append((group_keys, group))
+        groups = [*apart, (keys, together)]
+    return [sorted(group, key=lambda numbered: numbered.place) for _, group in groups]
 
 
-def _commit(group: list[Numbered], found: Found, store: Store, given: Given, tally: Tally) -> None:
+def _commit(
+    group: Sequence[Numbered], found: Found, store: Store, given: Given, tally: Tally
+) -> None:
     """Store a group, in several writes if one cannot hold it; start over after a lost race."""
     waiting, rounds = group, 1
     while True:
         try:
-            done = _commit_some(waiting, found, store, given, again=rounds > 1)
+            portion = _store_some(waiting, found, store, given, again=rounds > 1)
         except Conflict:
             if rounds == MOST_ROUNDS:
                 raise Transient("others keep writing the same profile") from None
             rounds += 1
         else:
-            tally.add(done)
-            waiting, rounds = waiting[done.seen :], 1
+            tally.add(portion)
+            waiting, rounds = waiting[portion.seen :], 1
         if not waiting:
             return
         found = _gather(waiting, store, given)
 
 
-def _commit_some(
-    waiting: list[Numbered], found: Found, store: Store, given: Given, *, again: bool
-) -> Folded:
-    """Store as many of these messages as one write can hold."""
-    for size, settles in _portions(len(waiting)):
-        folded = _fold(waiting[:size], found, given, again=again)
-        writes = _fold_writes(folded, found, given)
+def _store_some(
+    waiting: Sequence[Numbered], found: Found, store: Store, given: Given, *, again: bool
+) -> Portion:
+    """Store as many of these messages, from the first on, as one write can hold."""
+    for size, settles in _sizes(len(waiting)):
+        portion = fold_portion(waiting[:size], found, given, again=again)
+        writes = portion_writes(portion, found, given)
         if len(writes) > MOST_WRITES:
             continue
-        reviews = _reviews(folded, found, given, settles=settles)
-        ...
-    raise AssertionError
+        reviews = portion_reviews(portion, found, given) if settles else ()
+        settled, decisions = review_writes(reviews, _standing(reviews, store, given), given)
+        writes += settled if settles else portion_unsettled(portion, found, given)
+        if len(writes) <= MOST_WRITES:
+            break
+    store.write(writes, now=given.now)
+    tell(reviews, decisions, given)
+    return portion
+
+
+def _sizes(count: int) -> Iterator[tuple[int, bool]]:
+    """All at once and settled; else fewer and unsettled, until it fits: one message always does.
+
+    Only the last of several writes settles, so that a batch is announced once, by its end.
+    """
+    yield count, True
+    while True:
+        count = max(1, count // 2)
+        yield count, False
+
+
+def _standing(reviews: Sequence[Review], store: Store, given: Given) -> Found:
+    keys = decision_keys(reviews, given)
+    return store.read(keys, now=given.now) if keys else Found({}, now=given.now)

@@ -22,7 +22,7 @@ LONGEST_NAME = 64  # of a field that an error repeats
 class Numbered(NamedTuple):
     """A message and its place in the body."""
 
-    index: int
+    place: int
     message: Message
 
 
@@ -50,16 +50,16 @@ def read_body(body: object, *, now: int, default_currency: str) -> Intake:
     messages: dict[str, Numbered] = {}
     duplicates = 0
     rejected = {}
-    for index, raw in enumerate(_messages_in(body)):
+    for place, raw in enumerate(_messages_in(body)):
         try:
             message = parse_message(raw, now=now, default_currency=default_currency)
         except BadInput as error:
-            rejected[index] = error.errors
+            rejected[place] = error.errors
             continue
         if message.envelope.message_id in messages:
             duplicates += 1
         else:
-            messages[message.envelope.message_id] = Numbered(index, message)
+            messages[message.envelope.message_id] = Numbered(place, message)
     return Intake(tuple(messages.values()), duplicates, rejected)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from chalicelib.core.errors import BadInput, FieldError
 from chalicelib.core.facts import Facts
@@ -26,10 +26,13 @@ from chalicelib.core.kinds import (
     ORDER_WINDOW_SECONDS,
 )
 from chalicelib.core.messages import Message
-from chalicelib.core.storage import ABSENT, AtVersion, Delete, Found, Key, Put, Write
+from chalicelib.core.storage import AtVersion, Delete, Found, Key, Put, Write
 from chalicelib.core.subject import Subject
 from chalicelib.flows.intake import Numbered
 from chalicelib.flows.settled import Given, Review, review
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,9 @@ def message_key(message: Message) -> Key[Any]:
     return MESSAGE.key(message.envelope.message_id)
 
 
-def fold_portion(messages: Sequence[Numbered], found: Found, given: Given, *, again: bool) -> Portion:
+def fold_portion(
+    messages: Sequence[Numbered], found: Found, given: Given, *, again: bool
+) -> Portion:
     """Fold messages in the order of the body.
 
     ``again`` says that an earlier write of this request may have been stored although it seemed
@@ -81,7 +86,7 @@ def fold_portion(messages: Sequence[Numbered], found: Found, given: Given, *, ag
     fresh: list[Message] = []
     rejected = {}
     stored = duplicates = 0
-    for index, message in messages:
+    for place, message in messages:
         known = found.value(message_key(message))
         if known is not None:
             ours = again and known["source"] == given.correlation_id
@@ -90,16 +95,14 @@ def fold_portion(messages: Sequence[Numbered], found: Found, given: Given, *, ag
         try:
             after = fold_message(after, message)
         except BadInput as error:
-            rejected[index] = error.errors
+            rejected[place] = error.errors
         else:
             fresh.append(message)
     return Portion(len(messages), tuple(fresh), stored, duplicates, rejected, before, after)
 
 
-def portion_reviews(
-    portion: Portion, found: Found, given: Given, *, settles: bool
-) -> tuple[Review, ...]:
-    """The profiles that changed, brought up to now; or left due at once, for the schedule."""
+def portion_reviews(portion: Portion, found: Found, given: Given) -> tuple[Review, ...]:
+    """The profiles that changed, brought up to now."""
     return tuple(
         review(
             facts,
@@ -108,17 +111,81 @@ def portion_reviews(
             expires_at=_expiry(facts.subject, given),
             given=given,
         )
-        for facts in _changed(portion.before.facts, portion.after.facts)
+        for facts in _changed_facts(portion)
+        if facts.merged_into is None
+    )
+
+
+def portion_unsettled(portion: Portion, found: Found, given: Given) -> tuple[Write, ...]:
+    """The profiles that changed, due at once: the schedule settles them if nothing else does."""
+    return tuple(
+        _put_facts(replace(facts, review_at=_at_once(facts, given)), found, given)
+        for facts in _changed_facts(portion)
         if facts.merged_into is None
     )
 
 
 def portion_writes(portion: Portion, found: Found, given: Given) -> tuple[Write, ...]:
-    """What changed besides facts: contacts, orders, merged guests and message ids."""
-    before, after = portion.before, portion.after
-    writes: list[Write] = [
-        Put(FACTS.key(facts.subject.key), facts, _as_read(found, FACTS.key(facts.subject.key)), _expiry(facts.subject, given))
-        for facts in _changed(before.facts, after.facts)
-        if facts.merged_into is not None
-    ]
-    return tuple(writes)
+    """What changed besides the profiles: contacts, orders, merged guests and message ids."""
+    tombstones = [facts for facts in _changed_facts(portion) if facts.merged_into is not None]
+    return (
+        *(_put_facts(facts, found, given) for facts in tombstones),
+        *_contact_writes(portion, found, given),
+        *(
+            Put(
+                key := ORDER.key(order.order_id),
+                order,
+                AtVersion(found.version(key)),
+                expires_at=given.now + ORDER_WINDOW_SECONDS,
+            )
+            for order in _changed(portion.before.orders, portion.after.orders)
+        ),
+        *(
+            Put(
+                message_key(message),
+                {"source": given.correlation_id},
+                expires_at=given.now + MESSAGE_WINDOW_SECONDS,
+            )
+            for message in portion.fresh
+        ),
+    )
+
+
+def _contact_writes(portion: Portion, found: Found, given: Given) -> Iterable[Write]:
+    """Contacts that say something new; a merged guest's is gone, what it said stands elsewhere."""
+    before, after = portion.before.contacts, portion.after.contacts
+    for contact in _changed(before, after):
+        key = CONTACT.key(contact.subject.key)
+        expires_at = _expiry(contact.subject, given)
+        yield Put(key, contact, AtVersion(found.version(key)), expires_at)
+    for subject in before.keys() - after.keys():
+        key = CONTACT.key(subject.key)
+        yield Delete(key, AtVersion(found.version(key)))
+
+
+def _changed_facts(portion: Portion) -> Iterable[Facts]:
+    # A message that says nothing new is saved all the same: who it is about was read from the
+    # guest's facts, so its write must lose against somebody who merges that guest meanwhile.
+    return (
+        facts
+        for subject, facts in portion.after.facts.items()
+        if facts is not portion.before.facts.get(subject)
+    )
+
+
+def _changed(before: Mapping[K, V], after: Mapping[K, V]) -> Iterable[V]:
+    return (value for key, value in after.items() if value != before.get(key))
+
+
+def _put_facts(facts: Facts, found: Found, given: Given) -> Write:
+    key = FACTS.key(facts.subject.key)
+    return Put(key, facts, AtVersion(found.version(key)), _expiry(facts.subject, given))
+
+
+def _at_once(facts: Facts, given: Given) -> Instant:
+    """Now, unless a review is due already: that moment says what silence has done since."""
+    return Instant(given.now if facts.review_at is None else min(facts.review_at, given.now))
+
+
+def _expiry(subject: Subject, given: Given) -> int | None:
+    return given.now + GUEST_WINDOW_SECONDS if subject.kind == "anonymous" else None

@@ -1,8 +1,9 @@
-"""What follows once a profile was brought up to now: it is saved, changes are announced as events,
-and a change that the policy waits for sets off a decision. All of it is one write.
+"""What follows once a profile was brought up to now, all of it in one write.
 
-Events and the schedule share this step. Everything that is written derives its id from the saved
-version of the profile, so that one stored transition is announced once, whoever stores it.
+The profile is saved, what changed is announced as events, and a change that the policy waits for
+sets off a decision. Events and the schedule share this step. Everything that is written derives
+its id from the version of the profile that it follows, so that one stored transition is announced
+once, whoever stores it.
 """
 
 from __future__ import annotations
@@ -99,15 +100,15 @@ def review(
 
 def decision_keys(reviews: Iterable[Review], given: Given) -> tuple[Key[Any], ...]:
     """What the decisions of these reviews need to know; nothing when there are none."""
-    keys = [
-        key
-        for each in reviews
-        for occasion in each.occasions
-        for key in reach_keys(
-            each.settled.facts, each.contact, occasion=occasion, rules=given.rules, keys=given.keys
-        )
-    ]
-    return (*keys, switch_key(given)) if keys else ()
+    wanted: list[Key[Any]] = []
+    for each in reviews:
+        for occasion in each.occasions:
+            facts, contact = each.settled.facts, each.contact
+            wanted += reach_keys(
+                facts, contact, occasion=occasion, rules=given.rules, keys=given.keys
+            )
+            wanted.append(switch_key(given))
+    return tuple(dict.fromkeys(wanted))
 
 
 def switch_key(given: Given) -> Key[Switches]:

@@ -80,15 +80,17 @@ class Linear(Part):
 class PortableParameters(Part):
     """All numbers that the portable engine needs.
 
-    Standardised = (log1p(clipped or imputed) - mean) / scale. The segment is the nearest centroid,
-    and the lowest index among those closer to each other than ``tie_distance``. Churn is the
-    logistic function of ``churn``, expected orders the exponential of ``expected_orders``.
+    Standardised = (log1p(clipped or imputed) - mean) / scale. The segment is the centroid nearest
+    to the standardised features clipped to ±``segment_cap``; a tie, distances closer than
+    ``tie_distance``, goes to the lowest index. Churn is the logistic function of ``churn``,
+    expected orders the exponential of ``expected_orders``, both of the standardised features.
     """
 
     kind: Literal["portable"]
     mean: Row
     scale: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=5, max_length=5)]
     centroids: Annotated[tuple[Row, ...], Field(min_length=1)]
+    segment_cap: Annotated[float, Field(gt=0)]
     tie_distance: Annotated[float, Field(gt=0)]
     churn: Linear
     expected_orders: Linear

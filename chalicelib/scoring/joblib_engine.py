@@ -2,7 +2,7 @@
 
 Unpickling runs code, so nothing is unpickled before the file's sha256 and the versions of the
 libraries were checked; scikit-learn, numpy and joblib are imported only then. It costs seconds of
-cold start, about 200 MB and some hundred times the CPU of the portable engine per decision.
+cold start, about 200 MB and a thousand times the CPU of the portable engine per decision.
 """
 
 from __future__ import annotations

@@ -71,6 +71,10 @@ class PortableScorer:
             )
             for name, centroid in zip(self.segments, parameters.centroids, strict=True)
         )
+        self._caps = tuple(
+            (mean - parameters.segment_cap * scale, mean + parameters.segment_cap * scale)
+            for mean, scale in zip(parameters.mean, parameters.scale, strict=True)
+        )
         self._slack = self._tie_slack()
         for name, weights in (("churn", self._churn), ("expected_orders", self._expected_orders)):
             if self._largest(weights) > _LARGEST_EXPONENT:
@@ -89,6 +93,22 @@ class PortableScorer:
         # Unrolled over the five features and free of calls where it can be: this is the hot path.
         logs = self._logs(features)
         x0, x1, x2, x3, x4 = logs
+        segment = self._segment(logs)
+        k, w0, w1, w2, w3, w4 = self._churn
+        churn = 1.0 / (1.0 + exp(-(k + w0 * x0 + w1 * x1 + w2 * x2 + w3 * x3 + w4 * x4)))
+        k, w0, w1, w2, w3, w4 = self._expected_orders
+        expected_orders = exp(k + w0 * x0 + w1 * x1 + w2 * x2 + w3 * x3 + w4 * x4)
+        return Scores(segment, churn, expected_orders, self.name)
+
+    def _segment(self, logs: Sequence[float]) -> str:
+        """The nearest centroid's name."""
+        (l0, h0), (l1, h1), (l2, h2), (l3, h3), (l4, h4) = self._caps
+        x0, x1, x2, x3, x4 = logs
+        x0 = l0 if x0 < l0 else h0 if x0 > h0 else x0
+        x1 = l1 if x1 < l1 else h1 if x1 > h1 else x1
+        x2 = l2 if x2 < l2 else h2 if x2 > h2 else x2
+        x3 = l3 if x3 < l3 else h3 if x3 > h3 else x3
+        x4 = l4 if x4 < l4 else h4 if x4 > h4 else x4
         segment, near, slack, tied = "", inf, self._slack, False
         for name, k, w0, w1, w2, w3, w4 in self._centroids:
             distance = k + w0 * x0 + w1 * x1 + w2 * x2 + w3 * x3 + w4 * x4
@@ -97,13 +117,7 @@ class PortableScorer:
                 segment, near = name, distance
             elif distance <= near + slack:
                 tied = True
-        if tied:
-            segment = self._nearest(logs)
-        k, w0, w1, w2, w3, w4 = self._churn
-        churn = 1.0 / (1.0 + exp(-(k + w0 * x0 + w1 * x1 + w2 * x2 + w3 * x3 + w4 * x4)))
-        k, w0, w1, w2, w3, w4 = self._expected_orders
-        expected_orders = exp(k + w0 * x0 + w1 * x1 + w2 * x2 + w3 * x3 + w4 * x4)
-        return Scores(segment, churn, expected_orders, self.name)
+        return self._nearest((x0, x1, x2, x3, x4)) if tied else segment
 
     def _logs(self, features: Features) -> list[float]:
         """Clip, impute and take logarithms."""
@@ -162,21 +176,11 @@ class PortableScorer:
     def _tie_slack(self) -> float:
         """How far squared distances can differ, for any input, while distances are tied.
 
-        a² - b² = (a - b)(a + b), and no distance exceeds the farthest corner's.
+        a² - b² = (a - b)(a + b), and no distance exceeds that from the capped cube's corners.
         """
+        cap = self._parameters.segment_cap
         farthest = max(
-            sqrt(
-                sum(
-                    max(abs((edge - mean) / scale - c) for edge in (low, high)) ** 2
-                    for (_, _, low, high, _), mean, scale, c in zip(
-                        self._columns,
-                        self._parameters.mean,
-                        self._parameters.scale,
-                        centroid,
-                        strict=True,
-                    )
-                )
-            )
+            sqrt(sum((cap + abs(c)) ** 2 for c in centroid))
             for centroid in self._parameters.centroids
         )
         # Doubled: the fused form and the distances themselves round differently.

@@ -10,6 +10,7 @@ from chalicelib.core.money import format_amount
 from chalicelib.scoring.document import ModelDocument, PortableParameters
 from ops.training.model import TrainedModel
 from ops.training.segmentation import (
+    CAP,
     FEWEST_SEGMENTS,
     SILHOUETTE_TOLERANCE,
     STABLE_ARI,
@@ -103,8 +104,8 @@ def _segments(document: ModelDocument) -> Iterable[str]:
     )
     yield _text(
         f"Bought again: within {document.horizon_days} days of a snapshot. A customer belongs to",
-        "the nearest centroid in standardised space; a tie (distances closer than",
-        f"{document.parameters.tie_distance:g}) goes to the first of the table. Smallest share",
+        f"the nearest centroid in standardised space, clipped to ±{CAP}; a tie (distances closer",
+        f"than {document.parameters.tie_distance:g}) goes to the first of the table. Smallest share",
         f"asked for: {document.min_segment_share:.0%}. Names follow from the centroids' places on",
         "recency, frequency, value and tenure.",
     )

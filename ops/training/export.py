@@ -55,6 +55,7 @@ def export(pipelines: Mapping[str, Any]) -> PortableParameters:
         centroids=tuple(
             _floats(row) for row in pipelines["segment"].named_steps["model"].cluster_centers_
         ),
+        segment_cap=float(pipelines["segment"].named_steps["cap"].kw_args["a_max"]),
         tie_distance=TIE_DISTANCE,
         churn=_linear(pipelines["churn"].named_steps["model"]),
         expected_orders=_linear(pipelines["expected_orders"].named_steps["model"]),
@@ -88,6 +89,9 @@ def _unknown_parts(pipelines: Mapping[str, Any]) -> Iterator[str]:
             yield f"{head} is a {type(pipeline).__name__}, not a Pipeline"
             continue
         *preparation, (_, model) = pipeline.steps
+        if head == "segment":
+            *preparation, cap = preparation
+            yield from (f"{head}: {reason}" for reason in _unknown_cap(cap))
         yield from (f"{head}: {reason}" for reason in _unknown_preparation(preparation))
         if type(model) is not _HEAD_TYPES[head]:
             yield f"{head}: {type(model).__name__} is not a {_HEAD_TYPES[head].__name__}"
@@ -112,6 +116,14 @@ def _unknown_preparation(steps: list[tuple[str, Any]]) -> Iterator[str]:
     columns = [column for _, _, group in impute.transformers_ for column in group]
     if columns != sorted(columns):
         yield "changes the order of the features"
+
+
+def _unknown_cap(step: tuple[str, Any]) -> Iterator[str]:
+    _, cap = step
+    bounds = getattr(cap, "kw_args", None) or {}
+    symmetric = bounds.get("a_max") is not None and bounds.get("a_min") == -bounds["a_max"]
+    if not symmetric or cap.func is not np.clip:
+        yield "does not clip the standardised features to one distance on both sides"
 
 
 def _linear(model: Any) -> Linear:

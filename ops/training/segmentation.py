@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from ops.training.preparation import fit_preparation, rounded, with_head
 from ops.training.snapshots import Labels, Matrix, Snapshot
@@ -27,7 +28,10 @@ STABLE_SHARE = 0.90
 # A segment that one customer in twenty does not reach is not worth an action of its own.
 MIN_SEGMENT_SHARE = 0.05
 # Silhouettes this close are alike; the finer partition then says more.
-SILHOUETTE_TOLERANCE = 0.01
+SILHOUETTE_TOLERANCE = 0.02
+# Standard deviations beyond which more is not more different. Without it a regular of many orders
+# lies so far out on frequency alone that no silence would ever move them to another segment.
+CAP = 2.5
 _SILHOUETTE_ROWS = 4_000
 _RESTARTS = 20
 _BOOTSTRAP_RESTARTS = 10
@@ -86,18 +90,22 @@ def stack(snapshots: Sequence[Snapshot]) -> Rows:
 
 def fit_segments(preparation: Pipeline, features: Matrix, *, k: int, seed: int) -> Pipeline:
     """Fit k-means on prepared rows; segments are numbered from the most recent to the oldest."""
-    return with_head(preparation, _fit_kmeans(preparation.transform(features), k, seed, _RESTARTS))
+    capped = with_cap(preparation)
+    return with_head(capped, _fit_kmeans(capped.transform(features), k, seed, _RESTARTS))
+
+
+def with_cap(preparation: Pipeline) -> Pipeline:
+    """The preparation that distances are measured in."""
+    cap = FunctionTransformer(np.clip, kw_args={"a_min": -CAP, "a_max": CAP})
+    return Pipeline([*preparation.steps, ("cap", cap)])
 
 
 def study(
     rows: Rows, *, ks: Sequence[int] = CANDIDATE_KS, bootstraps: int, seed: int
 ) -> tuple[Stability, ...]:
     """Measure each k."""
-    preparation = fit_preparation(rows.features)
-    prepared = preparation.transform(rows.features)
-    return tuple(
-        _measure(rows, preparation, prepared, k, bootstraps=bootstraps, seed=seed) for k in ks
-    )
+    prepared = with_cap(fit_preparation(rows.features)).transform(rows.features)
+    return tuple(_measure(rows, prepared, k, bootstraps=bootstraps, seed=seed) for k in ks)
 
 
 def choose(studied: Sequence[Stability]) -> Stability:
@@ -110,9 +118,7 @@ def choose(studied: Sequence[Stability]) -> Stability:
     return max(alike, key=lambda row: row.k)
 
 
-def _measure(
-    rows: Rows, preparation: Pipeline, prepared: Matrix, k: int, *, bootstraps: int, seed: int
-) -> Stability:
+def _measure(rows: Rows, prepared: Matrix, k: int, *, bootstraps: int, seed: int) -> Stability:
     labels = _fit_kmeans(prepared, k, seed, _RESTARTS).predict(prepared)
     agreements = []
     for number in range(bootstraps):
@@ -120,7 +126,7 @@ def _measure(
             0, len(rows.rows_by_customer), len(rows.rows_by_customer)
         )
         sample = rows.features[np.concatenate([rows.rows_by_customer[i] for i in drawn])]
-        again = fit_preparation(sample)
+        again = with_cap(fit_preparation(sample))
         refit = _fit_kmeans(again.transform(sample), k, seed + number, _BOOTSTRAP_RESTARTS)
         agreements.append(
             adjusted_rand_score(labels, refit.predict(again.transform(rows.features)))

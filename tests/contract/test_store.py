@@ -6,36 +6,24 @@ only a real connection can do (stall, lose a reply, throttle) is in ``functional
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from moto import mock_aws
 
-from chalicelib.aws.clients import Clients
 from chalicelib.aws.store import DynamoStore
 from chalicelib.core.catalogue import Product
-from chalicelib.core.contact import Contact, Stamped
-from chalicelib.core.control import ApiKey, Drop, Switches
-from chalicelib.core.facts import CountedOrder, Facts
+from chalicelib.core.contact import Contact
+from chalicelib.core.control import Switches
+from chalicelib.core.facts import Facts
 from chalicelib.core.instants import Instant
 from chalicelib.core.kinds import (
-    API_KEY,
     CONTACT,
-    DROP,
     FACTS,
     MESSAGE,
     PRODUCT,
-    RECORD,
-    SESSION,
     SWITCH,
 )
-from chalicelib.core.offers import Offer
 from chalicelib.core.ports import Store
-from chalicelib.core.sessions import Session
 from chalicelib.core.storage import (
     ABSENT,
     WHATEVER,
@@ -47,23 +35,11 @@ from chalicelib.core.storage import (
     Put,
     Write,
 )
-from chalicelib.core.subject import DUE_SHARDS, Subject, customer, guest
+from chalicelib.core.subject import customer
 from tests.fakes import MemoryStore
-from tests.stack import create_tables
 
 NOW = Instant(1_764_000_000)
 ANN, BOB = customer("ann"), customer("bob")
-
-
-@pytest.fixture(params=["memory", "dynamodb"])
-def store(request: pytest.FixtureRequest, clients: Clients) -> Iterator[MemoryStore | DynamoStore]:
-    """Each store in turn, empty."""
-    if request.param == "memory":
-        yield MemoryStore()
-        return
-    with mock_aws():
-        tables = create_tables(clients.dynamodb_patient())
-        yield DynamoStore(clients.dynamodb_patient, tables=tables, sleep=_no_sleep)
 
 
 AnyStore = MemoryStore | DynamoStore
@@ -294,68 +270,6 @@ def test_unconditional_saves_still_count_versions(store: AnyStore) -> None:
         store.write([Put(key, Product("A1", "USD", 4), AtVersion(1))], now=NOW)
 
 
-@pytest.mark.parametrize("condition", [AtVersion(1), WHATEVER])
-def test_a_thing_enters_and_leaves_its_index(store: AnyStore, condition: AtVersion) -> None:
-    """A subject is due while its facts hold a ``review_at``, and never after they hold none."""
-    key, shard = FACTS.key(ANN.key), ANN.due_shard
-    store.write([Put(key, Facts(ANN, review_at=NOW))], now=NOW)
-    assert store.due(shard=shard, now=NOW, limit=10) == [(ANN, NOW)]
-
-    store.write([Put(key, Facts(ANN), condition)], now=NOW)
-
-    assert store.due(shard=shard, now=NOW, limit=10) == []
-
-
-def test_due_names_the_oldest_first_and_no_more_than_asked(store: AnyStore) -> None:
-    """Due subjects of one shard come oldest first, up to the limit, and none of the future."""
-    in_shard = [s for s in map(customer, map(str, range(200))) if s.due_shard == 0][:6]
-    for age, subject in enumerate(in_shard):
-        facts = Facts(subject, review_at=Instant(NOW - 10 * age))
-        store.write([Put(FACTS.key(subject.key), facts)], now=NOW)
-
-    due = store.due(shard=0, now=NOW - 10, limit=4)
-
-    assert due == [(in_shard[age], NOW - 10 * age) for age in (5, 4, 3, 2)]
-    assert store.due(shard=1, now=NOW, limit=10) == []
-    assert all(0 <= subject.due_shard < DUE_SHARDS for subject in in_shard)
-
-
-def test_due_knows_nothing_of_expiry(store: AnyStore) -> None:
-    """Expired facts stay in the index until TTL or their finder removes them; they read absent."""
-    lena = guest("lena")
-    key = FACTS.key(lena.key)
-    store.write([Put(key, Facts(lena, review_at=NOW), expires_at=NOW + 1)], now=NOW)
-
-    assert store.due(shard=lena.due_shard, now=NOW + 5, limit=10) == [(lena, NOW)]
-    assert store.read([key], now=NOW + 5).value(key) is None
-
-    store.write([Delete(key, WHATEVER)], now=NOW + 5)
-    assert store.due(shard=lena.due_shard, now=NOW + 5, limit=10) == []
-
-
-def test_recent_decisions_come_newest_first(store: AnyStore) -> None:
-    """The ids of a subject's decisions come newest first, up to the limit, and nobody else's."""
-    for number in range(4):
-        store.write([_record(f"d-{number}", subject=ANN, decided_at=NOW + number)], now=NOW)
-    store.write([_record("d-bob", subject=BOB, decided_at=NOW)], now=NOW)
-
-    assert store.recent_decisions(ANN.key, limit=3) == ["d-3", "d-2", "d-1"]
-    assert store.recent_decisions(customer("nobody").key, limit=3) == []
-
-
-def test_compressed_things_come_back_whole(store: AnyStore) -> None:
-    """Kinds whose body is compressed come back equal, beyond ASCII and beyond a few kilobytes."""
-    record = _record("d-1", subject=ANN, decided_at=NOW)
-    long = replace(record, value={**record.value, "note": "für Ännchen · 100 % 🎁 " * 500})
-    session = Session("d-1", "h", "winback", (Offer("a", "CODE", "percent_off", 10, NOW),), {})
-
-    store.write([long, Put(SESSION.key("s"), session)], now=NOW)
-
-    found = store.read([long.key, SESSION.key("s")], now=NOW)
-    assert found.value(long.key) == long.value
-    assert found.value(SESSION.key("s")) == session
-
-
 def test_a_hundred_writes_are_one_call_and_more_are_refused(store: AnyStore) -> None:
     """One call takes 100 writes; 101 are refused before anything is written."""
     puts = [Put(MESSAGE.key(f"m-{n}"), {"source": "drop"}) for n in range(101)]
@@ -380,63 +294,3 @@ def test_two_writes_to_one_key_are_refused(store: AnyStore) -> None:
 def test_no_writes_are_nothing(store: AnyStore) -> None:
     """An empty write succeeds and does nothing."""
     store.write([], now=NOW)
-
-
-def test_control_items_come_back_equal(store: AnyStore) -> None:
-    """Keys, drops and switches come back as they were saved."""
-    puts: list[Put[Any]] = [
-        Put(API_KEY.key("ab"), ApiKey("key-1", ("decide", "read"), NOW)),
-        Put(DROP.key("d"), Drop("d", "orders/x.csv", "RUNNING", NOW, NOW, NOW, {"records": 2})),
-        Put(SWITCH.key("15"), Switches(sending=False)),
-    ]
-
-    for put in puts:
-        store.write([put], now=NOW)
-
-    found = store.read([put.key for put in puts], now=NOW)
-    assert [found.value(put.key) for put in puts] == [put.value for put in puts]
-
-
-_moments = st.integers(min_value=0, max_value=253_402_300_799)
-_texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
-_amounts = st.integers(min_value=-(2**53), max_value=2**53)
-_subjects = st.builds(Subject, st.sampled_from(["customer", "anonymous"]), _texts)
-_orders = st.builds(CountedOrder, _moments, _texts, _amounts, st.sampled_from(["USD", "JPY"]))
-_facts = st.builds(
-    Facts,
-    _subjects,
-    recent=st.lists(_orders, max_size=4).map(tuple),
-    older_count=st.integers(1, 99),
-    older_amounts_minor=st.dictionaries(st.sampled_from(["USD", "JPY"]), _amounts),
-    older_first_at=_moments,
-    last_product=st.tuples(_moments, _texts),
-    segment=st.none() | _texts,
-    review_at=st.none() | _moments,
-)
-_scalars = _texts | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | _amounts
-_said = st.dictionaries(_texts, st.builds(Stamped, _scalars, _moments), max_size=4)
-_contacts = st.builds(Contact, _subjects, _said, _said)
-
-
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(facts=_facts, contact=_contacts)
-def test_any_profile_comes_back_equal(store: AnyStore, facts: Facts, contact: Contact) -> None:
-    """Whatever was folded or said comes back equal, to the last bit of a number."""
-    puts: list[Put[Any]] = [
-        Put(FACTS.key(facts.subject.key), facts, WHATEVER),
-        Put(CONTACT.key(facts.subject.key), contact, WHATEVER),
-    ]
-
-    store.write(puts, now=NOW)
-
-    found = store.read([put.key for put in puts], now=NOW)
-    assert [found.value(put.key) for put in puts] == [put.value for put in puts]
-
-
-def _record(decision_id: str, *, subject: Subject, decided_at: int) -> Put[Any]:
-    value = {"decision_id": decision_id, "subject": subject.key, "decided_at": decided_at}
-    return Put(RECORD.key(decision_id), value)
-
-
-def _no_sleep(seconds: float) -> None:
-    del seconds

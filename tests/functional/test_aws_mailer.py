@@ -5,7 +5,7 @@ from __future__ import annotations
 from email.message import EmailMessage
 
 import pytest
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
 from chalicelib.aws.clients import Clients
@@ -103,7 +103,6 @@ def test_each_outcome_is_posted_once_and_named_truly(
     assert ADDRESS not in str(raised.value)
 
 
-@pytest.mark.slow
 def test_a_mail_without_an_answer_is_in_doubt() -> None:
     """A read time-out is in doubt after one POST: SES may have taken the mail."""
     with Loopback(in_turn(Stall())) as server, pytest.raises(MailInDoubt):

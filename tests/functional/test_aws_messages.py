@@ -48,6 +48,17 @@ def test_large_messages_travel_in_smaller_batches(stack: Stack, clients: Clients
     assert sorted(b["n"] for b in _receive_all(stack.effects_queue_url)) == list(range(10))
 
 
+def test_a_delayed_message_says_so() -> None:
+    """A queue with a delay sends each message with it; SQS holds it back."""
+    with Loopback(lambda request: _sqs_answer(request, [])) as server:
+        client = Clients(endpoint_url=server.url).sqs
+        SqsQueue(client, url=QUEUE_URL, delay_seconds=900).send([{"n": 0}])
+        SqsQueue(client, url=QUEUE_URL).send([{"n": 0}])
+
+    delays = [r.json()["Entries"][0]["DelaySeconds"] for r in server.requests]
+    assert delays == [900, 0]
+
+
 def test_a_message_beyond_the_limit_is_refused(clients: Clients) -> None:
     """A single message that no queue takes is refused before anything is sent."""
     with pytest.raises(ValueError, match="a queue takes"):

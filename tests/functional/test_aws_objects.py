@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from os import SEEK_END
 from pathlib import Path
 
 import boto3
 import pytest
 
-from chalicelib.aws import objects as objects_module
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.objects import S3Objects
 from chalicelib.core.errors import NotFound, Transient
@@ -73,22 +73,23 @@ def test_a_file_is_uploaded_with_its_type(stack: Stack, clients: Clients, tmp_pa
     assert (answer["Body"].read(), answer["ContentType"]) == (b"a,b\n", "text/csv")
 
 
-def test_a_large_file_goes_up_in_parts(
-    stack: Stack, clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file above the limit of one PUT arrives whole, in parts."""
-    monkeypatch.setattr(objects_module, "_SINGLE_PUT_BYTES", 1 << 20)
-    monkeypatch.setattr(objects_module, "_PART_BYTES", 5 << 20)  # S3's least
-    content = bytes(range(251)) * 45_000
-    (tmp_path / "big").write_bytes(content)
+def test_a_large_file_goes_up_in_parts(stack: Stack, clients: Clients, tmp_path: Path) -> None:
+    """A file above 64 MiB arrives whole, in parts of 16 MiB."""
+    size = (64 << 20) + 5
+    with (tmp_path / "big").open("wb") as file:
+        file.write(b"first")
+        file.truncate(size - 4)
+        file.seek(0, SEEK_END)
+        file.write(b"last")
 
     S3Objects(clients.s3).upload(
         tmp_path / "big", bucket=stack.results_bucket, key="big", content_type="text/csv"
     )
 
     answer = boto3.client("s3", "us-east-1").get_object(Bucket=stack.results_bucket, Key="big")
-    assert answer["ETag"].endswith('-3"')
-    assert answer["Body"].read() == content
+    body = answer["Body"].read()
+    assert answer["ETag"].endswith('-5"')
+    assert (len(body), body[:5], body[-4:]) == (size, b"first", b"last")
 
 
 def _slice(request: Request) -> tuple[bytes, int]:
@@ -112,7 +113,7 @@ def test_a_broken_stream_is_taken_up_where_it_broke(tmp_path: Path) -> None:
 
     assert (tmp_path / "x").read_bytes() == CONTENT
     assert server.requests[1].headers["If-Match"] == '"abc"'
-    assert server.requests[1].headers["Range"] == f"bytes={1 << 20}-"
+    assert server.requests[1].headers["Range"] == f"bytes={(1 << 20) + 7}-"
 
 
 def test_a_stream_that_keeps_breaking_is_transient(tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+# The interface to everything. Each target sets up what it needs by itself; all that must be there
+# is Python 3.11 to 3.13, make and git. A command that measures ends with one line of JSON.
+
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	command -v $$python && break; done)
+UV_VERSION := 0.13.9
+
+# An environment is good as long as its lock is the one that it was made from.
+digest = $(shell cksum < $(1) | tr ' ' '-')
+VENV := .venv/.made-from-$(call digest,requirements-dev.txt)
+MINISTACK := .ministack/.made-from-$(call digest,requirements-ministack.txt)
+RUN := .venv/bin/python
+LOCKS := requirements requirements-joblib requirements-ops requirements-dev requirements-ministack
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-check local test e2e check package train evaluate bench lock clean \
+	.venv .ministack
+
+help: ## List the targets
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | \
+		awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
+
+demo: $(VENV) $(MINISTACK) ## Deploy to the local stack, seed real purchase histories, look around
+	$(RUN) -m ops demo
+
+demo-check: $(VENV) $(MINISTACK) ## Play the demo's story without a person, and count
+	$(RUN) -m ops demo --check
+
+local: $(VENV) ## Serve the API on an in-process AWS with seeded data: the everyday loop
+	$(RUN) -m ops local
+
+test: $(VENV) ## Run every test that needs only Python
+	$(RUN) -m pytest -m "not e2e"
+
+e2e: $(VENV) $(MINISTACK) ## Test the packaged template on the local stack
+	$(RUN) -m pytest -m e2e
+
+check: $(VENV) ## Lint, types, import contracts, tests
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-logo
+	$(MAKE) test
+
+package: $(VENV) ## Build the deployable package in build/package and prove it
+	$(RUN) -m ops package
+
+train: $(VENV) ## Train the packaged model from the CDNOW purchase histories
+	$(RUN) -m ops train
+
+evaluate: $(VENV) ## Print the model's figures on held-out time
+	$(RUN) -m ops evaluate
+
+bench: $(VENV) ## Measure Segue beside a naive peer, in one run
+	$(RUN) -m benchmarks
+
+lock: $(VENV) ## Resolve the dependencies anew, with hashes, for every platform
+	test -x .cache/uv/bin/uv || $(RUN) -m venv .cache/uv
+	.cache/uv/bin/python -m pip install --quiet uv==$(UV_VERSION)
+	for name in $(LOCKS); do .cache/uv/bin/uv pip compile --quiet --universal --generate-hashes \
+		--python-version 3.11 --custom-compile-command "make lock" $$name.in -o $$name.txt \
+		|| exit 1; done
+
+clean: ## Remove what was built, never the environments
+	test ! -x $(RUN) || $(RUN) -m ops stack --stop
+	rm -rf build .local .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache .chalice/deployments
+
+.venv: $(VENV)
+
+.ministack: $(MINISTACK)
+
+$(VENV):
+	@test -x $(RUN) || $(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), \
+		"Segue needs Python 3.11 to 3.13: make PYTHON=python3.11"'
+	@echo "setting up .venv: minutes the first time, nothing afterwards"
+	test -x $(RUN) || $(PYTHON) -m venv .venv
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements-dev.txt
+	@rm -f .venv/.made-from-*
+	@touch $@
+
+# The local stack runs functions with the interpreter of its own environment: the same minor.
+$(MINISTACK): | $(VENV)
+	test -x .ministack/bin/python || $(RUN) -m venv .ministack
+	.ministack/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements-ministack.txt
+	@rm -f .ministack/.made-from-*
+	@touch $@

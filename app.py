@@ -1,0 +1,131 @@
+"""Segue's table of contents: every route and every event, each with the flow that handles it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from chalice.app import (
+    AuthRequest,
+    AuthResponse,
+    Chalice,
+    DynamoDBEvent,
+    Request,
+    Response,
+    SQSEvent,
+)
+
+from chalicelib import wiring
+from chalicelib.api import boundary, routes
+from chalicelib.flows import act, relay
+
+app = Chalice(app_name="segue", configure_logs=False)
+
+
+@app.middleware("http")
+def every_request(
+    request: Request | None, get_response: Callable[[Request | None], Response]
+) -> Response:
+    """Pass every HTTP request: correlation id, scope, problem documents, one log line."""
+    return boundary.guard(request, get_response, routes=app.routes, new_id=wiring.new_id)
+
+
+@app.authorizer(ttl_seconds=60)
+def bearer(request: AuthRequest) -> AuthResponse:
+    """Say who is calling; the scope is checked at the route."""
+    return routes.authorize(request, wiring.edge)
+
+
+# --- checkout -----------------------------------------------------------------------------------
+
+
+@app.route("/v1/decisions", methods=["POST"], authorizer=bearer)
+def create_decision() -> Response:
+    """Decide for a checkout."""
+    return routes.create_decision(app.current_request, wiring.edge)
+
+
+@app.route("/v1/quotes/verify", methods=["POST"], authorizer=bearer)
+def verify_quote() -> Response:
+    """Say whether a price is still good."""
+    return routes.verify_quote(app.current_request, wiring.edge)
+
+
+# --- what happened in the shop ------------------------------------------------------------------
+
+
+@app.route("/v1/events", methods=["POST"], authorizer=bearer)
+def accept_events() -> Response:
+    """Fold Segment-spec messages."""
+    return routes.accept_events(app.current_request, wiring.edge)
+
+
+# --- looking things up --------------------------------------------------------------------------
+
+
+@app.route("/v1/decisions/{decision_id}", methods=["GET"], authorizer=bearer)
+def get_decision(decision_id: str) -> Response:
+    """Show the whole record of a decision."""
+    return routes.get_decision(app.current_request, wiring.edge, decision_id)
+
+
+@app.route("/v1/decisions/{decision_id}/replay", methods=["POST"], authorizer=bearer)
+def replay_decision(decision_id: str) -> Response:
+    """Decide a record again and compare."""
+    return routes.replay_decision(app.current_request, wiring.edge, decision_id)
+
+
+@app.route("/v1/customers/{customer_id}", methods=["GET"], authorizer=bearer)
+def get_customer(customer_id: str) -> Response:
+    """Show what is known of a customer."""
+    return routes.get_customer(app.current_request, wiring.edge, customer_id)
+
+
+@app.route("/v1/drops/{drop_id}", methods=["GET"], authorizer=bearer)
+def get_drop(drop_id: str) -> Response:
+    """Show how far a dropped file is."""
+    return routes.get_drop(app.current_request, wiring.edge, drop_id)
+
+
+# --- open to everyone ---------------------------------------------------------------------------
+
+
+@app.route("/u/{token}", methods=["GET"])
+def show_unsubscribe(token: str) -> Response:
+    """Ask whether to unsubscribe; changes nothing."""
+    return routes.show_unsubscribe(app.current_request, wiring.edge, token)
+
+
+@app.route("/u/{token}", methods=["POST"], content_types=["*/*"])
+def unsubscribe_now(token: str) -> Response:
+    """Unsubscribe; mail programs post forms of either kind (RFC 8058)."""
+    return routes.unsubscribe_now(app.current_request, wiring.edge, token)
+
+
+@app.route("/v1/health", methods=["GET"])
+def get_health() -> Response:
+    """Say which versions run here."""
+    return routes.get_health(app.current_request, wiring.edge)
+
+
+@app.route("/v1/openapi.json", methods=["GET"])
+def get_openapi() -> Response:
+    """Describe the interface."""
+    return routes.get_openapi(app.current_request, wiring.edge, app.routes)
+
+
+# --- events; queue and stream names are placeholders, the template puts its own resources there --
+
+
+@app.on_dynamodb_record(stream_arn="arn:aws:dynamodb:us-east-1:000000000000:table/effects/stream/0")
+def on_effects_planned(event: DynamoDBEvent) -> Any:
+    """Queue every effect that was planned."""
+    return relay.from_stream(event.to_dict(), queue=wiring.effects_queue())
+
+
+@app.on_sqs_message(queue="effects", batch_size=10)
+def on_effect(event: SQSEvent) -> Any:
+    """Perform planned effects."""
+    return act.from_messages(
+        event.to_dict(), ports=wiring.act_ports(), now=wiring.now(), worker=wiring.new_id()
+    )

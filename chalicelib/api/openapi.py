@@ -1,0 +1,258 @@
+"""The interface as OpenAPI 3.1: built from the app's routes, the scopes and the models.
+
+A route without an entry in ``OPERATIONS`` is a KeyError here and a failing test, so the document
+cannot fall behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from chalicelib.api import answers
+from chalicelib.api.boundary import CORRELATION_HEADER, Routes
+from chalicelib.api.problems import CONTENT_TYPE
+from chalicelib.api.routes import IDEMPOTENCY_HEADER, LONGEST_IDEMPOTENCY_KEY
+from chalicelib.api.schemas import DecisionRequest, QuoteRequest
+from chalicelib.api.scopes import SCOPES, Route
+
+_REF = "#/components/schemas/{model}"
+_FORM = {"type": "object", "properties": {"List-Unsubscribe": {"const": "One-Click"}}}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """How one route is described.
+
+    Attributes:
+        name: unique id of the operation.
+        summary: one line.
+        answer: the model of the answer; None for a page.
+        status: of the answer.
+        request: the model of the body, where there is one.
+        refusals: statuses besides those that every route of its kind may answer.
+    """
+
+    name: str
+    summary: str
+    answer: type[BaseModel] | None
+    status: int = 200
+    request: type[BaseModel] | None = None
+    refusals: Sequence[int] = ()
+
+
+OPERATIONS: Mapping[Route, Operation] = {
+    ("POST", "/v1/decisions"): Operation(
+        "decide",
+        "Decide for a checkout: segment, price, offers, and why.",
+        answers.Decision,
+        request=DecisionRequest,
+    ),
+    ("GET", "/v1/decisions/{decision_id}"): Operation(
+        "getDecision", "The whole record of a decision.", answers.DecisionRecord, refusals=(404,)
+    ),
+    ("POST", "/v1/decisions/{decision_id}/replay"): Operation(
+        "replayDecision",
+        "Decide a record again and compare.",
+        answers.Replay,
+        refusals=(404, 409),
+    ),
+    ("POST", "/v1/quotes/verify"): Operation(
+        "verifyQuote", "Is this price still good?", answers.QuoteVerdict, request=QuoteRequest
+    ),
+    ("POST", "/v1/events"): Operation(
+        "acceptEvents",
+        "Segment-spec messages, one or a batch of at most 100.",
+        answers.EventsAccepted,
+        status=202,
+    ),
+    ("GET", "/v1/customers/{customer_id}"): Operation(
+        "getCustomer",
+        "Facts, segment, scores, consent, recent decisions and mails of a customer.",
+        answers.Customer,
+        refusals=(404,),
+    ),
+    ("GET", "/v1/drops/{drop_id}"): Operation(
+        "getDrop", "A dropped file's progress and counts.", answers.Drop, refusals=(404,)
+    ),
+    ("GET", "/u/{token}"): Operation(
+        "showUnsubscribe", "Ask whether to unsubscribe; changes nothing.", None
+    ),
+    ("POST", "/u/{token}"): Operation("unsubscribe", "Unsubscribe (RFC 8058).", None),
+    ("GET", "/v1/health"): Operation("getHealth", "Versions and hashes.", answers.Health),
+    ("GET", "/v1/openapi.json"): Operation("getOpenApi", "This document.", None),
+}
+_MESSAGE = {
+    "type": "object",
+    "description": "As Segment's spec has it; fields that Segue does not know are allowed.",
+    "properties": {
+        "type": {"enum": ["identify", "track", "page", "screen"]},
+        "messageId": {"type": "string", "maxLength": 128},
+        "userId": {"type": "string", "maxLength": 128},
+        "anonymousId": {"type": "string", "maxLength": 128},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "event": {"type": "string", "examples": ["Order Completed"]},
+        "properties": {"type": "object"},
+        "traits": {"type": "object"},
+    },
+    "required": ["type"],
+    "examples": [
+        {
+            "type": "track",
+            "event": "Order Completed",
+            "messageId": "m-1",
+            "userId": "c-123",
+            "timestamp": "2026-11-22T09:30:00Z",
+            "properties": {"order_id": "o-1", "total": 29.33, "currency": "USD"},
+        }
+    ],
+}
+_EVENTS = {
+    "oneOf": [
+        {"$ref": _REF.format(model="SegmentMessage")},
+        {
+            "type": "object",
+            "properties": {
+                "batch": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": 100,
+                    "items": {"$ref": _REF.format(model="SegmentMessage")},
+                }
+            },
+            "required": ["batch"],
+        },
+    ]
+}
+
+
+def document(routes: Routes, *, version: str, public_url: str) -> dict[str, Any]:
+    """The whole document."""
+    models: set[type[BaseModel]] = {answers.Problem}
+    for operation in OPERATIONS.values():
+        models |= {model for model in (operation.answer, operation.request) if model is not None}
+    ordered = sorted(models, key=lambda model: model.__name__)
+    _, schemas = models_json_schema([(model, "validation") for model in ordered], ref_template=_REF)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Segue",
+            "version": version,
+            "description": (
+                "Shop events into the next right action. Amounts are integers in minor units, "
+                "moments ISO 8601 in UTC. A body that is not JSON is 400, one that says something "
+                "invalid is 422; both name the field and the fix."
+            ),
+        },
+        "servers": [{"url": public_url}],
+        "paths": {path: _path(path, methods) for path, methods in sorted(routes.items())},
+        "components": {
+            "schemas": {**schemas["$defs"], "SegmentMessage": _MESSAGE},
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "segue_KEYID_SECRET; its scopes decide what it may do.",
+                }
+            },
+        },
+    }
+
+
+def _path(path: str, methods: Mapping[str, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        method.lower(): _operation((method, path)) for method in sorted(methods)
+    }
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    if names:
+        described["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in names
+        ]
+    return described
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation, scope = OPERATIONS[route], SCOPES[route]
+    described: dict[str, Any] = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "security": [] if scope is None else [{"bearer": []}],
+        "parameters": list(_headers(route)),
+        "responses": {str(operation.status): _answer(route, operation)},
+    }
+    if scope is not None:
+        described["x-scope"] = scope
+    body = _request(route, operation)
+    if body is not None:
+        described["requestBody"] = {"required": True, "content": body}
+    for status in sorted(_refusals(operation, has_body=body is not None, open_=scope is None)):
+        described["responses"][str(status)] = _problem(status)
+    return described
+
+
+def _headers(route: Route) -> Iterator[dict[str, Any]]:
+    yield {
+        "name": CORRELATION_HEADER,
+        "in": "header",
+        "description": "Comes back with the answer and stands in every log line; else one is made.",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{7,127}$"},
+    }
+    if route == ("POST", "/v1/decisions"):
+        yield {
+            "name": IDEMPOTENCY_HEADER,
+            "in": "header",
+            "description": "The same key with the same body gets the same answer.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_IDEMPOTENCY_KEY},
+        }
+
+
+def _request(route: Route, operation: Operation) -> dict[str, Any] | None:
+    if operation.request is not None:
+        reference = {"$ref": _REF.format(model=operation.request.__name__)}
+        return {"application/json": {"schema": reference}}
+    if route == ("POST", "/v1/events"):
+        return {"application/json": {"schema": _EVENTS}}
+    if route == ("POST", "/u/{token}"):
+        kinds = ("application/x-www-form-urlencoded", "multipart/form-data")
+        return {kind: {"schema": _FORM} for kind in kinds}
+    return None
+
+
+def _answer(route: Route, operation: Operation) -> dict[str, Any]:
+    if operation.answer is not None:
+        schema: dict[str, Any] = {"$ref": _REF.format(model=operation.answer.__name__)}
+        content = {"application/json": {"schema": schema}}
+    elif route[1] == "/v1/openapi.json":
+        content = {"application/json": {"schema": {"type": "object"}}}
+    else:
+        content = {"text/html": {"schema": {"type": "string"}}}
+    return {
+        "description": HTTPStatus(operation.status).phrase,
+        "headers": {CORRELATION_HEADER: {"schema": {"type": "string"}}},
+        "content": content,
+    }
+
+
+def _refusals(operation: Operation, *, has_body: bool, open_: bool) -> set[int]:
+    statuses = {500, *operation.refusals}
+    if not open_:
+        statuses |= {401, 403, 429, 503}
+    if has_body and operation.answer is not None:
+        statuses |= {400, 413, 415, 422}
+    if operation.name == "decide":
+        # Storage that does not answer degrades a checkout; it does not refuse it.
+        statuses -= {503}
+    return statuses
+
+
+def _problem(status: int) -> dict[str, Any]:
+    return {
+        "description": HTTPStatus(status).phrase,
+        "content": {CONTENT_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}},
+    }

@@ -1,0 +1,257 @@
+"""The composition root: which adapter stands behind which port.
+
+It is the only place that reads the environment and the clock and makes ids. Nothing happens at
+import. The parts of a process are made on first use and kept; a test installs parts of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any
+
+from chalicelib import telemetry
+from chalicelib.api.edge import Access, Edge
+from chalicelib.aws.bus import EventBridgeBus
+from chalicelib.aws.clients import Clients
+from chalicelib.aws.deadline import CHECKOUT_SECONDS, Deadline
+from chalicelib.aws.mailer import SesMailer
+from chalicelib.aws.queues import SqsQueue
+from chalicelib.aws.secrets import SigningKeysParameter
+from chalicelib.aws.store import DynamoStore
+from chalicelib.core.ports import Bus, Mailer, Queue
+from chalicelib.core.rules import Rules
+from chalicelib.core.scorecard import Scorecard
+from chalicelib.core.scores import Scorer
+from chalicelib.core.storage import Found, Key, Write
+from chalicelib.core.subject import Subject
+from chalicelib.core.tokens import SigningKeys
+from chalicelib.documents import Documents
+from chalicelib.flows import events
+from chalicelib.flows.act import ActPorts
+from chalicelib.flows.authorize import RememberedKeys
+from chalicelib.flows.read import DecisionIndex
+from chalicelib.flows.settled import EventPorts
+from chalicelib.mail.compose import MailSettings
+from chalicelib.scoring.load import load_scorer
+from chalicelib.scoring.rejections import ArtifactRejected
+from chalicelib.settings import Settings, read_settings
+from chalicelib.version import __version__
+
+
+def now() -> int:
+    """The moment, in whole seconds since 1970-01-01T00:00:00Z."""
+    return int(time.time())
+
+
+def new_id() -> str:
+    """A new id that sorts by time: 48 bits of milliseconds, then 80 random bits, in hex."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreWithin:
+    """Storage for one checkout: every call within the one deadline."""
+
+    store: DynamoStore
+    deadline: Deadline
+
+    def read(self, keys: Sequence[Key[Any]], *, now: int) -> Found:
+        """As ``DynamoStore.read``."""
+        return self.store.read(keys, now=now, deadline=self.deadline)
+
+    def write(self, writes: Sequence[Write], *, now: int) -> None:
+        """As ``DynamoStore.write``."""
+        self.store.write(writes, now=now, deadline=self.deadline)
+
+    def due(self, *, shard: int, now: int, limit: int) -> list[tuple[Subject, int]]:
+        """As ``DynamoStore.due``, which nobody asks in a hurry."""
+        return self.store.due(shard=shard, now=now, limit=limit)
+
+    def recent_decisions(self, subject_key: str, *, limit: int) -> list[str]:
+        """As ``DynamoStore.recent_decisions``, which nobody asks in a hurry."""
+        return self.store.recent_decisions(subject_key, limit=limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """Everything outside of the process.
+
+    Attributes:
+        hurried: opens access for a checkout, whose deadline begins now.
+        store: storage that retries for as long as it is worth it.
+        signing_keys: brings the signing keys as of a moment.
+        effects_queue: from which effects are performed.
+        later: the same, each message delayed.
+        bus: where events for other systems go.
+        mailer: hands mails to the provider.
+    """
+
+    hurried: Callable[[], Access]
+    store: DecisionIndex
+    signing_keys: Callable[[int], SigningKeys]
+    effects_queue: Queue
+    later: Queue
+    bus: Bus
+    mailer: Mailer
+
+
+def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
+    """The adapters for AWS; nothing is connected before it is used."""
+    fast = DynamoStore(clients.dynamodb_fast, tables=settings.tables)
+    parameter = SigningKeysParameter(clients.ssm, name=settings.signing_keys_parameter)
+
+    def hurried() -> Access:
+        deadline = Deadline.after(CHECKOUT_SECONDS)
+
+        def keys() -> SigningKeys:
+            return parameter.read(now=now(), deadline=deadline)
+
+        return Access(StoreWithin(fast, deadline), keys)
+
+    return Adapters(
+        hurried=hurried,
+        store=DynamoStore(clients.dynamodb_patient, tables=settings.tables),
+        signing_keys=lambda moment: parameter.read(now=moment),
+        effects_queue=SqsQueue(clients.sqs, url=settings.effects_queue_url),
+        later=SqsQueue(clients.sqs, url=settings.effects_queue_url),
+        bus=EventBridgeBus(clients.events, name=settings.bus_name),
+        mailer=SesMailer(clients.sesv2, configuration_set=settings.configuration_set),
+    )
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of one process, each made on first use."""
+
+    settings: Settings
+    adapters: Adapters
+    documents: Documents = field(default_factory=Documents)
+    clock: Callable[[], int] = now
+    make_id: Callable[[], str] = new_id
+
+    @cached_property
+    def rules(self) -> Rules:
+        """Policy, law and model; the rule scorecard where the packaged model was refused."""
+        policy = self.documents.policy(self.settings.policy)
+        scorer = self._model[0] or Scorecard(policy)
+        return Rules(
+            policy, self.documents.jurisdictions, self.documents.jurisdictions_hash, scorer
+        )
+
+    @property
+    def rejected(self) -> str | None:
+        """Why the packaged model does not serve; None when it does."""
+        return self._model[1]
+
+    @cached_property
+    def edge(self) -> Edge:
+        """What the API works with."""
+        adapters = self.adapters
+        return Edge(
+            now=self.clock,
+            new_id=self.make_id,
+            hurried=adapters.hurried,
+            patient=self._patient,
+            rules=lambda: self.rules,
+            remembered_keys=RememberedKeys(),
+            fold_events=self._fold_events,
+            engine=self.settings.scorer,
+            rejected=lambda: self.rejected,
+            version=__version__,
+            python=".".join(map(str, sys.version_info[:3])),
+            public_url=self.settings.public_url,
+        )
+
+    def act_ports(self) -> ActPorts:
+        """What performing effects needs."""
+        settings, adapters = self.settings, self.adapters
+        return ActPorts(
+            store=adapters.store,
+            bus=adapters.bus,
+            mailer=adapters.mailer,
+            later=adapters.later,
+            keys=adapters.signing_keys(self.clock()),
+            mail=MailSettings(
+                sender=settings.sender,
+                postal_address=settings.postal_address,
+                public_url=settings.public_url,
+                currency=self.rules.policy.default_currency,
+                shop_url=settings.shop_url,
+            ),
+        )
+
+    @cached_property
+    def _model(self) -> tuple[Scorer | None, str | None]:
+        """The packaged model, or the name of the reason why it was refused."""
+        settings = self.settings
+        try:
+            return load_scorer(settings.scorer, self.documents.model(settings.model)), None
+        except ArtifactRejected as rejection:
+            reason = type(rejection).__name__
+            telemetry.emit_metrics(
+                "model_rejected",
+                {"ModelRejected": 1},
+                model=settings.model,
+                engine=settings.scorer,
+                error=reason,
+                reason=str(rejection),
+            )
+            return None, reason
+
+    def _patient(self) -> Access:
+        moment = self.clock()
+        return Access(self.adapters.store, partial(self.adapters.signing_keys, moment))
+
+    def _fold_events(self, body: Any, *, now: int, correlation_id: str) -> Mapping[str, Any]:
+        return events.from_request(
+            body,
+            ports=EventPorts(self.adapters.store),
+            rules=self.rules,
+            keys=self.adapters.signing_keys(now),
+            now=now,
+            correlation_id=correlation_id,
+        )
+
+
+_installed: list[Parts] = []
+_making = threading.Lock()
+
+
+def parts() -> Parts:
+    """The parts of this process; raises Broken naming every setting that is missing or wrong."""
+    if not _installed:
+        with _making:
+            if not _installed:
+                settings = read_settings(os.environ)
+                install(Parts(settings, aws_adapters(settings, Clients())))
+    return _installed[-1]
+
+
+def install(chosen: Parts | None) -> None:
+    """Give this process other parts, or with None let it read its environment again."""
+    _installed.clear()
+    if chosen is not None:
+        telemetry.configure(stage=chosen.settings.stage)
+        _installed.append(chosen)
+
+
+def edge() -> Edge:
+    """What the API works with."""
+    return parts().edge
+
+
+def act_ports() -> ActPorts:
+    """What performing effects needs."""
+    return parts().act_ports()
+
+
+def effects_queue() -> Queue:
+    """From which effects are performed."""
+    return parts().adapters.effects_queue

@@ -1,0 +1,144 @@
+"""``make demo``: the whole story on the local stack, from an empty machine to mails in an inbox.
+
+The packaged template is deployed by the very path of ``python -m ops deploy``. Then the demo's
+files are dropped, a shop sends events and asks for decisions, and what came of it is shown.
+``--check`` plays the same without a person and ends with one line of JSON, and with exit code 1
+and the names of the rules that broke when it does not add up.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+
+import click
+
+from chalicelib.core.policy import policy_from_toml
+from ops.cloudformation import DeploymentFailed
+from ops.datasets import DatasetUnavailable
+from ops.deploy import Plan, deploy_package
+from ops.key import create_key, key_store
+from ops.package import build_from_environment, ensure_package
+from ops.places import LOCAL, ROOT
+from ops.refusals import PackageRefused
+from ops.seed import SYNTHETIC, build_seed
+from ops.session import open_session
+from ops.stack import LocalStack, StackDidNotStart, running
+from ops.story.books import dead_letters
+from ops.story.letters import clear_mails, save_index, save_mails
+from ops.story.play import Played, StoryStalled, Venue, play
+from ops.story.shop import Shop, ShopRefused
+from ops.story.telling import Telling
+from ops.story.verdict import Outcome, broken_rules
+
+MAIL = LOCAL / "mail"
+SCOPES = ("decide", "events", "read")
+PLAN = Plan(
+    sender="Example Shop <shop@example.com>",
+    postal_address="Example Shop, 1 Example Street, Springfield",
+)
+
+
+class StoryFailed(click.ClickException):
+    """The story could not be played, or does not add up."""
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Play without a person, judge, and end.")
+@click.option("--stop-after", type=float, metavar="SECONDS", help="Do not wait for Ctrl-C.")
+def demo(check: bool, stop_after: float | None) -> None:
+    """Run the whole story on the local stack; --check plays it without a person."""
+    telling = Telling()
+    try:
+        with running(LOCAL / ("demo-check" if check else "demo")) as stack:
+            telling.say(f"the local stack listens on {stack.endpoint_url}")
+            outcome = _tell(stack, telling, quiet=check)
+            _judge(outcome, check=check)
+            if not check:
+                _stay(stop_after, telling)
+    except (
+        DatasetUnavailable,
+        DeploymentFailed,
+        PackageRefused,
+        ShopRefused,
+        StackDidNotStart,
+        StoryStalled,
+    ) as error:
+        raise StoryFailed(f"{type(error).__name__}: {error}") from error
+    except KeyboardInterrupt:
+        telling.say("stopped")
+
+
+def _tell(stack: LocalStack, telling: Telling, *, quiet: bool) -> Outcome:
+    venue = _open(stack, telling)
+    seed = build_seed(today=datetime.now(UTC).date())
+    telling.say(f"{len(seed.contacts):,} customers of CDNOW, moved by {seed.moved_by_weeks} weeks")
+    telling.say(SYNTHETIC)
+    policy = policy_from_toml((ROOT / "policies" / "default.toml").read_text())
+    played = play(venue, seed, policy=policy, telling=telling)
+    outcome = Outcome(
+        drops=played.drops,
+        customers=len(seed.contacts),
+        decisions=played.books.records,
+        mails_accepted=played.books.mails_accepted,
+        inbox=len(played.mails),
+        codes=played.books.coupons,
+        unfinished=played.books.open,
+        dead_letters=dead_letters(venue.session.client("sqs"), venue.outputs),
+        seconds=telling.seconds,
+    )
+    _show(venue, played, telling, quiet=quiet)
+    return outcome
+
+
+def _open(stack: LocalStack, telling: Telling) -> Venue:
+    """Deploy the package, and make a key for the shop."""
+    package = ensure_package(build_from_environment(local=True), say=telling.say)
+    session = open_session(endpoint_url=stack.endpoint_url)
+    done = deploy_package(package, PLAN, session, endpoint_url=stack.endpoint_url, say=telling.say)
+    client = session.client("dynamodb")
+    store = key_store(client, control_table=done.outputs["ControlTable"])
+    issued = create_key(store, scopes=SCOPES, now=int(time.time()))
+    telling.say(f"key {issued.api_key.key_id} with the scopes {', '.join(SCOPES)}")
+    shop = Shop(done.outputs["PublicUrl"], key=issued.text)
+    return Venue(session, done.outputs, stack.endpoint_url, shop)
+
+
+def _show(venue: Venue, played: Played, telling: Telling, *, quiet: bool) -> None:
+    clear_mails(MAIL)
+    saved = save_mails(played.mails, MAIL)
+    index = save_index(played.mails, saved, MAIL)
+    telling.ledger(played.segments, played.books)
+    if quiet:
+        return
+    if played.mails:
+        telling.letter(played.mails[0])
+    first = played.checkouts[0]
+    telling.call(venue.shop.as_curl(first.request), first.answer.body)
+    telling.places(
+        [
+            ("API", venue.shop.public_url),
+            ("health", f"{venue.shop.public_url}/v1/health"),
+            ("mails", f"{index} ({len(saved)})"),
+            ("inbox", f"{venue.endpoint_url}/_ministack/ses/messages"),
+            ("AWS", f"AWS_ENDPOINT_URL={venue.endpoint_url} AWS_ACCESS_KEY_ID=test …"),
+        ]
+    )
+
+
+def _judge(outcome: Outcome, *, check: bool) -> None:
+    broken = broken_rules(outcome)
+    for rule in broken:
+        click.echo(f"broken rule: {rule}", err=True)
+    click.echo(json.dumps(outcome.as_json()))
+    if check and broken:
+        sys.exit(1)
+
+
+def _stay(stop_after: float | None, telling: Telling) -> None:
+    """Leave everything running until Ctrl-C, or for as long as was asked."""
+    telling.say("all of it stays up until Ctrl-C")
+    threading.Event().wait(stop_after)

@@ -1,0 +1,186 @@
+"""Plays the story against a deployed stack: drops files, sends events, asks, and waits."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.core.drops import drop_id_of
+
+from chalicelib.core.control import Drop
+from chalicelib.core.policy import Policy
+from ops.seed import Contact, Seed, SeedFile
+from ops.story.books import Books, read_books, waiting
+from ops.story.letters import SentMail, from_local_stack
+from ops.story.script import Json, Scene, checkout, guest_checkout, pick_shopper, scenes
+from ops.story.shop import Answer, Shop
+from ops.story.telling import Telling
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+
+MOST_DROP_SECONDS = 300
+MOST_QUIET_SECONDS = 120
+POLL_SECONDS = 0.5
+NEVER_SEEN = "demo-nobody-has-heard-of-me"
+
+
+class StoryStalled(Exception):
+    """Something did not happen within its time: what, and how far it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """Where the story is played.
+
+    Attributes:
+        session: speaks to the stack.
+        outputs: what the stack printed.
+        endpoint_url: the local stack.
+        shop: speaks to the API.
+    """
+
+    session: Session
+    outputs: Mapping[str, str]
+    endpoint_url: str
+    shop: Shop
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """One call of the story: what it shows, what was asked and what was answered."""
+
+    shows: str
+    request: Json
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """The story, played to its end.
+
+    Attributes:
+        drops: the files as Segue reports them, the orders last.
+        segments: the segment of every scored customer.
+        checkouts: the calls, the known customer's first.
+        books: the ledger when everything was quiet.
+        mails: the inbox at that moment.
+    """
+
+    drops: Sequence[Drop]
+    segments: Mapping[str, str]
+    checkouts: Sequence[Checkout]
+    books: Books
+    mails: Sequence[SentMail]
+
+
+def play(venue: Venue, seed: Seed, *, policy: Policy, telling: Telling) -> Played:
+    """Play the whole story; raises StoryStalled, ShopRefused."""
+    first = [_put(venue, seed.customers), _put(venue, seed.catalogue)]
+    drops = [_await_drop(venue, drop_id, file, telling) for drop_id, file in first]
+    before, after = _halves(scenes(seed.contacts, now=int(time.time()), policy=policy))
+    for scene in before:
+        _send(venue.shop, scene, telling)
+    orders = _await_drop(venue, *_put(venue, seed.orders), telling)
+    for scene in after:
+        _send(venue.shop, scene, telling)
+    segments = read_segments(venue, orders.drop_id)
+    checkouts = _checkouts(venue.shop, seed.contacts, segments, policy)
+    for each in checkouts:
+        telling.checkout(each.shows, each.answer)
+    books, mails = _await_quiet(venue, telling)
+    return Played([*drops, orders], segments, checkouts, books, mails)
+
+
+def read_segments(venue: Venue, drop_id: str) -> dict[str, str]:
+    """Each scored customer's segment, from the drop's own result file."""
+    objects = venue.session.client("s3")
+    body = objects.get_object(
+        Bucket=venue.outputs["ResultsBucket"], Key=f"results/{drop_id}/scores.csv"
+    )["Body"].read()
+    rows = csv.DictReader(io.StringIO(body.decode(), newline=""))
+    return {row["customer_id"]: row["segment"] for row in rows}
+
+
+def _halves(story: Sequence[Scene]) -> tuple[Sequence[Scene], Sequence[Scene]]:
+    """What happens before the histories are there, and what happens after."""
+    return story[:2], story[2:]
+
+
+def _put(venue: Venue, file: SeedFile) -> tuple[str, SeedFile]:
+    bucket = venue.outputs["DropsBucket"]
+    put = venue.session.client("s3").put_object(Bucket=bucket, Key=file.key, Body=file.body)
+    version = put.get("VersionId") or put["ETag"].strip('"')
+    return drop_id_of(bucket, file.key, version), file
+
+
+def _await_drop(venue: Venue, drop_id: str, file: SeedFile, telling: Telling) -> Drop:
+    """Show a file's progress until it is done; raises StoryStalled."""
+    until = time.monotonic() + MOST_DROP_SECONDS
+    with telling.progress(file.key, total=file.records) as show:
+        while time.monotonic() < until:
+            reported = venue.shop.drop(drop_id)
+            if reported is not None:
+                show(reported.get("counts", {}))
+                if reported["state"] != "RUNNING":
+                    return _drop(reported)
+            time.sleep(POLL_SECONDS)
+    raise StoryStalled(f"{file.key}: no end after {MOST_DROP_SECONDS} s (drop {drop_id})")
+
+
+def _drop(reported: Mapping[str, Any]) -> Drop:
+    return Drop(
+        drop_id=reported["drop_id"],
+        key=reported["key"],
+        state=reported["state"],
+        as_of=0,
+        started_at=0,
+        changed_at=0,
+        counts=reported["counts"],
+        reason=reported.get("reason"),
+    )
+
+
+def _send(shop: Shop, scene: Scene, telling: Telling) -> None:
+    answer = shop.send(scene.messages)
+    telling.scene(scene.shows, answer)
+
+
+def _checkouts(
+    shop: Shop, contacts: Sequence[Contact], segments: Mapping[str, str], policy: Policy
+) -> list[Checkout]:
+    shopper = pick_shopper(contacts, segments, policy=policy, region="NY")
+    known = checkout(shopper.customer_id, country="US", region="NY", session_id="demo-1")
+    nobody = checkout(NEVER_SEEN, country="DE", region="BE", session_id="demo-2")
+    asked = [
+        ("a known customer in New York", known),
+        ("a guest", guest_checkout()),
+        ("a customer nobody has heard of", nobody),
+    ]
+    return [Checkout(shows, request, shop.decide(request)) for shows, request in asked]
+
+
+def _await_quiet(venue: Venue, telling: Telling) -> tuple[Books, Sequence[SentMail]]:
+    """Wait until nothing is left to act on, and two looks at everything agree.
+
+    Returns what stands then, quiet or not: the verdict names what is unfinished.
+    """
+    sqs, dynamodb = venue.session.client("sqs"), venue.session.client("dynamodb")
+    until = time.monotonic() + MOST_QUIET_SECONDS
+    last: tuple[int, int, int] | None = None
+    with telling.waiting() as show:
+        while True:
+            queued = waiting(sqs, venue.outputs["EffectsQueue"])
+            if not queued or time.monotonic() > until:
+                books = read_books(dynamodb, venue.outputs)
+                mails = from_local_stack(venue.endpoint_url)
+                seen = (len(books.effects), books.open, len(mails))
+                if (not books.open and seen == last) or time.monotonic() > until:
+                    return books, mails
+                last = seen
+            show(queued)
+            time.sleep(2 * POLL_SECONDS)

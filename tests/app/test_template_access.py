@@ -1,0 +1,105 @@
+"""Who may do what: the policies of the packaged template."""
+
+import json
+
+import pytest
+
+from ops.places import CHALICE
+from ops.template import resources_of
+from tests.app.packaged import NAMES, Json, statements_of
+
+
+def test_buckets_and_queues_speak_tls_alone(template: Json) -> None:
+    """Every bucket and every queue denies a request that is not encrypted."""
+    covered = set()
+    for kind, targets in (("AWS::S3::BucketPolicy", "Bucket"), ("AWS::SQS::QueuePolicy", "Queues")):
+        for name, one in resources_of(template, kind):
+            denials = [
+                statement
+                for statement in one["PolicyDocument"]["Statement"]
+                if statement["Effect"] == "Deny"
+                and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+            ]
+            assert denials, name
+            listed = one[targets] if isinstance(one[targets], list) else [one[targets]]
+            covered |= {target["Ref"] for target in listed}
+
+    queues = {name for name, _ in resources_of(template, "AWS::SQS::Queue")}
+    assert covered == queues | {"DropsBucket", "ResultsBucket"}
+
+
+def test_each_function_has_the_policy_file_of_its_name() -> None:
+    """``.chalice`` holds one policy for each function, and no other; none is made by guessing."""
+    config = json.loads((CHALICE / "config.json").read_text())
+
+    assert config["autogen_policy"] is False
+    assert {name: one["iam_policy_file"] for name, one in config["lambda_functions"].items()} == {
+        name: f"policy-{name}.json" for name in NAMES.values()
+    }
+    assert {path.name for path in CHALICE.glob("policy-*.json")} == {
+        f"policy-{name}.json" for name in NAMES.values()
+    }
+
+
+def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
+    """Every resource of a policy is a reference, never a name that another stack could have."""
+    for function in NAMES:
+        for statement in statements_of(template, function):
+            resources = statement["Resource"]
+            for one in resources if isinstance(resources, list) else [resources]:
+                assert isinstance(one, dict), (function, statement["Sid"])
+
+
+@pytest.mark.parametrize(
+    ("prefix", "functions"),
+    [
+        ("ses:", {"OnEffect"}),
+        ("events:", {"OnEffect"}),
+        ("s3:", {"OnDrop"}),
+        ("sqs:SendMessage", {"OnEffectsPlanned", "OnReviewDue"}),
+        ("dynamodb:GetRecords", {"OnEffectsPlanned"}),
+        ("dynamodb:PutItem", {"APIHandler", "OnDrop", "OnEffect", "OnReviewDue"}),
+        ("dynamodb:Scan", set()),
+        ("dynamodb:BatchWriteItem", set()),
+        ("ssm:", {"APIHandler", "OnDrop", "OnEffect", "OnReviewDue"}),
+    ],
+)
+def test_only_those_who_need_it_may(template: Json, prefix: str, functions: set[str]) -> None:
+    """Who may send mail, publish, read files, write: each power is in as few hands as can be."""
+    allowed = {
+        function
+        for function in NAMES
+        for statement in statements_of(template, function)
+        if any(action.startswith(prefix) for action in statement["Action"])
+    }
+
+    assert allowed == functions
+
+
+def test_nobody_may_write_where_files_are_dropped(template: Json) -> None:
+    """Results go to another bucket: no function can set itself off by writing an input."""
+    writes = [
+        statement["Resource"]
+        for function in NAMES
+        for statement in statements_of(template, function)
+        if "s3:PutObject" in statement["Action"]
+    ]
+
+    assert writes == [{"Fn::Sub": "${ResultsBucket.Arn}/results/*"}]
+
+
+def test_mail_leaves_from_one_address_through_one_configuration_set(template: Json) -> None:
+    """Sending is bound to the identity, the configuration set and the From address.
+
+    SES judges a raw message that comes through its v2 interface as ses:SendRawEmail.
+    """
+    (statement,) = [
+        one for one in statements_of(template, "OnEffect") if "ses:SendEmail" in one["Action"]
+    ]
+
+    assert set(statement["Action"]) == {"ses:SendEmail", "ses:SendRawEmail"}
+    assert statement["Condition"] == {"StringEquals": {"ses:FromAddress": {"Ref": "SenderAddress"}}}
+    assert [one["Fn::Sub"].rpartition(":")[2] for one in statement["Resource"]] == [
+        "identity/${SenderIdentity}",
+        "configuration-set/${ConfigurationSet}",
+    ]

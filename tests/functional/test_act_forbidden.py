@@ -1,0 +1,174 @@
+"""Mails that must not go out: consent, withdrawal, kill switch."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.core.control import SWITCH_COPIES, Switches
+from chalicelib.core.errors import Transient
+from chalicelib.core.kinds import SWITCH
+from chalicelib.core.offers import offer_to_json
+from chalicelib.core.storage import WHATEVER, Put
+from chalicelib.core.subject import customer
+from tests.mail_makers import (
+    EMAIL,
+    NOW,
+    TEN_PERCENT,
+    World,
+    contact_of,
+    effect,
+    mail_effect,
+    parse,
+    sqs_event,
+    world_with_a_mail,
+)
+
+ID = "e" * 32
+
+
+@pytest.fixture
+def world() -> World:
+    """Ada, who agreed to marketing, and one mail planned for her."""
+    return world_with_a_mail()
+
+
+@pytest.mark.parametrize(
+    ("consents", "email", "reason"),
+    [
+        ({}, EMAIL, "no_consent"),
+        ({"marketing_email": False}, EMAIL, "no_consent"),
+        ({"marketing_email": True}, None, "no_address"),
+        ({"marketing_email": True, "profiling": False}, EMAIL, "opted_out"),
+    ],
+)
+def test_what_the_customer_does_not_permit_is_suppressed(
+    world: World, consents: dict[str, bool], email: str | None, reason: str
+) -> None:
+    """Consent counts as it stands in the moment of sending; the reason is kept."""
+    world.meet(contact_of(consents=consents, email=email))
+
+    outcome = world.act()
+
+    assert (outcome.state, outcome.reason) == ("SUPPRESSED", reason)
+    assert world.effect().reason == reason
+    assert world.mailer.sent == []
+
+
+def test_a_stranger_is_not_mailed() -> None:
+    """Without a contact there is no address."""
+    world = World()
+    world.plan(mail_effect())
+
+    assert world.act().reason == "no_address"
+
+
+def test_a_withdrawal_holds_for_every_account_with_the_address(world: World) -> None:
+    """Who unsubscribed is not mailed under another customer id or another spelling."""
+    world.withdraw(EMAIL)
+    other = customer("c-2")
+    world.meet(contact_of(other, email=" ADA@Example.com"))
+    world.plan(mail_effect("f" * 32, subject=other))
+
+    assert world.act().reason == "withdrawn"
+    assert world.act("f" * 32).reason == "withdrawn"
+    assert world.mailer.sent == []
+
+
+def test_an_expired_offer_is_not_mailed(world: World) -> None:
+    """A mail that waited too long does not promise a code that no longer works."""
+    outcome = world.act(now=TEN_PERCENT.expires_at)
+
+    assert (outcome.state, outcome.reason) == ("SUPPRESSED", "offer_expired")
+
+
+@pytest.mark.parametrize("change", ["consent", "withdrawal", "switch"])
+def test_a_change_while_the_mail_is_rendered_stops_it(world: World, change: str) -> None:
+    """Between the look and the permission to send lies no gap: the write itself notices."""
+
+    def meanwhile() -> None:
+        match change:
+            case "consent":
+                world.meet(contact_of(consents={"marketing_email": False}))
+            case "withdrawal":
+                world.withdraw()
+            case "switch":
+                world.switch(sending=False)
+
+    def after_the_claim() -> None:
+        world.store.before_write = meanwhile
+
+    world.store.before_write = after_the_claim
+
+    outcome = world.act()
+
+    assert world.mailer.sent == []
+    assert (
+        outcome.reason
+        == {
+            "consent": "no_consent",
+            "withdrawal": "withdrawn",
+            "switch": "sending_off",
+        }[change]
+    )
+
+
+def test_a_harmless_change_meanwhile_does_not_lose_the_mail(world: World) -> None:
+    """The contact was touched, consent still stands: the worker looks again and sends."""
+
+    def after_the_claim() -> None:
+        world.store.before_write = lambda: world.meet(contact_of(first_name="Augusta"))
+
+    world.store.before_write = after_the_claim
+
+    assert world.act().state == "ACCEPTED"
+    assert "Hello Augusta," in parse(world.mailer.sent[0].raw).text
+
+
+def test_with_sending_off_a_mail_is_put_off_and_not_lost(world: World) -> None:
+    """The message goes back with a delay, as often as it takes, and then the mail goes out."""
+    world.switch(sending=False)
+
+    for _ in range(20):  # five tries would have ended in the dead-letter queue
+        outcome = world.act()
+        assert (outcome.state, outcome.put_off) == ("PLANNED", "sending_off")
+        assert world.later.drain() == [{"effect_id": ID, "correlation_id": "correlation-1"}]
+    assert world.mailer.sent == []
+
+    world.switch(sending=True)
+    assert world.act().state == "ACCEPTED"
+    assert len(world.later.messages) == 0
+
+
+def test_a_mail_that_could_not_be_put_off_comes_back(world: World) -> None:
+    """The old message is done with only when the new one is safe."""
+    world.switch(sending=False)
+    world.later.fail_next(Transient("SendMessageBatch"))
+
+    assert world.receive(sqs_event(ID)) == ["m-0"]
+    assert world.effect().state == "PLANNED"
+
+
+def test_any_copy_of_the_switch_stops_its_mails() -> None:
+    """Each effect asks one copy, and a flip writes them all: no mail slips through."""
+    world = World()
+    world.meet(contact_of())
+    world.switch(sending=False)
+    ids = [f"{index:032x}" for index in range(64)]
+    world.plan(*(mail_effect(effect_id) for effect_id in ids))
+
+    assert {world.act(effect_id).put_off for effect_id in ids} == {"sending_off"}
+
+    for copy in range(SWITCH_COPIES):
+        put = Put(SWITCH.key(str(copy)), Switches(sending=copy == 0), WHATEVER)
+        world.store.write([put], now=NOW)
+    let_through = [i for i in ids if world.act(i).state == "ACCEPTED"]
+    assert 0 < len(let_through) < len(ids) / 4
+
+
+def test_the_switch_does_not_stop_the_bus() -> None:
+    """It says whether mail goes out, and nothing else."""
+    world = World()
+    world.switch(sending=False)
+    world.plan(effect("offer", payload={"offer": offer_to_json(TEN_PERCENT)}))
+
+    assert world.act().state == "ACCEPTED"

@@ -1,0 +1,48 @@
+"""A model trained once for all tests that need one: CDNOW's sample, five segments, few bootstraps.
+
+The parameters do not depend on the bootstraps, so this is the model that ships, made in seconds.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import numpy as np
+
+from ops.training.history import cdnow_history
+from ops.training.model import Recipe, TrainedModel, train
+from ops.training.package import package
+from ops.training.snapshots import Matrix
+
+RECIPE = Recipe(currency="USD", ks=(5,), bootstraps=2)
+MISSING, LARGEST = float("nan"), 1e308
+
+
+@cache
+def trained() -> TrainedModel:
+    """The model; training takes some seconds."""
+    return train(cdnow_history("sample"), RECIPE)
+
+
+@cache
+def artefact() -> Path:
+    """The directory it was packaged into; tests that damage it copy it first."""
+    directory, _ = package(
+        trained(), Path(mkdtemp(prefix="segue-model-")), name="cdnow", release="1.0.0"
+    )
+    return directory
+
+
+def generated_rows(count: int, *, seed: int) -> Matrix:
+    """Features of all magnitudes, a third of them missing, infinite, negative or enormous."""
+    generator = np.random.default_rng(seed)
+    shape = (count, 5)
+    rows = np.exp(generator.normal(4.0, 3.0, shape)) * generator.choice([1, 1, 1, -1], shape)
+    special = np.array(
+        [MISSING, np.inf, -np.inf, 0.0, -0.0, LARGEST, -LARGEST, 5e-324, -1.0, 1.0, 3.0]
+    )
+    chosen = generator.random(shape) < 1 / 3
+    rows[chosen] = generator.choice(special, int(chosen.sum()))
+    return rows

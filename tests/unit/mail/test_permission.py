@@ -1,0 +1,97 @@
+"""Whether a mail may go out, in the moment of sending."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.core.address import AddressState
+from chalicelib.core.control import Switches
+from chalicelib.mail.permission import SENDING_OFF, forbidden
+from tests.mail_makers import NOW, contact_of
+
+OFF = Switches(sending=False)
+WITHDRAWN = AddressState({"marketing_email": NOW - 1})
+
+
+def ask(**changes: Any) -> str | None:
+    """Ask for a marketing mail to somebody who agreed, with some of it changed."""
+    asked: dict[str, Any] = {
+        "purpose": "marketing_email",
+        "contact": contact_of(),
+        "address": None,
+        "switches": None,
+        "offer_expires_at": None,
+        "now": NOW,
+        **changes,
+    }
+    return forbidden(**asked)
+
+
+def test_who_agreed_may_be_mailed() -> None:
+    """An address and a yes are enough."""
+    assert ask() is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"contact": None}, "no_address"),
+        ({"contact": contact_of(email=None)}, "no_address"),
+        ({"contact": contact_of(consents={})}, "no_consent"),
+        ({"contact": contact_of(consents={"marketing_email": False})}, "no_consent"),
+        ({"contact": contact_of(consents={"transactional": True})}, "no_consent"),
+        ({"address": WITHDRAWN}, "withdrawn"),
+        ({"address": AddressState({"profiling": NOW})}, None),
+        ({"offer_expires_at": NOW}, "offer_expired"),
+        ({"offer_expires_at": NOW + 1}, None),
+        ({"switches": OFF}, SENDING_OFF),
+        ({"switches": Switches(offers=False, pricing=False)}, None),
+        ({"switches": OFF, "address": WITHDRAWN}, "withdrawn"),
+    ],
+)
+def test_every_ban_has_its_own_reason(changes: dict[str, Any], reason: str | None) -> None:
+    """What forbids a mail is named, and what forbids it for good comes before the switch."""
+    assert ask(**changes) == reason
+
+
+@pytest.mark.parametrize("objection", ["profiling", "personalised_pricing"])
+def test_who_objects_to_profiling_gets_no_mail_chosen_by_a_profile(objection: str) -> None:
+    """An opt-out between planning and sending holds."""
+    consents = {"marketing_email": True, objection: False}
+
+    assert ask(contact=contact_of(consents=consents)) == "opted_out"
+
+
+def test_a_transactional_mail_needs_no_consent() -> None:
+    """Unsubscribing from marketing never stops a mail about an order; a plain no does."""
+    assert ask(purpose="transactional", contact=contact_of(consents={})) is None
+    assert ask(purpose="transactional", address=WITHDRAWN) is None
+
+    refused = contact_of(consents={"transactional": False})
+    assert ask(purpose="transactional", contact=refused) == "no_consent"
+
+
+@given(
+    consents=st.dictionaries(
+        st.sampled_from(["transactional", "marketing_email", "profiling", "personalised_pricing"]),
+        st.booleans(),
+    ),
+    withdrawn=st.sets(st.sampled_from(["transactional", "marketing_email", "profiling"])),
+    sending=st.booleans(),
+)
+def test_no_consent_no_mail(consents: dict[str, bool], withdrawn: set[str], sending: bool) -> None:
+    """For any statements: a marketing mail goes out only on a yes that nobody took back."""
+    reason = ask(
+        contact=contact_of(consents=consents),
+        address=AddressState(dict.fromkeys(withdrawn, 1)),
+        switches=Switches(sending=sending),
+    )
+
+    if reason is None:
+        assert consents["marketing_email"] is True
+        assert "marketing_email" not in withdrawn
+        assert sending
