@@ -9,7 +9,9 @@ from chalice.app import (
     AuthRequest,
     AuthResponse,
     Chalice,
+    CloudWatchEvent,
     DynamoDBEvent,
+    Rate,
     Request,
     Response,
     SQSEvent,
@@ -17,7 +19,7 @@ from chalice.app import (
 
 from chalicelib import wiring
 from chalicelib.api import boundary, routes
-from chalicelib.flows import act, relay
+from chalicelib.flows import act, drop, relay, silence
 
 app = Chalice(app_name="segue", configure_logs=False)
 
@@ -128,4 +130,18 @@ def on_effect(event: SQSEvent) -> Any:
     """Perform planned effects."""
     return act.from_messages(
         event.to_dict(), ports=wiring.act_ports(), now=wiring.now(), worker=wiring.new_id()
+    )
+
+
+@app.on_sqs_message(queue="drops", batch_size=1)
+def on_drop(event: SQSEvent) -> Any:
+    """Take in files that were dropped into S3."""
+    return drop.from_messages(event.to_dict(), **wiring.drop_parts(), now=wiring.now())
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+def on_review_due(event: CloudWatchEvent) -> Any:
+    """Look after those for whom silence alone has changed something."""
+    return silence.review_due(
+        **wiring.review_parts(), now=wiring.now(), correlation_id=event.event_id
     )

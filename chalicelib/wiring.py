@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, TypedDict
 
 from chalicelib import telemetry
 from chalicelib.api.edge import Access, Edge
@@ -22,6 +22,7 @@ from chalicelib.aws.bus import EventBridgeBus
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.deadline import CHECKOUT_SECONDS, Deadline
 from chalicelib.aws.mailer import SesMailer
+from chalicelib.aws.objects import S3Objects
 from chalicelib.aws.queues import SqsQueue
 from chalicelib.aws.secrets import SigningKeysParameter
 from chalicelib.aws.store import DynamoStore
@@ -34,8 +35,9 @@ from chalicelib.core.subject import Subject
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.documents import Documents
 from chalicelib.flows import events
-from chalicelib.flows.act import ActPorts
+from chalicelib.flows.act import PUT_OFF_SECONDS, ActPorts
 from chalicelib.flows.authorize import RememberedKeys
+from chalicelib.flows.drop_work import DropPorts, Objects
 from chalicelib.flows.read import DecisionIndex
 from chalicelib.flows.settled import EventPorts
 from chalicelib.mail.compose import MailSettings
@@ -90,6 +92,7 @@ class Adapters:
         effects_queue: from which effects are performed.
         later: the same, each message delayed.
         bus: where events for other systems go.
+        objects: files in buckets.
         mailer: hands mails to the provider.
     """
 
@@ -99,6 +102,7 @@ class Adapters:
     effects_queue: Queue
     later: Queue
     bus: Bus
+    objects: Objects
     mailer: Mailer
 
 
@@ -108,6 +112,9 @@ def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
     parameter = SigningKeysParameter(clients.ssm, name=settings.signing_keys_parameter)
 
     def hurried() -> Access:
+        # A first client takes a second and more of a cold start. It is made before the clock
+        # runs, or the first answer of every new process would be a degraded one.
+        clients.warm()
         deadline = Deadline.after(CHECKOUT_SECONDS)
 
         def keys() -> SigningKeys:
@@ -120,10 +127,29 @@ def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
         store=DynamoStore(clients.dynamodb_patient, tables=settings.tables),
         signing_keys=lambda moment: parameter.read(now=moment),
         effects_queue=SqsQueue(clients.sqs, url=settings.effects_queue_url),
-        later=SqsQueue(clients.sqs, url=settings.effects_queue_url),
+        later=SqsQueue(
+            clients.sqs, url=settings.effects_queue_url, delay_seconds=PUT_OFF_SECONDS
+        ),
         bus=EventBridgeBus(clients.events, name=settings.bus_name),
+        objects=S3Objects(clients.s3),
         mailer=SesMailer(clients.sesv2, configuration_set=settings.configuration_set),
     )
+
+
+class DropParts(TypedDict):
+    """Arguments of ``drop.from_messages``."""
+
+    ports: DropPorts
+    rules: Rules
+    keys: SigningKeys
+
+
+class ReviewParts(TypedDict):
+    """Arguments of ``silence.review_due``."""
+
+    ports: EventPorts
+    rules: Rules
+    keys: SigningKeys
 
 
 @dataclass(frozen=True)
@@ -186,6 +212,28 @@ class Parts:
                 shop_url=settings.shop_url,
             ),
         )
+
+    def drop_parts(self) -> DropParts:
+        """What taking in files needs."""
+        adapters = self.adapters
+        return {
+            "ports": DropPorts(
+                store=adapters.store,
+                objects=adapters.objects,
+                results_bucket=self.settings.results_bucket,
+                mapping=self.documents.mapping,
+            ),
+            "rules": self.rules,
+            "keys": adapters.signing_keys(self.clock()),
+        }
+
+    def review_parts(self) -> ReviewParts:
+        """What looking after silence needs."""
+        return {
+            "ports": EventPorts(self.adapters.store),
+            "rules": self.rules,
+            "keys": self.adapters.signing_keys(self.clock()),
+        }
 
     @cached_property
     def _model(self) -> tuple[Scorer | None, str | None]:
@@ -255,3 +303,13 @@ def act_ports() -> ActPorts:
 def effects_queue() -> Queue:
     """From which effects are performed."""
     return parts().adapters.effects_queue
+
+
+def drop_parts() -> DropParts:
+    """What taking in files needs."""
+    return parts().drop_parts()
+
+
+def review_parts() -> ReviewParts:
+    """What looking after silence needs."""
+    return parts().review_parts()

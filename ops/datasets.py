@@ -13,14 +13,14 @@ import tempfile
 import zipfile
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from chalicelib.core.canonical import sha256_hex, short_hash
 from chalicelib.core.errors import SegueError
-from chalicelib.core.instants import Instant
+from chalicelib.core.instants import Instant, parse_instant
 from chalicelib.core.money import parse_amount
 
 CDNOW_CURRENCY = "USD"
@@ -57,6 +57,7 @@ class Purchase:
     amount_minor: int
 
 
+@cache
 def read_cdnow(which: Literal["sample", "master"]) -> tuple[Purchase, ...]:
     """All rows in file order, exact duplicates included; raises DatasetUnavailable."""
     text = cdnow_text(which)
@@ -75,9 +76,7 @@ def read_cdnow(which: Literal["sample", "master"]) -> tuple[Purchase, ...]:
             Purchase(
                 order_id="cdnow-" + short_hash(*key, str(seen[key]), digits=16),
                 customer_id=customer_id,
-                ordered_at=Instant(
-                    int(datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC).timestamp())
-                ),
+                ordered_at=parse_instant(day, field="date"),
                 quantity=int(quantity),
                 amount_minor=parse_amount(
                     Decimal(dollars), currency=CDNOW_CURRENCY, field="dollar_value"

@@ -52,6 +52,7 @@ class Plan:
         alarm_email: who is told of alarms; empty for nobody, None as before.
         checkout_concurrency: reserved for the API; 0 reserves none, None as before.
         public_url: base URL of the API where it has a domain of its own.
+        shop_url: where the button of a mail leads; empty for no button, None as before.
     """
 
     sender: str
@@ -60,6 +61,7 @@ class Plan:
     alarm_email: str | None = None
     checkout_concurrency: int | None = None
     public_url: str | None = None
+    shop_url: str | None = None
 
     @property
     def stack_name(self) -> str:
@@ -193,6 +195,7 @@ def _parameters(plan: Plan, identity: str, public_url: str) -> dict[str, str | N
         "PublicUrl": plan.public_url or public_url,
         "SigningKeysParameter": signing_keys_parameter(plan.stage),
         "AlarmEmail": plan.alarm_email,
+        "ShopUrl": plan.shop_url,
         "CheckoutConcurrency": None if reserved is None else str(reserved),
     }
 
@@ -212,6 +215,7 @@ def _api_url(outputs: Mapping[str, str], endpoint_url: str | None) -> str:
 @click.option("--alarm-email", help="Who is told of alarms.")
 @click.option("--checkout-concurrency", type=int, help="Reserved for the API; 0 reserves none.")
 @click.option("--public-url", help="Base URL of the API, where it has a domain of its own.")
+@click.option("--shop-url", help="Where the button of a mail leads.")
 @click.option("--endpoint-url", envvar="AWS_ENDPOINT_URL", help="A local stack in place of AWS.")
 @click.option("--region", envvar="AWS_REGION")
 def deploy(endpoint_url: str | None, region: str | None, **chosen: Any) -> None:

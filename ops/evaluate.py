@@ -115,7 +115,7 @@ def evaluate(seed: int, bootstraps: int) -> None:
     click.echo(json.dumps(summary(figures, seed=seed)))
 
 
-def summary(figures: Figures, *, seed: int) -> dict[str, float | int | None]:
+def summary(figures: Figures, *, seed: int) -> dict[str, float]:
     """The figures as one JSON object."""
     headline, chosen = figures.thirty_nine_weeks, figures.chosen
     return {

@@ -9,17 +9,20 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 import click
 
 from chalicelib.core.canonical import sha256_hex
+from chalicelib.core.errors import SegueError
 from ops.places import PACKAGE, ROOT
 from ops.refusals import (
     Contents,
@@ -35,6 +38,8 @@ from ops.staging import LOCKS, Build, Engine, inputs_digest, shipped_data, stage
 CODE_URI = "./deployment.zip"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: no clock in the package
 _READABLE = 0o100644 << 16
+# Dependencies ship their own tests, pickles among them: 31 MB of scikit-learn and its like.
+_LEFT_OUT = frozenset({"__pycache__", "tests", "test"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +106,29 @@ def runs_lambda_wheels() -> bool:
 def build_package(
     build: Build, *, root: Path = ROOT, into: Path = PACKAGE, say: Callable[[str], None]
 ) -> Package:
-    """Build a package and judge it; raises PackageRefused, CalledProcessError."""
-    stage_directory = into.parent / "stage"
-    say("staging what ships")
-    stage(root, stage_directory, build)
-    say("packaging with Chalice")
-    template = chalice_template(stage_directory, into)
-    _set_model(template, build)
-    repack(into / "deployment.zip")
-    (into / "template.json").write_text(json.dumps(template, indent=1, sort_keys=True) + "\n")
-    say("judging the result")
-    package, refusals = _judged(into, build, root)
-    if refusals:
-        raise PackageRefused(refusals)
-    (into / "inputs.sha256").write_text(inputs_digest(root, build))
-    return package
+    """Build a package and judge it; raises PackageRefused, BadInput, CalledProcessError.
+
+    What stands in ``into`` is replaced only by a package that may be deployed.
+    """
+    into.parent.mkdir(parents=True, exist_ok=True)
+    digest = inputs_digest(root, build)
+    with TemporaryDirectory(prefix="making-", dir=into.parent) as scratch:
+        stage_directory, made = Path(scratch) / "stage", Path(scratch) / "package"
+        say("staging what ships")
+        stage(root, stage_directory, build)
+        say("packaging with Chalice")
+        template = chalice_template(stage_directory, made)
+        _set_model(template, build)
+        repack(made / "deployment.zip")
+        (made / "template.json").write_text(json.dumps(template, indent=1, sort_keys=True) + "\n")
+        say("judging the result")
+        refusals = _refusals(made, build, root)
+        if refusals:
+            raise PackageRefused(refusals)
+        (made / "inputs.sha256").write_text(digest)
+        shutil.rmtree(into, ignore_errors=True)
+        made.rename(into)
+    return read_package(into)
 
 
 def ensure_package(
@@ -124,10 +137,19 @@ def ensure_package(
     """Take the package that stands there if it was built from these inputs, else build it."""
     stamp = into / "inputs.sha256"
     if stamp.is_file() and stamp.read_text() == inputs_digest(root, build):
-        contents = read_contents(into / "deployment.zip")
-        template = json.loads((into / "template.json").read_text())
-        return _package(into, contents, template)
+        return read_package(into)
     return build_package(build, root=root, into=into, say=say)
+
+
+def read_package(directory: Path) -> Package:
+    """Read the figures of the package that stands in a directory."""
+    contents = read_contents(directory / "deployment.zip")
+    return Package(
+        directory=directory,
+        zip_bytes=contents.zip_bytes,
+        unzipped_bytes=sum(contents.sizes.values()),
+        functions=len(functions_of(json.loads((directory / "template.json").read_text()))),
+    )
 
 
 def chalice_template(stage_directory: Path, into: Path) -> dict[str, Any]:
@@ -136,8 +158,6 @@ def chalice_template(stage_directory: Path, into: Path) -> dict[str, Any]:
     Raises CalledProcessError, with Chalice's words on stderr.
     """
     into.mkdir(parents=True, exist_ok=True)
-    for stale in (into / "deployment.zip", into / "inputs.sha256"):
-        stale.unlink(missing_ok=True)
     merge = stage_directory / ".chalice" / "resources.json"
     command = [str(Path(sys.executable).with_name("chalice"))]
     command += ["--project-dir", str(stage_directory)]
@@ -173,14 +193,17 @@ def _set_model(template: dict[str, Any], build: Build) -> None:
 
 
 def repack(path: Path) -> None:
-    """Rewrite a zip so that its bytes depend on its files alone, not on when they were fetched."""
+    """Rewrite a zip so that its bytes depend on its files alone, not on when they were fetched.
+
+    The tests of dependencies and bytecode, which holds times of its own, are left out.
+    """
     fresh = path.with_suffix(".tmp")
     with (
         zipfile.ZipFile(path) as source,
         zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as target,
     ):
         for entry in sorted(source.infolist(), key=lambda entry: entry.filename):
-            if entry.is_dir() or "__pycache__/" in entry.filename:
+            if entry.is_dir() or _LEFT_OUT.intersection(entry.filename.split("/")):
                 continue
             plain = zipfile.ZipInfo(entry.filename, _EPOCH)
             plain.external_attr = _READABLE
@@ -189,7 +212,7 @@ def repack(path: Path) -> None:
     fresh.replace(path)
 
 
-def _judged(into: Path, build: Build, root: Path) -> tuple[Package, list[Refusal]]:
+def _refusals(into: Path, build: Build, root: Path) -> list[Refusal]:
     contents = read_contents(into / "deployment.zip")
     template = json.loads((into / "template.json").read_text())
     refusals = list(
@@ -201,18 +224,9 @@ def _judged(into: Path, build: Build, root: Path) -> tuple[Package, list[Refusal
             with_joblib=build.engine == "joblib",
         )
     )
-    refusals += judge_template(template)
-    refusals += _lint(into / "template.json")
-    return _package(into, contents, template), refusals
-
-
-def _package(into: Path, contents: Contents, template: dict[str, Any]) -> Package:
-    return Package(
-        directory=into,
-        zip_bytes=contents.zip_bytes,
-        unzipped_bytes=sum(contents.sizes.values()),
-        functions=len(functions_of(template)),
-    )
+    faults = list(judge_template(template))
+    # cfn-lint would say the same of a known fault in forty sentences.
+    return [*refusals, *(faults or _lint(into / "template.json"))]
 
 
 def _lint(template: Path) -> Iterator[Refusal]:
@@ -239,5 +253,9 @@ def package() -> None:
         for refusal in refused.refusals:
             click.echo(f"refused: {refusal}", err=True)
         raise click.ClickException("this package may not be deployed") from None
+    except SegueError as error:
+        raise click.ClickException(f"{type(error).__name__}: {error}") from None
+    except subprocess.CalledProcessError as error:
+        raise click.ClickException(f"{error.cmd[0]} failed; it says why above") from None
     click.echo(f"{built.zip_path.relative_to(ROOT)}, {built.template_path.relative_to(ROOT)}")
     click.echo(built.summary())

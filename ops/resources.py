@@ -28,6 +28,7 @@ PARAMETERS: Mapping[str, str] = {
     "SenderIdentity": "shop@example.com",
     "PostalAddress": "Example Shop, 1 Example Street, Springfield",
     "PublicUrl": "http://127.0.0.1:8000",
+    "ShopUrl": "https://shop.example",
     "SigningKeysParameter": "/segue/local/signing-keys",
 }
 

@@ -32,10 +32,15 @@ def environment(template: Template, values: Mapping[str, str]) -> dict[str, str]
     """What every function is told, with each reference replaced by its value.
 
     ``values`` holds, by logical id, what ``Ref`` stands for: the outputs of a stack, or what
-    stands in their place. Raises KeyError when one is missing.
+    stands in their place. A parameter that may be empty may be missing, and is left out. Raises
+    KeyError when anything else is missing.
     """
     variables = template["Globals"]["Function"]["Environment"]["Variables"]
-    return {
-        name: value if isinstance(value, str) else values[value["Ref"]]
-        for name, value in variables.items()
-    }
+    optional = {name for name, one in template["Parameters"].items() if one.get("Default") == ""}
+    told: dict[str, str] = {}
+    for name, value in variables.items():
+        if isinstance(value, str):
+            told[name] = value
+        elif value["Ref"] in values or value["Ref"] not in optional:
+            told[name] = values[value["Ref"]]
+    return told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Literal
 
@@ -32,9 +33,10 @@ _ROOT = Path(__file__).parent.parent / "model_artifacts"
 @click.option(
     "--orders",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A CSV file: order_id, customer_id, ordered_at, quantity, currency, and amount or"
-    " unit_price. Without it: CDNOW's sample.",
+    help="A CSV or JSONL file, gzip too: order_id, customer_id, ordered_at, quantity, currency, and"
+    " amount or unit_price. Without it: CDNOW's sample.",
 )
+@click.option("--mapping", help="How a legacy export looks: a name in policies/mappings/.")
 @click.option("--name", help="Name of the model; needed with --orders.  [default: cdnow]")
 @click.option("--version", "release", default="1.0.0", show_default=True, help="Its version.")
 @click.option("--currency", default=CDNOW_CURRENCY, show_default=True, help="ISO 4217 code.")
@@ -65,6 +67,7 @@ _ROOT = Path(__file__).parent.parent / "model_artifacts"
 )
 def train(  # one parameter for each option
     orders: Path | None,
+    mapping: str | None,
     name: str | None,
     release: str,
     currency: str,
@@ -78,9 +81,11 @@ def train(  # one parameter for each option
 ) -> None:
     """Turn an orders file into a packaged model: segments, churn and expected orders."""
     console = Console()
+    if mapping is not None and orders is None:
+        raise click.UsageError("--mapping says how the file of --orders looks")
     name = _name(name, release, orders)
     try:
-        history = _history(orders, console)
+        history = _history(orders, mapping, console)
         recipe = Recipe(
             currency=check_currency(currency, field="currency"),
             horizon_days=7 * horizon_weeks,
@@ -128,13 +133,13 @@ def _name(name: str | None, release: str, orders: Path | None) -> str:
     return name
 
 
-def _history(orders: Path | None, console: Console) -> History:
+def _history(orders: Path | None, mapping: str | None, console: Console) -> History:
     if orders is None:
         return cdnow_history()
-    read, rejects = read_orders(orders)
-    for reason in first_reasons(rejects):
-        console.print(f"[bold]rejected[/] {reason}", highlight=False)
-    return history_of(read, source=orders.name)
+    file = read_orders(orders, mapping=mapping, now=int(time.time()))
+    for reason in first_reasons(file.rejects):
+        console.print("rejected", reason, highlight=False, markup=False)
+    return history_of(file.orders, source=orders.name)
 
 
 def _stability_table(studied: tuple[Stability, ...], chosen: Stability) -> Table:

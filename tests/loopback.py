@@ -152,6 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST
     do_PUT = do_POST
+    do_DELETE = do_POST
 
     def _answer(self, reply: Bytes) -> None:
         self.send_response(reply.status)

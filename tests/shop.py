@@ -58,9 +58,10 @@ class Shop:
             correlation_id="run-1",
         )
 
-    def facts(self, subject: Subject) -> Facts | None:
-        """The facts of somebody."""
-        return self.store.read([FACTS.key(subject.key)], now=self.now).value(FACTS.key(subject.key))
+    def facts(self, subject: Subject) -> Facts:
+        """The facts of somebody, empty ones when there are none."""
+        key = FACTS.key(subject.key)
+        return self.store.read([key], now=self.now).value(key) or Facts(subject)
 
     def contact(self, subject: Subject) -> Contact:
         """The contact of somebody, an empty one when there is none."""
@@ -110,3 +111,8 @@ def accepted(answer: Mapping[str, Any]) -> int:
     assert answer["rejected"] == []
     count: int = answer["accepted"]
     return count
+
+
+def segments(shop: Shop) -> list[tuple[str | None, str]]:
+    """The announced changes, from and to."""
+    return [(e.payload["previous"], e.payload["segment"]) for e in shop.effects("Segment Changed")]

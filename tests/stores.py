@@ -24,4 +24,5 @@ def fast_store(server: Loopback) -> DynamoStore:
 
 
 def no_sleep(seconds: float) -> None:
+    """Do not wait."""
     del seconds

@@ -39,7 +39,9 @@ def generated_rows(count: int, *, seed: int) -> Matrix:
     """Features of all magnitudes, a third of them missing, infinite, negative or enormous."""
     generator = np.random.default_rng(seed)
     shape = (count, 5)
-    rows = np.exp(generator.normal(4.0, 3.0, shape)) * generator.choice([1, 1, 1, -1], shape)
+    rows: Matrix = np.exp(generator.normal(4.0, 3.0, shape)) * generator.choice(
+        [1, 1, 1, -1], shape
+    )
     special = np.array(
         [MISSING, np.inf, -np.inf, 0.0, -0.0, LARGEST, -LARGEST, 5e-324, -1.0, 1.0, 3.0]
     )

@@ -7,7 +7,6 @@ or a customer reaches that line.
 
 from __future__ import annotations
 
-import json
 import re
 import traceback
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from time import perf_counter
 from typing import Any, Concatenate, ParamSpec
 
 from chalice.app import Request, Response, RouteEntry
+from pydantic_core import to_json
 
 from chalicelib.api.problems import (
     CONTENT_TYPE,
@@ -34,7 +34,6 @@ Routes = Mapping[str, Mapping[str, RouteEntry]]
 CORRELATION_HEADER = "X-Correlation-Id"
 _CORRELATION = "segueCorrelationId"  # where a request's context carries it
 _SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,127}\Z")
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 # A decision holds prices and codes of one person: no cache on the way may keep it.
 _JSON_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
@@ -52,7 +51,7 @@ class Answer(Response):
         dimensions: Mapping[str, str] | None = None,
         fields: Mapping[str, Any] | None = None,
     ) -> None:
-        text = body if isinstance(body, str) else _encode(body)
+        text = body if isinstance(body, str) else to_json(body).decode()
         super().__init__(body=text, headers=dict(headers), status_code=status)
         self.metrics = metrics or {}
         self.dimensions = dimensions or {}

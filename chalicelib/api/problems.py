@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from chalicelib.api.schemas import FIELD_ERROR, LARGEST_BODY_BYTES, describe_field
+from chalicelib.api.schemas import FIELD_ERROR, LARGEST_BODY_BYTES, PRINTABLE, describe_field
 from chalicelib.core.errors import (
     BadInput,
     Broken,
@@ -141,6 +141,8 @@ def _field_error(error: Any, model: type[BaseModel]) -> FieldError:
             text = "is required"
         case other if other == FIELD_ERROR:
             return FieldError(error["ctx"]["field"], error["msg"])
+        case "string_pattern_mismatch" if error["ctx"]["pattern"] == PRINTABLE:
+            text = "must not contain control characters"
         case "model_type" | "dict_type":
             text = "must be a JSON object"
         case _:

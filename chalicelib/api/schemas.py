@@ -32,21 +32,16 @@ def field_error(field: str, problem: str) -> PydanticCustomError:
     return PydanticCustomError(FIELD_ERROR, "{problem}", {"field": field, "problem": problem})
 
 
-def _printable(value: str) -> str:
-    if not value.isprintable():
-        raise PydanticCustomError("printable", "must not contain control characters")
-    return value
-
-
 def _currency(value: str) -> str:
     if value not in MINOR_DIGITS:
         raise PydanticCustomError("currency", "must be an upper-case ISO 4217 code such as USD")
     return value
 
 
-Id = Annotated[
-    str, StringConstraints(min_length=1, max_length=LONGEST_ID), AfterValidator(_printable)
-]
+# What str.isprintable() refuses: control, format and unassigned characters, line separators and
+# every blank but the space.
+PRINTABLE = r"^[^\p{C}\p{Zl}\p{Zp}\u{A0}\u{1680}\u{2000}-\u{200A}\u{202F}\u{205F}\u{3000}]+$"
+Id = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID, pattern=PRINTABLE)]
 Currency = Annotated[
     str, AfterValidator(_currency), Field(json_schema_extra={"pattern": "^[A-Z]{3}$"})
 ]

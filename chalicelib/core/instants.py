@@ -38,10 +38,7 @@ def parse_instant(text: object, *, field: str) -> Instant:
         ) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    try:
-        seconds = int(moment.timestamp())
-    except OverflowError:
-        raise BadInput.of(field, "lies outside the years 1970 to 9999") from None
+    seconds = int(moment.timestamp())
     if not 0 <= seconds <= LATEST:
         raise BadInput.of(field, "lies outside the years 1970 to 9999")
     return Instant(seconds)

@@ -6,10 +6,9 @@ disclosure applies. An unknown place has no personal price.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -50,17 +49,9 @@ class Jurisdictions(BaseModel):
 
     rows: tuple[Jurisdiction, ...]
 
-    def rows_in(self, country: str | None) -> Sequence[Jurisdiction]:
-        """The enabled rows that name a country, in table order."""
-        return self._by_country.get(country, ())
-
-    @cached_property
-    def _by_country(self) -> Mapping[str | None, Sequence[Jurisdiction]]:
-        by_country: dict[str | None, list[Jurisdiction]] = {}
-        for row in self.rows:
-            for country in row.countries if row.enabled else ():
-                by_country.setdefault(country, []).append(row)
-        return by_country
+    def __hash__(self) -> int:
+        """Cheap on purpose: a process has one table, and asks it with every decision."""
+        return len(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +74,7 @@ class Ruling:
         return self.mode is not None and self.mode != "ban"
 
 
+@lru_cache(maxsize=1024)
 def rule_on(
     table: Jurisdictions,
     *,
@@ -94,8 +86,10 @@ def rule_on(
     """Find what applies at a place on a date."""
     matching = [
         row
-        for row in table.rows_in(country)
-        if (not row.regions or region in row.regions)
+        for row in table.rows
+        if row.enabled
+        and country in row.countries
+        and (not row.regions or region in row.regions)
         and row.since <= on
         and (row.until is None or on <= row.until)
     ]

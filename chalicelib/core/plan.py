@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.core.decide import Decision, offer_effect_id
+from chalicelib.core.decide import Decision
 from chalicelib.core.effects import Effect, EffectKind, effect_id
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.kinds import (
@@ -115,7 +115,6 @@ def _issue(
     coupon = Coupon(offer, subject_key, situation.decision_id, issued_at=now)
     payload = {"offer": offer_to_json(offer)}
     effect = _effect(situation, "offer", offer.action, payload, correlation_id, now)
-    assert effect.effect_id == offer_effect_id(situation, offer.action)
     return [
         Put(
             COUPON.key(offer.code),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.core.canonical import canonical_json
+from pydantic_core import to_json
+
+from chalicelib.core.canonical import keyed_digest
 from chalicelib.core.errors import BadInput, Broken
 
 _SIGNATURE_BYTES = 16  # 128 bits of HMAC-SHA256 (RFC 2104 allows half the digest)
@@ -56,7 +57,7 @@ class SigningKeys:
 
 def sign(keys: SigningKeys, *, purpose: str, payload: Mapping[str, Any]) -> str:
     """Make ``kid.payload.signature``; the purpose is signed too, so tokens cannot be swapped."""
-    body = _encode(canonical_json(payload))
+    body = _encode(to_json(payload))
     head = f"{keys.current}.{body}"
     return f"{head}.{_encode(_signature(keys.keys[keys.current], purpose, head))}"
 
@@ -87,9 +88,7 @@ def verify(
 
 
 def _signature(key: bytes, purpose: str, head: str) -> bytes:
-    return hmac.digest(key, f"{purpose}:{head}".encode(), hashlib.sha256)[
-        :_SIGNATURE_BYTES
-    ]
+    return keyed_digest(key, f"{purpose}:{head}".encode())[:_SIGNATURE_BYTES]
 
 
 def _encode(data: bytes) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import NamedTuple
@@ -89,19 +89,18 @@ def _refuse_impossible(body: object) -> None:
     except RecursionError:
         raise BadInput.of("body", "is nested too deeply") from None
     except ValueError:
-        raise BadInput.of(_impossible_field(body), "must be a finite number") from None
+        raise BadInput.of(next(_impossible(body)), "must be a finite number") from None
 
 
-def _impossible_field(body: object) -> str:
-    """The path of a number that JSON does not have."""
+def _impossible(body: object) -> Iterator[str]:
+    """The paths of the numbers that JSON does not have."""
     waiting: list[tuple[str, object]] = [("", body)]
     while waiting:
         path, value = waiting.pop()
         match value:
             case float() if not isfinite(value):
-                return path.removeprefix(".") or "body"
+                yield path.removeprefix(".") or "body"
             case dict():
                 waiting += ((f"{path}.{str(n)[:LONGEST_NAME]}", each) for n, each in value.items())
             case list():
                 waiting += ((f"{path}[{index}]", each) for index, each in enumerate(value))
-    return "body"

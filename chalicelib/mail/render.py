@@ -100,7 +100,7 @@ def _fill(name: str, content: Content, *, layout: str, html: bool) -> str:
 
     values = {field.name: getattr(content, field.name) for field in fields(content)}
     try:
-        template = _environment(html=html).get_template(name + _SUFFIX)
+        template = environment(html=html).get_template(name + _SUFFIX)
         filled = template.render(layout=layout + _SUFFIX, **values)
     except TemplateError as error:
         # The message may quote a value; the class and the template say enough.
@@ -109,7 +109,8 @@ def _fill(name: str, content: Content, *, layout: str, html: bool) -> str:
 
 
 @cache
-def _environment(*, html: bool) -> ImmutableSandboxedEnvironment:
+def environment(*, html: bool) -> ImmutableSandboxedEnvironment:
+    """Where templates run: sandboxed, strict about names, escaping in HTML."""
     from jinja2 import FileSystemLoader, StrictUndefined  # noqa: PLC0415
     from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
 

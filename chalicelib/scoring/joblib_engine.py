@@ -39,7 +39,10 @@ class JoblibScorer:
         if absent:
             raise SchemaViolated(f"model.joblib: has no pipeline {absent[0]}")
         import numpy  # noqa: PLC0415 - the API path must not load it unless this engine is chosen
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415 - scikit-learn depends on it
 
+        # For one row a second thread only costs: on a busy machine it was seen to cost seconds.
+        threadpool_limits(limits=1)
         self._array = numpy.array
         self._pipelines = pipelines
         self._tie_distance = document.parameters.tie_distance

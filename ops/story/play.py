@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.core.drops import drop_id_of
 
 from chalicelib.core.control import Drop
 from chalicelib.core.policy import Policy
+from chalicelib.flows.drop_notice import Arrived
 from ops.seed import Contact, Seed, SeedFile
 from ops.story.books import Books, read_books, waiting
 from ops.story.letters import SentMail, from_local_stack
@@ -80,19 +80,19 @@ class Played:
 
 def play(venue: Venue, seed: Seed, *, policy: Policy, telling: Telling) -> Played:
     """Play the whole story; raises StoryStalled, ShopRefused."""
-    first = [_put(venue, seed.customers), _put(venue, seed.catalogue)]
-    drops = [_await_drop(venue, drop_id, file, telling) for drop_id, file in first]
+    first = [put_file(venue, seed.customers), put_file(venue, seed.catalogue)]
+    drops = [await_drop(venue, drop_id, file, telling) for drop_id, file in first]
     before, after = _halves(scenes(seed.contacts, now=int(time.time()), policy=policy))
     for scene in before:
         _send(venue.shop, scene, telling)
-    orders = _await_drop(venue, *_put(venue, seed.orders), telling)
+    orders = await_drop(venue, *put_file(venue, seed.orders), telling)
     for scene in after:
         _send(venue.shop, scene, telling)
     segments = read_segments(venue, orders.drop_id)
     checkouts = _checkouts(venue.shop, seed.contacts, segments, policy)
     for each in checkouts:
         telling.checkout(each.shows, each.answer)
-    books, mails = _await_quiet(venue, telling)
+    books, mails = await_quiet(venue, telling)
     return Played([*drops, orders], segments, checkouts, books, mails)
 
 
@@ -111,14 +111,15 @@ def _halves(story: Sequence[Scene]) -> tuple[Sequence[Scene], Sequence[Scene]]:
     return story[:2], story[2:]
 
 
-def _put(venue: Venue, file: SeedFile) -> tuple[str, SeedFile]:
+def put_file(venue: Venue, file: SeedFile) -> tuple[str, SeedFile]:
+    """Drop a file; returns the id under which its progress is told, and the file."""
     bucket = venue.outputs["DropsBucket"]
     put = venue.session.client("s3").put_object(Bucket=bucket, Key=file.key, Body=file.body)
-    version = put.get("VersionId") or put["ETag"].strip('"')
-    return drop_id_of(bucket, file.key, version), file
+    arrived = Arrived(bucket, file.key, put.get("VersionId"), put["ETag"].strip('"'))
+    return arrived.drop_id, file
 
 
-def _await_drop(venue: Venue, drop_id: str, file: SeedFile, telling: Telling) -> Drop:
+def await_drop(venue: Venue, drop_id: str, file: SeedFile, telling: Telling) -> Drop:
     """Show a file's progress until it is done; raises StoryStalled."""
     until = time.monotonic() + MOST_DROP_SECONDS
     with telling.progress(file.key, total=file.records) as show:
@@ -164,7 +165,7 @@ def _checkouts(
     return [Checkout(shows, request, shop.decide(request)) for shows, request in asked]
 
 
-def _await_quiet(venue: Venue, telling: Telling) -> tuple[Books, Sequence[SentMail]]:
+def await_quiet(venue: Venue, telling: Telling) -> tuple[Books, Sequence[SentMail]]:
     """Wait until nothing is left to act on, and two looks at everything agree.
 
     Returns what stands then, quiet or not: the verdict names what is unfinished.

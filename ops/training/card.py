@@ -104,10 +104,10 @@ def _segments(document: ModelDocument) -> Iterable[str]:
     )
     yield _text(
         f"Bought again: within {document.horizon_days} days of a snapshot. A customer belongs to",
-        f"the nearest centroid in standardised space, clipped to ±{CAP}; a tie (distances closer",
-        f"than {document.parameters.tie_distance:g}) goes to the first of the table. Smallest share",
-        f"asked for: {document.min_segment_share:.0%}. Names follow from the centroids' places on",
-        "recency, frequency, value and tenure.",
+        f"the nearest centroid in standardised space, clipped to ±{CAP}; a tie (distances",
+        f"closer than {document.parameters.tie_distance:g}) goes to the first of the table.",
+        f"Smallest share asked for: {document.min_segment_share:.0%}. Names follow from the",
+        "centroids' places on recency, frequency, value and tenure.",
     )
 
 

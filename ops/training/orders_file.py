@@ -1,95 +1,143 @@
-"""A shop's own orders from a CSV file with the canonical columns; bad rows are named."""
+"""A shop's own orders, read exactly as a dropped ``orders/`` file is read: by the same functions.
+
+The layout follows the file's name (CSV or JSONL, gzip too) and the mapping; bad rows are named, and
+rows of one order add up. Returns and cancellations count from the start, since a file does not say
+when they came.
+"""
 
 from __future__ import annotations
 
-import csv
-import gzip
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 
 from chalicelib.core.errors import BadInput
-from chalicelib.core.instants import parse_instant
-from chalicelib.core.money import check_currency, parse_amount
-from chalicelib.core.subject import check_id
+from chalicelib.core.instants import Instant
+from chalicelib.core.orders import (
+    Amount,
+    OrderState,
+    cancel_order,
+    complete_order,
+    refund_order,
+)
+from chalicelib.core.subject import customer
+from chalicelib.documents import Documents
+from chalicelib.files.reader import Reject, Rows
+from chalicelib.files.records import OrderLine, Rejects, read_order
+from chalicelib.files.unpack import FileRefused, unpack
+from chalicelib.flows.drop_layouts import Plan, plan_for
 from ops.training.history import Order
 
-REQUIRED = ("order_id", "customer_id", "ordered_at", "quantity", "currency")
-AMOUNTS = ("amount", "unit_price")
+# A laptop's, not a Lambda function's.
+_MOST_BYTES = 8 << 30
+_MEMORY_MB = 2_048
 
 
 @dataclass(frozen=True, slots=True)
-class Reject:
-    """A row that was not used: its number (the heading is 1), and why."""
+class OrdersFile:
+    """What a file says.
 
-    record: int
-    reason: str
-
-
-def read_orders(path: Path) -> tuple[tuple[Order, ...], tuple[Reject, ...]]:
-    """All usable rows, and the others with their reasons.
-
-    Raises BadInput when the file cannot be read as UTF-8 CSV or a column is missing.
+    Attributes:
+        orders: what counts.
+        rejects: the records that do not, with their number from 1, the heading aside.
     """
-    reader = csv.DictReader(StringIO(_text(path), newline=""))
-    _check_columns(reader.fieldnames or ())
-    orders, rejects = [], []
-    try:
-        for number, row in enumerate(reader, start=2):
-            try:
-                orders.append(_order(row))
-            except BadInput as error:
-                rejects.append(Reject(number, str(error)))
-    except csv.Error as error:
-        raise BadInput.of("orders", f"{path.name} is not CSV: {error}") from None
-    return tuple(orders), tuple(rejects)
+
+    orders: tuple[Order, ...]
+    rejects: tuple[Reject, ...]
 
 
-def _text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
-    except OSError as error:
-        raise BadInput.of("orders", f"{path}: {error.strerror or error}") from None
-    except (UnicodeDecodeError, EOFError):
-        raise BadInput.of("orders", f"{path.name} is not UTF-8 text; use --mapping") from None
+def read_orders(path: Path, *, mapping: str | None = None, now: int) -> OrdersFile:
+    """Read a file of orders; those dated after ``now`` are rejected.
+
+    Raises BadInput when the file cannot be used as a whole.
+    """
+    folder = "orders" if mapping is None else f"orders/{mapping}"
+    plan = plan_for(f"{folder}/{path.name}", Documents().mapping)
+    rejects = Rejects()
+    with tempfile.TemporaryDirectory() as directory:
+        workdir = Path(directory)
+        plain = workdir / "plain"
+        try:
+            unpack(
+                path,
+                plain,
+                compressed=plan.compressed,
+                encoding=plan.encoding,
+                most_bytes=_MOST_BYTES,
+            )
+        except OSError as error:
+            raise FileRefused.of("file", f"{path}: {error.strerror or error}") from None
+        rows = Rows(plain, plan.layout, workdir=workdir, memory_mb=_MEMORY_MB)
+        try:
+            rejects.found += rows.rejects
+            lines = list(_lines(rows, plan, rejects, now=now))
+        finally:
+            rows.close()
+    orders = tuple(_orders(lines, rejects))
+    return OrdersFile(orders, tuple(sorted(rejects.found, key=lambda reject: reject.record)))
 
 
-def _check_columns(columns: Sequence[str]) -> None:
-    absent = [name for name in REQUIRED if name not in columns]
-    if not any(name in columns for name in AMOUNTS):
-        absent.append(" or ".join(AMOUNTS))
-    if absent:
-        raise BadInput.of("orders", f"lack the column {', '.join(absent)}")
-
-
-def _order(row: Mapping[str, str | None]) -> Order:
-    currency = check_currency(row["currency"], field="currency")
-    quantity = _quantity(row["quantity"])
-    if row.get("amount"):
-        amount_minor = parse_amount(row["amount"], currency=currency, field="amount")
-    else:
-        amount_minor = quantity * parse_amount(
-            row.get("unit_price"), currency=currency, field="unit_price"
-        )
-    return Order(
-        at=parse_instant(row["ordered_at"], field="ordered_at"),
-        order_id=check_id(row["order_id"], field="order_id"),
-        customer_id=check_id(row["customer_id"], field="customer_id"),
-        amount_minor=amount_minor,
-        currency=currency,
-    )
-
-
-def _quantity(text: str | None) -> int:
-    if text is None or not text.strip().isdecimal():
-        raise BadInput.of("quantity", "must be a whole number from 0")
-    return int(text)
-
-
-def first_reasons(rejects: tuple[Reject, ...], most: int = 5) -> Iterator[str]:
+def first_reasons(rejects: Sequence[Reject], most: int = 5) -> Iterator[str]:
     """The first rejects for a person to read."""
-    yield from (f"record {reject.record}: {reject.reason}" for reject in rejects[:most])
+    for reject in rejects[:most]:
+        yield f"record {reject.record}: {reject.column} {reject.value!r} {reject.reason}"
     if len(rejects) > most:
         yield f"and {len(rejects) - most} more"
+
+
+def _lines(rows: Rows, plan: Plan, rejects: Rejects, *, now: int) -> Iterator[OrderLine]:
+    for record, row in rows.ordered_by():
+        try:
+            yield read_order(record, row, legacy=plan.legacy, as_of=now)
+        except BadInput as error:
+            rejects.refuse(record, error, row)
+
+
+def _orders(lines: Sequence[OrderLine], rejects: Rejects) -> Iterator[Order]:
+    by_id: dict[str, list[OrderLine]] = {}
+    occurrences: Counter[tuple[str, int, int, str]] = Counter()
+    for line in lines:
+        order_id = line.order_id
+        if order_id is None:
+            # Without ids even equal rows are orders of their own, as they are in a drop.
+            same = (line.customer_id, line.at, line.amount_minor, line.currency)
+            occurrences[same] += 1
+            order_id = "/".join(map(str, (*same, occurrences[same])))
+        by_id.setdefault(order_id, []).append(line)
+    for order_id, rows_of_order in by_id.items():
+        order = _order(order_id, rows_of_order, rejects)
+        if order is not None:
+            yield order
+
+
+def _order(order_id: str, lines: Sequence[OrderLine], rejects: Rejects) -> Order | None:
+    """Join the rows of one order; exact repetitions of a row say nothing new."""
+    first = lines[0]
+    distinct = list({line.content: line for line in lines}.values())
+    for line in distinct:
+        for field, ours, theirs in (
+            ("customer_id", first.customer_id, line.customer_id),
+            ("currency", first.currency, line.currency),
+        ):
+            if ours != theirs:
+                rejects.found.append(Reject(line.record, field, theirs, "differs within one order"))
+                return None
+    sales = [line for line in distinct if line.kind == "sale"]
+    state = OrderState(order_id, customer(first.customer_id).key)
+    if sales:
+        worth = sum(line.amount_minor for line in sales)
+        amount = Amount(min(line.at for line in sales), worth, first.currency)
+        state = complete_order(state, amount, source="training")
+    for line in distinct:
+        if line.kind == "return":
+            state = refund_order(state, line.amount_minor, message_id=line.content)
+        elif line.kind == "cancel":
+            state = cancel_order(state, line.at)
+    counted = state.counted
+    if counted is None:
+        return None
+    return Order(
+        Instant(counted.at), order_id, first.customer_id, counted.amount_minor, counted.currency
+    )

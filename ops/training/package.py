@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import joblib
+from threadpoolctl import threadpool_limits
 
 from chalicelib.core.canonical import canonical_json, sha256_hex
 from chalicelib.scoring.document import ModelDocument
@@ -40,7 +41,8 @@ def package(
 
     Raises NotExportable before anything is written.
     """
-    document = build_document(model, name=name, release=release, engine=engine)
+    with threadpool_limits(limits=1):
+        document = build_document(model, name=name, release=release, engine=engine)
     pickled = BytesIO()
     joblib.dump(dict(model.pipelines), pickled)
     files: dict[str, tuple[bytes, Ships]] = {

@@ -1,6 +1,6 @@
 """How tests name what is in the packaged template."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 from ops.refusals import functions_of
@@ -27,7 +27,7 @@ def swagger_of(template: Json) -> Json:
     return body
 
 
-def statements_of(template: Json, function: str) -> Iterator[Json]:
+def statements_of(template: Json, function: str) -> Iterator[MutableMapping[str, Any]]:
     """Every statement of one function's policy."""
     role = functions_of(template)[function]["Role"]["Fn::GetAtt"][0]
     for policy in template["Resources"][role]["Properties"]["Policies"]:

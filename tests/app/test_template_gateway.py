@@ -73,4 +73,4 @@ def test_outputs_tell_what_functions_are_told(template: Json) -> None:
     referred = {value["Ref"] for value in variables.values() if isinstance(value, dict)}
 
     for name in referred:
-        assert template["Outputs"][name] == {"Value": {"Ref": name}}, name
+        assert template["Outputs"][name]["Value"] == {"Ref": name}, name

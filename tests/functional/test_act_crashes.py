@@ -1,5 +1,4 @@
-"""The fault sweep: whatever breaks at whichever call, no mail is sent twice, and none is lost
-without a trace.
+"""The fault sweep: whatever breaks at whichever call, no mail is sent twice or lost unseen.
 
 Every call that a worker makes is a place where it can die, or where a call can fail or be made
 and its reply lost. After the fault the queue delivers again, to other workers, until all is
@@ -11,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -139,15 +137,15 @@ def test_one_fault_at_any_call(kind: str) -> None:
         check_others(world)
 
 
-def pairs() -> Iterator[tuple[tuple[str, int], tuple[str, int]]]:
-    """Two faults: one in the first delivery, one in the second."""
-    places = list(itertools.product(FAULTS, range(1, len(calls_of([MAIL])) + 1)))
-    yield from itertools.product(places, places)
-
-
 def test_two_faults_at_any_two_calls() -> None:
     """The delivery after a fault may break as well, at any call, and still at most one mail."""
-    for first, second in pairs():
+    # Dying after a call is dying before the next, so three kinds make all pairs.
+    kinds = [kind for kind in FAULTS if kind != "dies after"]
+    places = list(itertools.product(kinds, range(1, len(calls_of([MAIL])) + 1)))
+    unfinished = [place for place in places if len(run(prepared(), [MAIL], fault(*place))) > 1]
+    assert len(unfinished) >= len(places) / 2
+
+    for first, second in itertools.product(unfinished, places):
         world = prepared()
 
         run(world, [MAIL], fault(*first), fault(*second))

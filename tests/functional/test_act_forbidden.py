@@ -122,6 +122,7 @@ def test_a_harmless_change_meanwhile_does_not_lose_the_mail(world: World) -> Non
 
     assert world.act().state == "ACCEPTED"
     assert "Hello Augusta," in parse(world.mailer.sent[0].raw).text
+    assert world.store.count("read") == 6  # one more look is enough
 
 
 def test_with_sending_off_a_mail_is_put_off_and_not_lost(world: World) -> None:

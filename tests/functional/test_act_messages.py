@@ -172,7 +172,7 @@ def test_an_unforeseen_error_is_told_without_its_text(world: World, lines: io.St
 
     line = json.loads(lines.getvalue().splitlines()[-1])
     assert (line["event"], line["error"]) == ("effect_failed", "RuntimeError")
-    assert line["traceback"][-1].startswith("test_act.py:")
+    assert line["traceback"][-1].startswith("test_act_messages.py:")
     assert "reason" not in line
     assert EMAIL not in lines.getvalue()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core.errors import Transient
+from chalicelib.core.errors import MailRefused, MailThrottled, Transient
 from chalicelib.flows.act import LEASE_SECONDS
 from tests.mail_makers import (
     NOW,
@@ -93,6 +93,22 @@ def test_a_sleeper_that_wakes_up_settles_its_own_doubt(world: World) -> None:
 
     assert world.act(mailer=Sleeper()).state == "ACCEPTED"
     assert world.effect().provider_id == "memory-1"
+
+
+@pytest.mark.parametrize("error", [MailRefused("message_rejected"), MailThrottled("Throttling")])
+def test_a_recorded_doubt_is_not_undone_by_a_refusal(world: World, error: Exception) -> None:
+    """Only an acceptance settles a doubt that another worker has recorded meanwhile."""
+
+    class Sleeper:
+        def send(self, raw: bytes, **_: Any) -> str:
+            world.act(now=NOW + LEASE_SECONDS, worker="w-2")
+            raise error
+
+    world.receive(sqs_event(ID), mailer=Sleeper())
+
+    assert world.effect().state == "IN_DOUBT"
+    assert world.receive(sqs_event(ID), now=NOW + 360, worker="w-3") == []
+    assert world.mailer.sent == []
 
 
 @pytest.mark.parametrize("call", [1, 2, 3])

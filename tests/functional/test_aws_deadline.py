@@ -110,6 +110,15 @@ def test_no_time_left_is_no_request() -> None:
     assert server.requests == []
 
 
+def test_a_write_starts_while_there_is_time_for_its_answer() -> None:
+    """With 400 ms left no read starts, and a write does: it follows a read that has connected."""
+    deadline = Deadline(0.4, clock=lambda: 0.0)
+    with Loopback(in_turn(Reply())) as server:
+        fast_store(server).write([SAVE], now=NOW, deadline=deadline)
+
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize(("seconds", "attempts"), [(0.0, 2), (0.32, 2), (0.4, 1)])
 def test_a_second_attempt_needs_room_before_the_deadline(seconds: float, attempts: int) -> None:
     """A second attempt follows a read that stalled for 300 ms, and none that would end too late."""
@@ -138,6 +147,11 @@ def test_only_the_keys_that_are_missing_are_asked_for_again() -> None:
         found = fast_store(server).read([KEY, product], now=NOW, deadline=_generous())
 
     assert (found.version(KEY), found.version(product)) == (3, 1)
+    asked = server.requests[0].json()["RequestItems"]
+    assert {name: table["ConsistentRead"] for name, table in asked.items()} == {
+        "p": True,
+        "s": True,
+    }
     assert server.requests[1].json() == {
         "RequestItems": {"p": {"Keys": [NAMED], "ConsistentRead": True}}
     }

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.objects import S3Objects
-from chalicelib.core.errors import NotFound, Transient
+from chalicelib.core.errors import Broken, NotFound, Transient
 from tests.loopback import Bytes, Loopback, Reaction, Request, in_turn
 from tests.stack import Stack
 
@@ -92,6 +92,27 @@ def test_a_large_file_goes_up_in_parts(stack: Stack, clients: Clients, tmp_path:
     assert (len(body), body[:5], body[-4:]) == (size, b"first", b"last")
 
 
+def test_parts_of_a_failed_upload_are_thrown_away(tmp_path: Path) -> None:
+    """An upload whose part is refused is aborted, because stored parts are paid for."""
+    with (tmp_path / "big").open("wb") as file:
+        file.truncate((64 << 20) + 1)
+
+    def refuse_parts(request: Request) -> Reaction:
+        match request.method:
+            case "POST":
+                return Bytes(b"<Result><UploadId>u-1</UploadId></Result>")
+            case "PUT":
+                return Bytes(b"<Error><Code>AccessDenied</Code></Error>", status=403)
+        return Bytes(b"", status=204)
+
+    with Loopback(refuse_parts) as server, pytest.raises(Broken, match="AccessDenied"):
+        S3Objects(Clients(endpoint_url=server.url).s3).upload(
+            tmp_path / "big", bucket="b", key="k", content_type="text/csv"
+        )
+
+    assert [request.method for request in server.requests] == ["POST", "PUT", "DELETE"]
+
+
 def _slice(request: Request) -> tuple[bytes, int]:
     start = int(request.headers.get("Range", "bytes=0-")[6:-1])
     return CONTENT[start:], start
@@ -114,6 +135,19 @@ def test_a_broken_stream_is_taken_up_where_it_broke(tmp_path: Path) -> None:
     assert (tmp_path / "x").read_bytes() == CONTENT
     assert server.requests[1].headers["If-Match"] == '"abc"'
     assert server.requests[1].headers["Range"] == f"bytes={(1 << 20) + 7}-"
+
+
+def test_a_damaged_download_begins_again(tmp_path: Path) -> None:
+    """Bytes whose checksum does not hold are thrown away, and the whole object is asked for."""
+    damaged = Bytes(b"bytes that were damaged", {**ETAG, "x-amz-checksum-crc32": "AAAAAA=="})
+
+    with Loopback(in_turn(damaged, Bytes(CONTENT, ETAG))) as server:
+        S3Objects(Clients(endpoint_url=server.url).s3).download_to(
+            tmp_path / "x", bucket="b", key="k"
+        )
+
+    assert (tmp_path / "x").read_bytes() == CONTENT
+    assert server.requests[1].headers["Range"] == "bytes=0-"
 
 
 def test_a_stream_that_keeps_breaking_is_transient(tmp_path: Path) -> None:

@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from jinja2 import UndefinedError
+from jinja2.exceptions import SecurityError
 from markupsafe import escape
 
 from chalicelib.core.errors import Broken
 from chalicelib.core.policy import policy_from_toml
-from chalicelib.mail.render import Content, choose, render, templates
+from chalicelib.mail.render import Content, choose, environment, render, templates
 from chalicelib.mail.words import OfferWords
 
 CONTENT = Content(
@@ -148,6 +150,20 @@ def test_disclosures_stand_in_both_parts_to_the_letter() -> None:
         for disclosure in said:
             assert disclosure in letter.text.splitlines()
             assert disclosure in letter.html.splitlines()
+
+
+def test_a_template_that_asks_for_the_unknown_fails() -> None:
+    """A misspelt name is an error, never an empty place in somebody's mail."""
+    for html in (False, True):
+        with pytest.raises(UndefinedError):
+            environment(html=html).from_string("Hello {{ nmae }}").render(name="Ada")
+
+
+def test_templates_run_in_a_sandbox() -> None:
+    """Even a template that we wrote ourselves cannot reach Python or change a value."""
+    for hostile in ("{{ ''.__class__.__mro__ }}", "{% set _ = disclosures.append('x') %}"):
+        with pytest.raises(SecurityError):
+            environment(html=True).from_string(hostile).render(disclosures=["a"])
 
 
 @pytest.mark.parametrize("evil", ["<script>alert(1)</script>", "{{ 7 * 7 }}", "\"'><img src=x>"])

@@ -1,0 +1,158 @@
+"""``POST /v1/decisions``, whole handler without AWS: ours and the naive one, in turns.
+
+Both get the same events from the same customers and hold the same profiles in memory. What is
+counted is CPU time of the process, call by call. Blocks of the two alternate, so that both meet
+the same machine; every decision is a fresh one in a session of its own.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import app as ours
+from benchmarks.held_store import HeldStore
+from benchmarks.people import CATALOGUE, People, checkout_event, read_people
+from chalicelib import telemetry, wiring
+from chalicelib.api.edge import Access
+from chalicelib.core.kinds import FACTS, PRODUCT
+from chalicelib.core.tokens import SigningKeys
+from chalicelib.settings import Settings
+from ops.places import ROOT
+
+CUSTOMERS = 400
+BLOCK = 25
+KEYS = SigningKeys("k1", {"k1": b"k" * 32}, b"a" * 32, b"c" * 32)
+SETTINGS = Settings(
+    stage="bench",
+    profiles_table="profiles",
+    decisions_table="decisions",
+    effects_table="effects",
+    control_table="control",
+    signals_table="signals",
+    drops_bucket="drops",
+    results_bucket="results",
+    effects_queue_url="https://queue.example/effects",
+    bus_name="bus",
+    configuration_set="mails",
+    sender="Shop <hello@shop.example>",
+    postal_address="Shop, 1 High Street, Springfield",
+    public_url="https://api.shop.example/api",
+    signing_keys_parameter="/segue/bench/signing-keys",
+)
+Handler = Callable[[Any, Any], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured.
+
+    Attributes:
+        decision_p50_us: median CPU time of one decision, in microseconds.
+        decision_p99_us: the slowest in a hundred.
+        naive_p50_us: median CPU time of the naive handler.
+        aws_reads: calls to storage that read, for one fresh decision.
+        aws_writes: calls to storage that write.
+    """
+
+    decision_p50_us: float
+    decision_p99_us: float
+    naive_p50_us: float
+    aws_reads: float
+    aws_writes: float
+
+    @property
+    def decision_ratio(self) -> float:
+        """How many times cheaper ours is."""
+        return self.naive_p50_us / self.decision_p50_us
+
+
+class Discarded(io.StringIO):
+    """Standard output as Lambda takes it: the line is handed over and gone."""
+
+    def write(self, text: str) -> int:
+        """Take a line."""
+        return len(text)
+
+
+def measure(*, decisions: int = 3000, naive_decisions: int = 300) -> Figures:
+    """Measure both in turns, after a warm-up of each."""
+    people = read_people(CUSTOMERS)
+    store = install(people)
+    naive = load_naive(people)
+    requests = events(people)
+    run(ours.app, requests, 200)
+    run(naive, requests, 5)
+    store.reads = store.writes = 0
+
+    mine: list[float] = []
+    peers: list[float] = []
+    per_block = max(1, naive_decisions * BLOCK // decisions)
+    while len(mine) < decisions:
+        store.forget()
+        mine += run(ours.app, requests, BLOCK)
+        peers += run(naive, requests, per_block)
+    return Figures(
+        decision_p50_us=statistics.median(mine),
+        decision_p99_us=statistics.quantiles(mine, n=100)[-1],
+        naive_p50_us=statistics.median(peers),
+        aws_reads=store.reads / len(mine),
+        aws_writes=store.writes / len(mine),
+    )
+
+
+def install(people: People) -> HeldStore:
+    """Give the app a store in memory, and everything else as it is when deployed."""
+    held = [(FACTS.key(facts.subject.key), facts) for facts in people.facts]
+    products = [(PRODUCT.key(product.sku), product) for product in CATALOGUE]
+    store = HeldStore([*held, *products])
+    aws = wiring.aws_adapters(SETTINGS, wiring.Clients())
+    adapters = wiring.Adapters(
+        hurried=lambda: Access(store, lambda: KEYS),
+        store=store,
+        signing_keys=lambda _: KEYS,
+        effects_queue=aws.effects_queue,
+        later=aws.later,
+        bus=aws.bus,
+        mailer=aws.mailer,
+    )
+    wiring.install(wiring.Parts(SETTINGS, adapters, clock=lambda: people.now))
+    telemetry.configure(stage="bench", stream=Discarded())
+    if wiring.parts().rules and wiring.parts().rejected is not None:
+        raise SystemExit(f"the packaged model was refused: {wiring.parts().rejected}")
+    return store
+
+
+def load_naive(people: People) -> Handler:
+    """Import the naive handler, training its pipeline first where it is missing."""
+    if not (ROOT / "model_artifacts" / "cdnow-1.0.0" / "model.joblib").is_file():
+        subprocess.run([sys.executable, "-m", "ops", "train"], cwd=ROOT, check=True)
+    from benchmarks import naive  # noqa: PLC0415  (unpickles at import)
+
+    naive.facts_by_customer.update({facts.subject.id: facts for facts in people.facts})
+    naive.moment = people.now
+    return naive.app
+
+
+def events(people: People) -> Iterator[dict[str, Any]]:
+    """Checkouts of everybody in turn, each in a new session."""
+    for number, facts in enumerate(itertools.cycle(people.facts)):
+        yield checkout_event(facts.subject.id, session_id=f"s-{number}")
+
+
+def run(handler: Handler, requests: Iterator[dict[str, Any]], count: int) -> list[float]:
+    """CPU microseconds of each of ``count`` calls."""
+    spent = []
+    for event in itertools.islice(requests, count):
+        begun = time.process_time_ns()
+        response = handler(event, None)
+        spent.append((time.process_time_ns() - begun) / 1000)
+        assert response["statusCode"] == 200, response
+    return spent

@@ -1,0 +1,154 @@
+"""What a drop leaves behind in the results bucket: scores, rejects, and a summary that adds up."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from chalicelib.core.control import Drop
+from chalicelib.core.errors import Broken
+from chalicelib.core.instants import format_instant
+from chalicelib.core.rules import Rules
+from chalicelib.files.reader import Reject
+
+SCORE_COLUMNS = (
+    "customer_id",
+    "segment",
+    "churn",
+    "expected_orders",
+    "action",
+    "tier",
+    "reason",
+)
+# What a spreadsheet takes for the beginning of a formula (CWE-1236), full-width forms included.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredRow:
+    """One line of ``scores.csv``."""
+
+    customer_id: str
+    segment: str
+    churn: float | None
+    expected_orders: float | None
+    action: str
+    tier: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened to every record and every customer of a drop."""
+
+    records: int = 0
+    folded: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    customers: int = 0
+    scored: int = 0
+    unscored: Counter[str] = field(default_factory=Counter)
+    decisions: int = 0
+    effects: Counter[str] = field(default_factory=Counter)
+    segments: Counter[str] = field(default_factory=Counter)
+
+    def counts(self) -> dict[str, int]:
+        """The plain counts, as progress shows them."""
+        return {
+            "records": self.records,
+            "folded": self.folded,
+            "duplicate": self.duplicate,
+            "rejected": self.rejected,
+            "customers": self.customers,
+            "scored": self.scored,
+            "unscored": sum(self.unscored.values()),
+            "decisions": self.decisions,
+            **{f"effects_{kind}": count for kind, count in sorted(self.effects.items())},
+        }
+
+    def check(self) -> None:
+        """Nothing may be lost: raises Broken when the counts do not add up."""
+        if self.records != self.folded + self.duplicate + self.rejected:
+            raise Broken(
+                f"records do not add up: {self.records} in, {self.folded} folded,"
+                f" {self.duplicate} duplicate, {self.rejected} rejected"
+            )
+        if self.customers != self.scored + sum(self.unscored.values()):
+            raise Broken(f"customers do not add up: {self.customers}, {self.scored} scored")
+
+
+def guarded(text: str) -> str:
+    """A cell that no spreadsheet executes; plain numbers stay what they are."""
+    if not text.startswith(_FORMULA):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return "'" + text
+    return text
+
+
+def write_scores(path: Path, rows: Iterable[ScoredRow]) -> None:
+    """Append scored customers; the first call writes the header."""
+    fresh = not path.exists()
+    with path.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        if fresh:
+            writer.writerow(SCORE_COLUMNS)
+        for row in rows:
+            writer.writerow(
+                (
+                    guarded(row.customer_id),
+                    row.segment,
+                    "" if row.churn is None else repr(row.churn),
+                    "" if row.expected_orders is None else repr(row.expected_orders),
+                    row.action,
+                    row.tier,
+                    row.reason,
+                )
+            )
+
+
+def rejects_csv(rejects: Sequence[Reject]) -> bytes:
+    """``rejects.csv``, by record number."""
+    lines = [("record", "column", "value", "reason")]
+    for reject in sorted(rejects, key=lambda each: each.record):
+        lines.append(
+            (str(reject.record), guarded(reject.column), guarded(reject.value), reject.reason)
+        )
+    return _csv(lines)
+
+
+def _csv(rows: Iterable[Sequence[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
+
+
+def summary_json(
+    drop: Drop, *, bucket: str, rules: Rules, tally: Tally, correlation_id: str, seconds: float
+) -> bytes:
+    """``summary.json``: what came in, what became of it, by which documents."""
+    summary: Mapping[str, Any] = {
+        **asdict(drop),
+        "bucket": bucket,
+        "as_of": format_instant(drop.as_of),
+        "started_at": format_instant(drop.started_at),
+        "changed_at": format_instant(drop.changed_at),
+        "counts": tally.counts(),
+        "unscored": dict(sorted(tally.unscored.items())),
+        "segments": dict(sorted(tally.segments.items())),
+        "effects": dict(sorted(tally.effects.items())),
+        "model": rules.scorer.name,
+        "model_hash": rules.scorer.hash,
+        "policy": rules.policy.hash,
+        "correlation_id": correlation_id,
+        "seconds": round(seconds, 3),
+    }
+    return json.dumps(summary, indent=2, sort_keys=True).encode() + b"\n"

@@ -1,0 +1,179 @@
+"""Each function does its work with its own policy and nothing more.
+
+Everywhere else the local stack lets every call through. Here it judges each call of a function by
+the policy of that function's role, so that a permission that is missing fails here and not in AWS.
+Three things it judges unlike AWS are put right in the template first: it speaks plain HTTP, which
+the TLS-only rules would refuse; it gives the calls of SES no resource and no From address; and it
+asks for sqs:SendMessageBatch, an action that AWS does not have (sqs:SendMessage covers both).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.core.policy import policy_from_toml
+from ops.demo import PLAN
+from ops.deploy import deploy_package
+from ops.key import create_key, key_store
+from ops.package import Package, build_from_environment, ensure_package
+from ops.places import ROOT
+from ops.refusals import functions_of
+from ops.seed import build_seed
+from ops.session import open_session
+from ops.stack import running
+from ops.story.play import Venue, await_drop, await_quiet, put_file, read_segments
+from ops.story.script import checkout, pick_shopper, scenes
+from ops.story.shop import Shop
+from ops.story.telling import Telling
+from tests.app.packaged import statements_of
+from tests.e2e.deployed import Filled, eventually
+
+pytestmark = pytest.mark.e2e
+CUSTOMERS = 60
+POLICY = policy_from_toml((ROOT / "policies" / "default.toml").read_text())
+DENIED = re.compile(r"\w+: AccessDenied|not authorized to perform: \S+")
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
+    """The package on a local stack that enforces every function's policy."""
+    package = ensure_package(build_from_environment(local=True), say=print)
+    judged = _judgeable(package, tmp_path_factory.mktemp("judgeable"))
+    with running(tmp_path_factory.mktemp("guarded"), enforce_iam=True) as stack:
+        session = open_session(endpoint_url=stack.endpoint_url)
+        done = deploy_package(judged, PLAN, session, endpoint_url=stack.endpoint_url, say=print)
+        client = session.client("dynamodb")
+        store = key_store(client, control_table=done.outputs["ControlTable"])
+        issued = create_key(store, scopes=("decide", "events", "read"), now=int(time.time()))
+        shop = Shop(done.outputs["PublicUrl"], key=issued.text)
+        yield Venue(session, done.outputs, stack.endpoint_url, shop)
+
+
+@pytest.fixture(scope="module")
+def filled(guarded: Venue) -> Filled:
+    """A small demo, dropped as files and acted on, every call judged."""
+    seed = build_seed(today=datetime.fromtimestamp(time.time(), UTC).date(), customers=CUSTOMERS)
+    telling = Telling()
+    drops = tuple(
+        await_drop(guarded, *put_file(guarded, file), telling)
+        for file in (seed.customers, seed.catalogue, seed.orders)
+    )
+    books, mails = await_quiet(guarded, telling)
+    return Filled(seed, drops, books, tuple(mails))
+
+
+def test_the_enforcement_is_real(guarded: Venue) -> None:
+    """What a function may not do is refused: the authorizer's role cannot read a profile."""
+    access_key, secret_key, token = _assumed(guarded, "Bearer")
+    tables = guarded.session.client(
+        "dynamodb",
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        aws_session_token=token,
+    )
+    key = {"pk": {"S": "c#1"}, "sk": {"S": "facts"}}
+
+    with pytest.raises(tables.exceptions.ClientError, match="AccessDenied"):
+        tables.get_item(TableName=guarded.outputs["ProfilesTable"], Key=key)
+
+
+def test_files_become_mails(guarded: Venue, filled: Filled) -> None:
+    """Reading a drop, folding, relaying, acting and mailing need no more than is granted."""
+    assert [drop.state for drop in filled.drops] == ["COMPLETE"] * 3
+    assert filled.books.mails_accepted == len(filled.mails) > 0
+    assert filled.books.open == 0
+
+
+def test_the_api_answers(guarded: Venue, filled: Filled) -> None:
+    """Deciding, looking things up, folding events and unsubscribing need no more either."""
+    segments = read_segments(guarded, filled.drops[-1].drop_id)
+    shopper = pick_shopper(filled.seed.contacts, segments, policy=POLICY, region="NY")
+    request = checkout(shopper.customer_id, country="US", region="NY", session_id="e2e")
+
+    decided = guarded.shop.decide(request).body
+
+    assert decided["degraded"] is False
+    for path in (f"decisions/{decided['decision_id']}", f"customers/{shopper.customer_id}"):
+        assert guarded.shop.call("GET", f"/v1/{path}").status == 200
+    link = re.search(r"(/u/\S+)", filled.mails[0].text)
+    assert link is not None
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    body = b"List-Unsubscribe=One-Click"
+    assert guarded.shop.call("POST", link[1], body=body, headers=form).status == 200
+
+
+def test_the_schedule_finds_what_is_due(guarded: Venue, filled: Filled) -> None:
+    """A checkout left alone is found by the index and becomes an abandoned cart."""
+    [left] = [
+        scene
+        for scene in scenes(filled.seed.contacts, now=int(time.time()), policy=POLICY)
+        if any(message.get("event") == "Checkout Started" for message in scene.messages)
+    ]
+
+    guarded.shop.send(left.messages)
+
+    eventually(
+        lambda: any("abandoned" in line for line in _said(guarded, "on_review_due")) or None,
+        within_seconds=150,
+        what="a review that finds the cart",
+    )
+
+
+def test_nobody_was_refused(guarded: Venue, filled: Filled) -> None:
+    """In all of that, no function asked for something that its policy does not grant."""
+    names = ("api_handler", "bearer", "on_drop", "on_effect", "on_effects_planned", "on_review_due")
+    refused = {
+        name: sorted({match[0] for line in _said(guarded, name) for match in DENIED.finditer(line)})
+        for name in names
+    }
+
+    assert refused == {name: [] for name in names}
+
+
+def _judgeable(package: Package, directory: Path) -> Package:
+    template = json.loads(package.template_path.read_text())
+    resources: dict[str, Any] = template["Resources"]
+    for name, resource in list(resources.items()):
+        document = resource.get("Properties", {}).get("PolicyDocument")
+        if document is None:
+            continue
+        document["Statement"] = [one for one in document["Statement"] if one["Effect"] == "Allow"]
+        if not document["Statement"]:
+            del resources[name]
+    for function in functions_of(template):
+        for statement in statements_of(template, function):
+            if "ses:SendEmail" in statement["Action"]:
+                statement["Resource"] = "*"
+                del statement["Condition"]
+            if "sqs:SendMessage" in statement["Action"]:
+                statement["Action"].append("sqs:SendMessageBatch")
+    (directory / "template.json").write_text(json.dumps(template))
+    (directory / "deployment.zip").symlink_to(package.zip_path)
+    return replace(package, directory=directory)
+
+
+def _assumed(venue: Venue, function: str) -> tuple[str, str, str]:
+    roles = venue.session.client("cloudformation").describe_stack_resource(
+        StackName="segue-dev", LogicalResourceId=f"{function}Role"
+    )
+    role = roles["StackResourceDetail"]["PhysicalResourceId"]
+    sts: Any = venue.session.client("sts")
+    answer = sts.assume_role(
+        RoleArn=f"arn:aws:iam::000000000000:role/{role}", RoleSessionName="test"
+    )["Credentials"]
+    return answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"]
+
+
+def _said(venue: Venue, function: str) -> list[str]:
+    logs: Any = venue.session.client("logs")
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/segue/dev/{function}")
+    return [event["message"] for page in pages for event in page["events"]]
