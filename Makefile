@@ -62,7 +62,6 @@ lock: $(VENV) ## Resolve the dependencies anew, with hashes, for every platform
 		|| exit 1; done
 
 clean: ## Remove what was built, never the environments
-	test ! -x $(RUN) || $(RUN) -m ops stack --stop
 	rm -rf build .local .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache .chalice/deployments
 

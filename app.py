@@ -22,6 +22,7 @@ from chalicelib.api import boundary, routes
 from chalicelib.flows import act, drop, relay, silence
 
 app = Chalice(app_name="segue", configure_logs=False)
+app.api.binary_types = []  # every answer is text, and Chalice looks through the list each time
 
 
 @app.middleware("http")

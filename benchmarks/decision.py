@@ -121,6 +121,7 @@ def install(people: People) -> HeldStore:
         effects_queue=aws.effects_queue,
         later=aws.later,
         bus=aws.bus,
+        objects=aws.objects,
         mailer=aws.mailer,
     )
     wiring.install(wiring.Parts(SETTINGS, adapters, clock=lambda: people.now))

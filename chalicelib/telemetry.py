@@ -8,13 +8,14 @@ id), and a metric's dimensions are few and closed.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, TextIO
+
+from pydantic_core import to_json
 
 NAMESPACE = "Segue"
 SERVICE = "segue"
@@ -55,6 +56,7 @@ METRICS: Mapping[str, tuple[Unit, str | None]] = {
     "ModelRejected": ("Count", None),
 }
 _BASE = ("service", "stage")
+_PLAIN = frozenset({int, float, bool})
 
 
 @dataclass(slots=True)
@@ -67,7 +69,10 @@ class _Output:
 
 
 _output = _Output()
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+
+
+def _encode(value: Any) -> str:
+    return to_json(value).decode()
 
 
 def configure(
@@ -137,12 +142,10 @@ def _directives(metrics: tuple[str, ...], dimensions: tuple[str, ...]) -> str:
 
 def _line(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     line: dict[str, Any] = {"event": name, "stage": _output.stage}
-    left_out = []
     for field, value in fields.items():
-        if field not in FIELDS:
-            left_out.append(field)
-        elif value is not None:
-            line[field] = _bounded(value)
+        if field in FIELDS and value is not None:
+            line[field] = value if type(value) in _PLAIN else _bounded(value)
+    left_out = fields.keys() - FIELDS
     if left_out:
         line["left_out"] = sorted(left_out)
     return line

@@ -7,7 +7,6 @@ import. The parts of a process are made on first use and kept; a test installs p
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 import threading
 import time
@@ -54,7 +53,7 @@ def now() -> int:
 
 def new_id() -> str:
     """A new id that sorts by time: 48 bits of milliseconds, then 80 random bits, in hex."""
-    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +126,7 @@ def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
         store=DynamoStore(clients.dynamodb_patient, tables=settings.tables),
         signing_keys=lambda moment: parameter.read(now=moment),
         effects_queue=SqsQueue(clients.sqs, url=settings.effects_queue_url),
-        later=SqsQueue(
-            clients.sqs, url=settings.effects_queue_url, delay_seconds=PUT_OFF_SECONDS
-        ),
+        later=SqsQueue(clients.sqs, url=settings.effects_queue_url, delay_seconds=PUT_OFF_SECONDS),
         bus=EventBridgeBus(clients.events, name=settings.bus_name),
         objects=S3Objects(clients.s3),
         mailer=SesMailer(clients.sesv2, configuration_set=settings.configuration_set),

@@ -1,14 +1,13 @@
 """The local stack: MiniStack as a process on this machine, in an environment of its own.
 
 It listens on 127.0.0.1 alone, knows nothing of the caller's AWS credentials, and keeps its log,
-unpacked functions and temporary files in one directory. A stack from ``running`` ends with the
-block, and also when this process is killed: a guard holds the other end of a pipe and ends the
-stack when the pipe breaks. One from ``start_detached`` lives until ``stop_detached``.
+unpacked functions and temporary files in one directory. It ends with the block that runs it, and
+also when this process is killed: a guard holds the other end of a pipe and ends the stack when
+the pipe breaks.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -32,7 +31,6 @@ HOST = "127.0.0.1"
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
 _PORT_ATTEMPTS = 3
-_RECORD = "stack.json"
 
 
 class StackDidNotStart(Exception):
@@ -76,34 +74,6 @@ def running(
         guard.communicate()
         _end_group(process.pid)
         process.wait()
-
-
-def start_detached(directory: Path = LOCAL / "stack", *, port: int | None = None) -> LocalStack:
-    """Start a stack that outlives this process; raises StackDidNotStart."""
-    _, stack = _start(directory, port=port, enforce_iam=False)
-    record = {"pid": stack.pid, "endpoint_url": stack.endpoint_url}
-    (directory / _RECORD).write_text(json.dumps(record))
-    return stack
-
-
-def detached(directory: Path = LOCAL / "stack") -> LocalStack | None:
-    """The stack that ``start_detached`` left running here, None when there is none any more."""
-    try:
-        record = json.loads((directory / _RECORD).read_text())
-    except FileNotFoundError:
-        return None
-    stack = LocalStack(record["endpoint_url"], record["pid"], directory / "ministack.log")
-    return stack if _is_ours(stack.pid) and _healthy(stack.endpoint_url) else None
-
-
-def stop_detached(directory: Path = LOCAL / "stack") -> bool:
-    """End the stack that ``start_detached`` left running here; whether there was one."""
-    stack = detached(directory)
-    (directory / _RECORD).unlink(missing_ok=True)
-    if stack is None:
-        return False
-    _end_group(stack.pid)
-    return True
 
 
 def _start(
@@ -199,13 +169,6 @@ def _end_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _is_ours(pid: int) -> bool:
-    """Whether this process is still a stack, and not a later one with the same number."""
-    command = ["ps", "-o", "args=", "-p", str(pid)]
-    shown = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - ours
-    return str(MINISTACK) in shown.stdout
-
-
 def _taken(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
@@ -221,12 +184,8 @@ def _free_port() -> int:
 
 @click.command()
 @click.option("--port", type=int, default=4566, show_default=True)
-@click.option("--stop", is_flag=True, help="End the one that a demo left running.")
-def stack(port: int, *, stop: bool) -> None:
+def stack(port: int) -> None:
     """Run the local stack in the foreground, until Ctrl-C."""
-    if stop:
-        click.echo("stopped" if stop_detached() else "none was running", err=True)
-        return
     try:
         with running(port=port) as local:
             for name, value in local.environment().items():

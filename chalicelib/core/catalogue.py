@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 
@@ -32,9 +33,13 @@ class Product:
     said_at: int = 0
 
 
+_FIELDS = tuple(field.name for field in fields(Product))
+_values = attrgetter(*_FIELDS)
+
+
 def product_to_json(product: Product) -> dict[str, Any]:
     """The stored form."""
-    values = ((name, getattr(product, name)) for name in Product.__slots__)
+    values = zip(_FIELDS, _values(product), strict=True)
     return {name: value for name, value in values if value is not None}
 
 

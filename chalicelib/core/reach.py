@@ -7,7 +7,7 @@ them off. The caller gathers ``reach_keys`` first, unless ``could_reach`` says t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.core.address import address_hash
@@ -16,14 +16,14 @@ from chalicelib.core.contact import Contact
 from chalicelib.core.control import Switches
 from chalicelib.core.decide import Decision, decide
 from chalicelib.core.facts import Facts
-from chalicelib.core.kinds import CONTACTED, LIVE_OFFER
+from chalicelib.core.kinds import ADDRESS, CONTACTED, LIVE_OFFER
 from chalicelib.core.offers import coupon_code
 from chalicelib.core.plan import decision_writes
 from chalicelib.core.policy import Action, Placement, Trigger
 from chalicelib.core.record import build_record
 from chalicelib.core.rules import Rules
 from chalicelib.core.scores import Scores
-from chalicelib.core.situation import Context, Situation, permissions_of, place_of
+from chalicelib.core.situation import Context, Permissions, Situation, permissions_of, place_of
 from chalicelib.core.storage import Found, Key, Write
 from chalicelib.core.tokens import SigningKeys
 
@@ -56,7 +56,7 @@ def could_reach(
     rules: Rules,
 ) -> bool:
     """Whether some action would want this customer, contact policy and holdout aside."""
-    situation = _situation(facts, contact, occasion)
+    situation = _situation(facts, contact, occasion, permissions=permissions_of(contact))
     actions = rules.policy.actions_at(occasion.placement)
     return any(removed(action, situation, scores) is None for action in actions)
 
@@ -69,7 +69,7 @@ def reach_keys(
     rules: Rules,
     keys: SigningKeys,
 ) -> tuple[Key[Any], ...]:
-    """What must be known before deciding: live codes and recent contacts."""
+    """What must be known before deciding: live codes, recent contacts, withdrawn consent."""
     actions = rules.policy.actions_at(occasion.placement)
     wanted: list[Key[Any]] = [
         LIVE_OFFER.key(facts.subject.key, action.id) for action in actions if action.offer
@@ -77,6 +77,7 @@ def reach_keys(
     named = _address_hash(contact, keys)
     if named is not None:
         wanted += [CONTACTED.key(named, action.id) for action in actions if action.mail]
+        wanted.append(ADDRESS.key(named))
     return tuple(wanted)
 
 
@@ -98,6 +99,7 @@ def reach_out(
         facts,
         contact,
         occasion,
+        permissions=_permissions(contact, named, found),
         switches=switches,
         live_offers=_live_offers(facts, actions, found),
         contacted=frozenset(
@@ -141,6 +143,15 @@ def _live_offers(facts: Facts, actions: tuple[Action, ...], found: Found) -> Map
     return {action_id: offer for action_id, offer in live.items() if offer is not None}
 
 
+def _permissions(contact: Contact | None, named: str | None, found: Found) -> Permissions:
+    """What the customer agreed to, less what the owner of the address took back since."""
+    said = permissions_of(contact)
+    address = None if named is None else found.value(ADDRESS.key(named))
+    if address is None:
+        return said
+    return replace(said, consents={**said.consents, **dict.fromkeys(address.withdrawn, False)})
+
+
 def _address_hash(contact: Contact | None, keys: SigningKeys) -> str | None:
     email = None if contact is None else contact.text("email")
     return None if email is None else address_hash(email, secret=keys.address_secret)
@@ -157,6 +168,5 @@ def _situation(
         as_of=occasion.as_of,
         context=place_of(Context(), contact),
         facts=facts,
-        permissions=permissions_of(contact),
         **gathered,
     )

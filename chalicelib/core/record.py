@@ -6,6 +6,7 @@ A record re-executes: ``situation_from_json`` gives back exactly what ``decide``
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 from chalicelib.core.candidates import Candidate
@@ -31,6 +32,7 @@ _CONTEXT = (
     "pricing_opt_out",
     "gpc",
 )
+_context_values = attrgetter(*_CONTEXT)
 
 
 def build_record(
@@ -68,7 +70,7 @@ def situation_to_json(situation: Situation) -> dict[str, Any]:
         "placement": situation.placement,
         "as_of": situation.as_of,
         "trigger": situation.trigger,
-        "context": {name: getattr(situation.context, name) for name in _CONTEXT},
+        "context": dict(zip(_CONTEXT, _context_values(situation.context), strict=True)),
         "lines": [[line.sku, line.quantity, line.unit_price_minor] for line in situation.lines],
         "facts": None if situation.facts is None else facts_to_json(situation.facts),
         "permissions": {
@@ -121,7 +123,7 @@ def situation_hash(situation: Situation) -> str:
     """Hash of all that the customer or the operator could have changed since the last answer."""
     switches = situation.switches
     seen = (
-        [getattr(situation.context, name) for name in _CONTEXT],
+        _context_values(situation.context),
         [(line.sku, line.quantity, line.unit_price_minor) for line in situation.lines],
         situation.opted_out,
         (switches.sending, switches.pricing, switches.offers),

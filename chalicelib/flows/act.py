@@ -8,17 +8,16 @@ event bus at least once, under the effect's id, so that a consumer drops what it
 from __future__ import annotations
 
 import json
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from chalicelib.core.effects import Effect, State, claim, move
-from chalicelib.core.errors import BadInput, Broken, NotFound, SegueError, Transient
+from chalicelib.core.effects import Effect, claim, move
+from chalicelib.core.errors import BadInput, Broken, NotFound, Transient
 from chalicelib.core.ports import Bus, Mailer, Queue, Store
 from chalicelib.core.storage import Conflict, Stored
 from chalicelib.core.tokens import SigningKeys
+from chalicelib.flows.act_log import Outcome, tell, tell_failure
 from chalicelib.flows.announce import announce
 from chalicelib.flows.deliver import MailPorts, deliver, forbids
 from chalicelib.flows.ledger import Gathered, advance, gather
@@ -31,8 +30,9 @@ from chalicelib.flows.next_step import (
     Wait,
     next_step,
 )
+from chalicelib.flows.together import announce_together, claim_together
 from chalicelib.mail.compose import MailSettings
-from chalicelib.telemetry import emit_metrics, log_event
+from chalicelib.telemetry import log_event
 
 # Longer than a worker lives (60 s), shorter than a message stays hidden (360 s): whoever gets the
 # message next finds the lease of a dead worker run out.
@@ -63,31 +63,6 @@ class ActPorts:
     mail: MailSettings
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Where an effect stands after a look at it.
-
-    Attributes:
-        effect: the effect as it stands.
-        moved: whether this look moved it.
-        put_off: why it was put off, None when it was not.
-    """
-
-    effect: Effect
-    moved: bool
-    put_off: str | None = None
-
-    @property
-    def state(self) -> State:
-        """The state that the effect is in."""
-        return self.effect.state
-
-    @property
-    def reason(self) -> str | None:
-        """Why it stands there."""
-        return self.put_off or self.effect.reason
-
-
 def from_messages(
     event: Mapping[str, Any], *, ports: ActPorts, now: int, worker: str
 ) -> dict[str, list[dict[str, str]]]:
@@ -114,13 +89,17 @@ def from_messages(
         except BadInput:
             failed.append(record["messageId"])
             log_event("message_unreadable", message_id=record["messageId"])
-    gathered = _gather_all([effect_id for _, effect_id, _ in orders], ports, now)
+    effect_ids = list(dict.fromkeys(effect_id for _, effect_id, _ in orders))
+    gathered = _gather_all(effect_ids, ports, now)
+    gathered, announced = _take_all(effect_ids, gathered, ports, now, worker)
     for message_id, effect_id, correlation_id in orders:
+        if effect_id in announced:
+            continue
         try:
             _settle(effect_id, gathered, ports, now, worker)
         except Exception as error:  # the boundary of one message: its neighbours must go on
             failed.append(message_id)
-            _tell_failure(
+            tell_failure(
                 error, effect_id=effect_id, message_id=message_id, correlation_id=correlation_id
             )
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
@@ -162,6 +141,47 @@ def _gather_all(effect_ids: list[str], ports: ActPorts, now: int) -> Gathered | 
         return None
 
 
+def _take_all(
+    effect_ids: list[str], gathered: Gathered | None, ports: ActPorts, now: int, worker: str
+) -> tuple[Gathered | None, frozenset[str]]:
+    """Claim all that is to be performed in one write, and publish what goes onto the bus at once.
+
+    Returns what is known then, and the effects that are done with.
+    """
+    if gathered is None:
+        return None, frozenset()
+    held = [
+        each
+        for effect_id in effect_ids
+        if (each := gathered.effect(effect_id)) is not None
+        and _may_claim(each.value, gathered, worker, now)
+    ]
+    if len(held) < 2:
+        return gathered, frozenset()
+    claimed = claim_together(
+        held, gathered, store=ports.store, now=now, worker=worker, lease_seconds=LEASE_SECONDS
+    )
+    if claimed is None:
+        return None, frozenset()
+    events = [
+        each
+        for taken in held
+        if taken.value.kind != "mail"
+        and (each := claimed.effect(taken.value.effect_id)) is not None
+    ]
+    if len(events) < 2:
+        return claimed, frozenset()
+    done = announce_together(events, store=ports.store, bus=ports.bus, now=now)
+    for effect in done:
+        tell(Outcome(effect, moved=True), worker)
+    return (claimed if done else None), frozenset(effect.effect_id for effect in done)
+
+
+def _may_claim(effect: Effect, gathered: Gathered, worker: str, now: int) -> bool:
+    step = next_step(effect, forbidden=_forbidden(effect, gathered, now), worker=worker, now=now)
+    return isinstance(step, Perform)
+
+
 def _settle(
     effect_id: str, gathered: Gathered | None, ports: ActPorts, now: int, worker: str
 ) -> Outcome:
@@ -180,7 +200,7 @@ def _look_and_act(
     if gathered is None:
         gathered = gather([effect_id], store=ports.store, keys=ports.keys, now=now)
     outcome = _attempt(effect_id, gathered, ports, now, worker)
-    _tell(outcome, worker)
+    tell(outcome, worker)
     return outcome
 
 
@@ -231,52 +251,5 @@ def _do(claimed: Stored[Effect], gathered: Gathered, ports: ActPorts, now: int) 
         case "mail":
             mail_ports = MailPorts(ports.store, ports.mailer, ports.keys, ports.mail)
             return deliver(claimed, gathered.bearings(effect), ports=mail_ports, now=now)
-        case "offer":
-            return announce(claimed, "Offer Issued", store=ports.store, bus=ports.bus, now=now)
-        case "price_tier":
-            detail_type = "Price Tier Assigned"
-            return announce(claimed, detail_type, store=ports.store, bus=ports.bus, now=now)
-        case "event":
-            return announce(claimed, effect.action, store=ports.store, bus=ports.bus, now=now)
-
-
-def _tell(outcome: Outcome, worker: str) -> None:
-    """One line for each look at an effect; those that moved one are counted by state."""
-    effect = outcome.effect
-    said = {
-        "effect_id": effect.effect_id,
-        "kind": effect.kind,
-        "action": effect.action,
-        "state": outcome.state,
-        "reason": outcome.reason,
-        "correlation_id": effect.correlation_id,
-        "decision_id": effect.decision_id,
-        "provider_id": effect.provider_id,
-        "attempts": effect.attempts,
-        "worker": worker,
-    }
-    if outcome.moved:
-        dimensions = {"state": str(said.pop("state"))}
-        emit_metrics("effect_moved", {"EffectsByState": 1}, dimensions=dimensions, **said)
-    elif outcome.put_off is not None:
-        log_event("effect_put_off", **said)
-    else:
-        log_event("effect_left", **said, repeated=True)
-
-
-def _tell_failure(error: Exception, **ids: str) -> None:
-    """One line for a message that comes back; five of them end in the dead-letter queue's alarm."""
-    log_event(
-        "effect_failed",
-        error=type(error).__name__,
-        # SegueError's texts are ours and hold no data; others may quote what they met.
-        reason=str(error) if isinstance(error, SegueError) else None,
-        traceback=None if isinstance(error, Transient) else _places(error),
-        **ids,
-    )
-
-
-def _places(error: Exception) -> list[str]:
-    """Where it happened, without a word of what the data was."""
-    frames = traceback.extract_tb(error.__traceback__)[-8:]
-    return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
+        case "offer" | "price_tier" | "event":
+            return announce(claimed, store=ports.store, bus=ports.bus, now=now)

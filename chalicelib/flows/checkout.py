@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from chalicelib.core.answer import build_answer, degraded_answer
-from chalicelib.core.canonical import short_hash
 from chalicelib.core.decide import Decision, decide
 from chalicelib.core.errors import KeyReused, Transient
 from chalicelib.core.instants import DAY_SECONDS, format_instant
@@ -205,12 +204,9 @@ def _shown_hash(situation: Situation, rules: Rules) -> str:
     Those leave a session as it is on purpose. The day stands in it because law is dated, and
     whether anything is known, so that erasure ends what a session was shown.
     """
-    return short_hash(
-        situation_hash(situation),
-        rules.jurisdictions_hash,
-        str(situation.as_of // DAY_SECONDS),
-        "unknown" if situation.facts is None else "known",
-    )
+    known = "unknown" if situation.facts is None else "known"
+    day = situation.as_of // DAY_SECONDS
+    return f"{situation_hash(situation)}/{rules.jurisdictions_hash}/{day}/{known}"
 
 
 def _degraded(call: CheckoutCall, rules: Rules, now: int) -> Mapping[str, Any]:

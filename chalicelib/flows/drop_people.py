@@ -1,15 +1,15 @@
 """The customers of a drop: gathered in chunks, folded, and written one by one.
 
 One read brings a chunk of customers, a second only what the decisions of those need whom some
-action could want. Each customer is one write: profile, orders, a changed segment, and the decision
-with its effects. Whoever loses a race is read again.
+action could want. Each customer is written whole or not at all: profile, orders, a changed segment,
+and the decision with its effects. Whoever loses a race is read again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.core.control import Switches
@@ -28,7 +28,16 @@ from chalicelib.flows.settled import Review, review_writes, switch_key
 
 # One transaction holds 100 writes; the rest is left for facts, contact and a decision.
 MOST_ORDERS_AT_ONCE = 80
+MOST_WRITES = 100
 MOST_ROUNDS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One customer, ready to be written; ``writes`` is None where one transaction is too small."""
+
+    folded: Folded
+    writes: tuple[Write, ...] | None
 
 
 def fold_people(
@@ -75,16 +84,14 @@ def _round(
     ]
     known = store.read([*dict.fromkeys(wanted)], now=now) if wanted else Found({}, now=now)
     switches = found.value(switch_key(about.given)) or Switches()
-    lost = executor.map(
-        lambda each: _apply(each, known, switches, store=store, about=about), folded
-    )
-    again = []
-    for each, has_lost in zip(folded, lost, strict=True):
-        if has_lost:
-            again.append(each.person)
-        else:
+    planned = [_plan(each, known, switches, about) for each in folded]
+    lost: set[Subject] = set()
+    for losers in executor.map(lambda group: _write(group, store, about), _grouped(planned)):
+        lost.update(losers)
+    for each in folded:
+        if each.person.subject not in lost:
             outcomes[each.person.subject] = each.outcome
-    return again
+    return [person for person in people if person.subject in lost]
 
 
 def _keys(people: Iterable[Person], about: DropGiven) -> list[Key[Any]]:
@@ -95,17 +102,56 @@ def _keys(people: Iterable[Person], about: DropGiven) -> list[Key[Any]]:
     return list(dict.fromkeys(keys))
 
 
-def _apply(
-    each: Folded, known: Found, switches: Switches, *, store: Store, about: DropGiven
-) -> bool:
-    """Write one customer; says whether a race was lost."""
-    effects, decided = _decide(each, known, switches, about)
+def _plan(each: Folded, known: Found, switches: Switches, about: DropGiven) -> Planned:
+    """Everything that one customer's rows come to, as writes."""
+    effects, each.outcome.decided = _decide(each, known, switches, about)
+    if len(each.orders) > MOST_ORDERS_AT_ONCE:
+        return Planned(each, None)
+    saved: tuple[Write, ...] = ()
+    if each.changed:
+        review = Review(each.settled, each.contact, each.version, None, ())
+        saved, _ = review_writes([review], Found({}, now=about.given.now), about.given)
+        each.outcome.effects["event"] += int(each.settled.transition is not None)
+    return Planned(each, (*saved, *each.contact_put, *each.orders, *effects))
+
+
+def _grouped(planned: Iterable[Planned]) -> Iterator[list[Planned]]:
+    """Customers who share a transaction: as many as it holds, no key twice.
+
+    A transaction of a hundred writes costs what a hundred alone would in transactions, and one
+    call instead of many.
+    """
+    group: list[Planned] = []
+    taken: set[Key[Any]] = set()
+    for each in planned:
+        if each.writes is None:
+            yield [each]
+            continue
+        keys = {write.key for write in each.writes}
+        if group and (len(taken) + len(keys) > MOST_WRITES or taken & keys):
+            yield group
+            group, taken = [], set()
+        group.append(each)
+        taken |= keys
+    if group:
+        yield group
+
+
+def _write(group: Sequence[Planned], store: Store, about: DropGiven) -> list[Subject]:
+    """Write some customers together, or one by one when that fails; returns who lost a race."""
+    now = about.given.now
+    if group[0].writes is None:
+        # Orders first, each part with the facts that count it; then this customer is read again,
+        # finds every order folded by this drop, and is settled and decided in another write.
+        _write_in_parts(group[0].folded, store=store, about=about)
+        return [group[0].folded.person.subject]
     try:
-        _write(each, effects, store=store, about=about)
+        store.write([write for each in group for write in each.writes or ()], now=now)
     except Conflict:
-        return True
-    each.outcome.decided = decided
-    return False
+        if len(group) == 1:
+            return [group[0].folded.person.subject]
+        return [subject for each in group for subject in _write([each], store, about)]
+    return []
 
 
 def _decide(
@@ -147,27 +193,6 @@ def _note(each: Folded, decision: Decision) -> None:
     )
     action = told.action if told.outcome == "chosen" else ""
     each.outcome.row = replace(each.outcome.row, action=action, reason=told.reason)
-
-
-def _write(each: Folded, effects: tuple[Write, ...], *, store: Store, about: DropGiven) -> None:
-    """One write for nearly everybody; very long histories take several, the decision last."""
-    now = about.given.now
-    orders = each.orders
-    if len(orders) <= MOST_ORDERS_AT_ONCE:
-        saved: tuple[Write, ...] = ()
-        if each.changed:
-            review = Review(each.settled, each.contact, each.version, None, ())
-            saved, _ = review_writes([review], Found({}, now=now), about.given)
-            if each.settled.transition is not None:
-                each.outcome.effects["event"] += 1
-        writes = (*saved, *each.contact_put, *orders, *effects)
-        if writes:
-            store.write(writes, now=now)
-        return
-    # Orders first, each part with the facts that count it; then this customer is read again,
-    # finds every order folded by this drop, and is settled and decided in a write of its own.
-    _write_in_parts(each, store=store, about=about)
-    raise Conflict(())
 
 
 def _write_in_parts(each: Folded, *, store: Store, about: DropGiven) -> None:

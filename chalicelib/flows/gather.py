@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.core.canonical import content_hash, short_hash
+from chalicelib.core.catalogue import Product
 from chalicelib.core.control import SWITCH_COPIES, Switches
+from chalicelib.core.facts import Facts
 from chalicelib.core.kinds import CONTACT, FACTS, LIVE_OFFER, PRODUCT, RECORD, SESSION, SWITCH
-from chalicelib.core.policy import Action, Placement, Policy
+from chalicelib.core.policy import Placement, Policy
 from chalicelib.core.ports import Store
 from chalicelib.core.sessions import Session, sticky_key
 from chalicelib.core.situation import Context, Line, Situation, permissions_of, place_of
@@ -85,26 +87,26 @@ def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, again:
     lost. Otherwise one can only be there when the caller repeats itself.
     """
     subject = call.subject
-    offering = [action for action in policy.actions_at(PLACEMENT) if action.offer is not None]
-    person_keys = _person_keys(call, subject, offering)
-    switch_key = SWITCH.key(_switch_copy(subject))
+    offering = [action.id for action in policy.actions_at(PLACEMENT) if action.offer is not None]
+    person_keys = _person_keys(call, subject.key, offering)
+    switch_key = SWITCH.key(_switch_copy(subject.key))
+    product_keys = _product_keys(call.lines)
     record_key = RECORD.key(call.decision_id)
-    products = {sku: PRODUCT.key(sku) for sku in _skus(call.lines)}
-    keys: list[Key[Any]] = [*person_keys, switch_key, *products.values()]
+    keys = [*person_keys, switch_key, *product_keys]
     if again or call.repeat_of is not None:
         keys.append(record_key)
     found = person = store.read(keys, now=now)
 
-    facts = found.value(FACTS.key(subject.key))
+    facts: Facts | None = found.value(person_keys[0])
     if facts is not None and facts.merged_into is not None:
         subject = customer(facts.merged_into)
-        person_keys = _person_keys(call, subject, offering)
+        person_keys = _person_keys(call, subject.key, offering)
         person = store.read(person_keys, now=now)
-        facts = person.value(FACTS.key(subject.key))
+        facts = person.value(person_keys[0])
 
-    session_key: Key[Session] = person_keys[2]
-    contact = person.value(CONTACT.key(subject.key))
-    read_products = {sku: found.value(key) for sku, key in products.items()}
+    _, contact_key, session_key, *offer_keys = person_keys
+    contact = person.value(contact_key)
+    products = [product for key in product_keys if (product := found.value(key)) is not None]
     situation = Situation(
         decision_id=call.decision_id,
         subject=subject,
@@ -115,37 +117,36 @@ def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, again:
         facts=facts,
         permissions=permissions_of(contact),
         switches=found.value(switch_key) or Switches(),
-        products={sku: product for sku, product in read_products.items() if product is not None},
+        products={product.sku: product for product in products},
         live_offers={
-            action.id: offer
-            for action, key in zip(offering, person_keys[3:], strict=True)
+            action_id: offer
+            for action_id, key in zip(offering, offer_keys, strict=True)
             if (offer := person.value(key)) is not None
         },
     )
-    if situation.opted_out:
+    if facts is not None and situation.opted_out:
         # What may not be read for a decision does not belong into its record either.
         situation = replace(situation, facts=None)
     return Gathered(situation, found.value(record_key), session_key, person.stored(session_key))
 
 
-def _person_keys(
-    call: CheckoutCall, subject: Subject, offering: Sequence[Action]
-) -> list[Key[Any]]:
+def _person_keys(call: CheckoutCall, subject_key: str, offering: Sequence[str]) -> list[Key[Any]]:
     """Facts, contact, session, and the live code of each action that offers something."""
-    sticky = sticky_key(subject.key, placement=PLACEMENT, session_id=call.context.session_id)
+    sticky = sticky_key(subject_key, placement=PLACEMENT, session_id=call.context.session_id)
     return [
-        FACTS.key(subject.key),
-        CONTACT.key(subject.key),
+        FACTS.key(subject_key),
+        CONTACT.key(subject_key),
         SESSION.key(sticky),
-        *(LIVE_OFFER.key(subject.key, action.id) for action in offering),
+        *[LIVE_OFFER.key(subject_key, action_id) for action_id in offering],
     ]
 
 
-def _skus(lines: Sequence[Line]) -> Sequence[str]:
-    """The first ``MOST_PRODUCTS`` distinct SKUs."""
-    return list(dict.fromkeys(line.sku for line in lines))[:MOST_PRODUCTS]
+def _product_keys(lines: Sequence[Line]) -> list[Key[Product]]:
+    """The catalogue entries of the first ``MOST_PRODUCTS`` distinct SKUs."""
+    skus = dict.fromkeys([line.sku for line in lines])
+    return [PRODUCT.key(sku) for sku in skus][:MOST_PRODUCTS]
 
 
-def _switch_copy(subject: Subject) -> str:
+def _switch_copy(subject_key: str) -> str:
     """One of the copies of the kill switches: spread, so that no single item is hot."""
-    return str(zlib.crc32(subject.key.encode()) % SWITCH_COPIES)
+    return str(zlib.crc32(subject_key.encode()) % SWITCH_COPIES)

@@ -7,7 +7,7 @@ write is told from another's by its value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,7 @@ class Gathered:
     circumstances: Found
     addresses: Found
     keys: SigningKeys
+    standing: Mapping[Key[Any], Stored[Effect] | None]
 
     def effect(self, effect_id: str) -> Stored[Effect] | None:
         """The effect with its version, None when there is none."""
@@ -100,7 +101,8 @@ def gather(effect_ids: Iterable[str], *, store: Store, keys: SigningKeys, now: i
     contacts = [circumstances.value(_contact_key(mail)) for mail in mails]
     named = [_address_hash(contact, keys) for contact in contacts]
     addresses = _read([ADDRESS.key(name) for name in named if name is not None], store, now)
-    return Gathered(effects, circumstances, addresses, keys)
+    standing = {key: effects.stored(key) for key in effect_keys}
+    return Gathered(effects, circumstances, addresses, keys, standing)
 
 
 def advance(

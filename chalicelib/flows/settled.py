@@ -201,8 +201,11 @@ def _has_grown_urgent(settled: Settled, rules: Rules) -> bool:
     A customer may enter a segment before their churn reaches what the action asks for; without
     this the action would be lost on everybody who lapses in that order.
     """
+    segment = settled.facts.segment
     return any(
-        "segment_changed" in action.triggers and action.min_churn in settled.churn_reached
+        "segment_changed" in action.triggers
+        and action.min_churn in settled.churn_reached
+        and (not action.segments or segment in action.segments)
         for action in rules.policy.actions_at("mail")
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,30 +114,36 @@ def _orders(lines: Sequence[OrderLine], rejects: Rejects) -> Iterator[Order]:
 
 def _order(order_id: str, lines: Sequence[OrderLine], rejects: Rejects) -> Order | None:
     """Join the rows of one order; exact repetitions of a row say nothing new."""
-    first = lines[0]
-    distinct = list({line.content: line for line in lines}.values())
-    for line in distinct:
-        for field, ours, theirs in (
-            ("customer_id", first.customer_id, line.customer_id),
-            ("currency", first.currency, line.currency),
-        ):
-            if ours != theirs:
-                rejects.found.append(Reject(line.record, field, theirs, "differs within one order"))
-                return None
-    sales = [line for line in distinct if line.kind == "sale"]
-    state = OrderState(order_id, customer(first.customer_id).key)
-    if sales:
-        worth = sum(line.amount_minor for line in sales)
-        amount = Amount(min(line.at for line in sales), worth, first.currency)
-        state = complete_order(state, amount, source="training")
-    for line in distinct:
-        if line.kind == "return":
-            state = refund_order(state, line.amount_minor, message_id=line.content)
-        elif line.kind == "cancel":
-            state = cancel_order(state, line.at)
-    counted = state.counted
+    for field in ("customer_id", "currency"):
+        if len({getattr(line, field) for line in lines}) > 1:
+            rejects.found += [
+                Reject(line.record, field, getattr(line, field), "differs within one order")
+                for line in lines
+            ]
+            return None
+    counted = _joined(order_id, {line.content: line for line in lines}).counted
     if counted is None:
         return None
     return Order(
-        Instant(counted.at), order_id, first.customer_id, counted.amount_minor, counted.currency
+        Instant(counted.at), order_id, lines[0].customer_id, counted.amount_minor, counted.currency
     )
+
+
+def _joined(order_id: str, lines: Mapping[str, OrderLine]) -> OrderState:
+    """The state of an order after its rows, by their content."""
+    any_line = next(iter(lines.values()))
+    state = OrderState(order_id, customer(any_line.customer_id).key)
+    sales = [line for line in lines.values() if line.kind == "sale"]
+    if sales:
+        worth = sum(line.amount_minor for line in sales)
+        amount = Amount(min(line.at for line in sales), worth, any_line.currency)
+        state = complete_order(state, amount, source="training")
+    for content, line in lines.items():
+        match line.kind:
+            case "sale":
+                continue
+            case "return":
+                state = refund_order(state, line.amount_minor, message_id=content)
+            case "cancel":
+                state = cancel_order(state, line.at)
+    return state

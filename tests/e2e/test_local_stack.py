@@ -15,7 +15,7 @@ from ops.deploy import deploy_package
 from ops.package import build_from_environment, ensure_package
 from ops.places import ROOT
 from ops.session import open_session
-from ops.stack import StackDidNotStart, detached, running, start_detached, stop_detached
+from ops.stack import StackDidNotStart, running
 from ops.story.play import Venue
 from tests.e2e.deployed import eventually
 
@@ -60,19 +60,6 @@ def test_it_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
     owner.communicate()
 
     eventually(lambda: _gone(pid), within_seconds=20, what="the end of the stack")
-
-
-def test_a_detached_one_is_found_and_stopped(tmp_path: Path) -> None:
-    """One that outlives its command is found again, stopped once, and then no more there."""
-    started = start_detached(tmp_path)
-    try:
-        assert detached(tmp_path) == started
-    finally:
-        stopped = stop_detached(tmp_path)
-
-    assert stopped
-    assert detached(tmp_path) is None
-    assert not stop_detached(tmp_path)
 
 
 def test_a_taken_port_is_said_to_be_taken(tmp_path: Path) -> None:

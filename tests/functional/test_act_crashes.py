@@ -31,6 +31,7 @@ from tests.mail_makers import (
 )
 
 MAIL, OFFER, UNWANTED = "e" * 32, "0" * 32, "f" * 32
+MORE_OFFERS = ["1" * 32, "2" * 32]
 VISIBILITY_SECONDS = 360
 FAULTS = ("dies before", "dies after", "fails before", "reply lost")
 
@@ -118,10 +119,35 @@ def test_what_the_sweep_sweeps() -> None:
     """The calls of one batch, in order: every one of them is a place to break."""
     assert calls_of([MAIL, OFFER, UNWANTED]) == [
         *["read"] * 3,
-        *["write", "write", "mail", "write"],
-        *["write", "publish", "write"],
+        "write",  # claims the mail and the offer
+        *["write", "mail", "write"],
+        *["publish", "write"],
         "write",
     ]
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_one_fault_while_effects_are_taken_together(kind: str) -> None:
+    """Claimed, published and confirmed in one call each: every event is out, whatever breaks."""
+
+    def several() -> World:
+        world = prepared()
+        for effect_id in MORE_OFFERS:
+            payload = {"offer": offer_to_json(TEN_PERCENT)}
+            world.plan(effect("offer", effect_id, payload=payload))
+        return world
+
+    ids = [MAIL, OFFER, *MORE_OFFERS]
+    (calls,) = run(several(), ids)
+    assert calls == [*["read"] * 3, "write", "publish", *["write"] * 2, "mail", "write"]
+    for at in range(1, len(calls) + 1):
+        world = several()
+
+        run(world, ids, fault(kind, at))
+
+        check(world)
+        assert {world.effect(each).state for each in ids[1:]} == {"ACCEPTED"}
+        assert {event.event_id for event in world.bus.events} == set(ids[1:])
 
 
 @pytest.mark.parametrize("kind", FAULTS)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib.core.address import AddressState, address_hash
 from chalicelib.core.control import SWITCH_COPIES, Switches
-from chalicelib.core.kinds import SWITCH
+from chalicelib.core.kinds import ADDRESS, SWITCH
 from chalicelib.core.storage import Put
 from chalicelib.core.subject import customer
+from tests.fakes import SIGNING_KEYS
 from tests.makers import DAY_SECONDS, HOUR_SECONDS, NOW, Raw, identify, order_event, track
 from tests.shop import ANN, Shop, bought
 
@@ -185,3 +187,20 @@ def test_a_cart_long_abandoned_is_noticed_by_the_message_that_tells_of_it(shop: 
     assert effect.payload == {"checkout_started_at": "2026-11-18T09:06:40Z", "sku": "MUG"}
     (mail,) = shop.effects("cart-reminder")
     assert mail.payload["template"] == "cart-reminder"
+
+
+def test_who_unsubscribed_by_mail_is_promised_nothing(shop: Shop) -> None:
+    """A withdrawal by the owner of the address binds every account, whatever it still says."""
+    key = ADDRESS.key(address_hash("ann@example.com", secret=SIGNING_KEYS.address_secret))
+    shop.store.write([Put(key, AddressState({"marketing_email": NOW - 9}))], now=NOW)
+    shop.send(identify(user="c-1", **ANN))
+
+    shop.send(bought("c-1", "o-1", days_ago=100))
+
+    assert len(shop.effects("Segment Changed")) == 1
+    assert shop.mails() == []
+    assert shop.store.all("coupon") == {}
+    (record,) = shop.store.all("record").values()
+    assert ["winback-10", "rejected", "eligibility", "no_consent"] in record["decision"][
+        "candidates"
+    ]

@@ -9,6 +9,8 @@ from chalicelib.core.kinds import FACTS, GUEST_WINDOW_SECONDS, SWITCH
 from chalicelib.core.scorecard import Scorecard
 from chalicelib.core.storage import Put, Write
 from chalicelib.core.subject import customer
+from chalicelib.documents import Documents
+from chalicelib.scoring.load import load_scorer
 from tests.makers import (
     DAY_SECONDS,
     HOUR_SECONDS,
@@ -113,6 +115,31 @@ def test_churn_that_rises_after_the_segment_changed_still_sets_the_action_off() 
     # 1 - exp(-days / 60) reaches one half after 41.6 days; later thresholds are of other actions.
     assert mailed_on == {0: 0, 1: 42}
     assert segments(shop) == [(None, "loyal"), ("loyal", "at_risk")]
+
+
+def test_churn_that_rises_in_another_segment_sets_nothing_off(shop: Shop) -> None:
+    """Thresholds of actions for other segments pass without a decision."""
+    shop.now = NOW + 59 * DAY_SECONDS  # churn is 0.63, past what a win-back asks of at_risk
+
+    counts = shop.review()
+
+    assert (counts["settled"], counts["decisions"]) == (1, 0)
+    assert shop.call_names().count("read") == 1
+
+
+def test_a_customer_of_the_packaged_model_lapses_once() -> None:
+    """The model that ships, over two years of silence: each change once, one mail for each."""
+    scorer = load_scorer("portable", Documents().model("cdnow-1.0.0"))
+    shop = Shop(rules=rules_with(scorer))
+    shop.send(identify(user="c-1", **ANN), *(bought("c-1", f"o-{n}", days_ago=n) for n in (0, 30)))
+
+    for week in range(105):
+        shop.now = NOW + week * 7 * DAY_SECONDS
+        shop.review()
+
+    assert [after for _, after in segments(shop)] == ["new", "at_risk"]
+    assert [mail.action for mail in shop.mails()] == ["welcome", "winback-10"]
+    assert shop.facts(customer("c-1")).review_at is None
 
 
 def test_the_scorecard_lapses_customers_as_well() -> None:

@@ -1,0 +1,63 @@
+"""The commands: each is where its name says, and none is paid for before it is called."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from ops.cli import COMMANDS, main
+from ops.places import ROOT
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_each_command_is_in_the_module_of_its_name(name: str) -> None:
+    """``python -m ops NAME`` finds a click command called NAME in ops/NAME.py."""
+    command = main.get_command(click.Context(main), name)
+
+    assert isinstance(command, click.Command)
+    assert command.name == name
+    assert command.help
+
+
+def test_help_imports_no_command() -> None:
+    """Listing the commands loads neither scikit-learn nor boto3."""
+    code = (
+        "import sys\n"
+        "from click.testing import CliRunner\n"
+        "from ops.cli import main\n"
+        "print(CliRunner().invoke(main, ['--help']).output)\n"
+        "print(sorted({'sklearn', 'boto3', 'duckdb', 'matplotlib'} & set(sys.modules)))\n"
+    )
+
+    shown = subprocess.run(  # noqa: S603 - ours
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+
+    assert all(name in shown for name in COMMANDS)
+    assert shown.splitlines()[-1] == "[]"
+
+
+def test_an_unknown_command_is_refused() -> None:
+    """A misspelt command is an error with the usage, not a traceback."""
+    result = CliRunner().invoke(main, ["deplyo"])
+
+    assert result.exit_code == 2
+    assert "deplyo" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--stage", "Prod"], "--stage"),
+        (["--sender", "nobody"], "--sender"),
+        (["--sender", "Shop <shop@example.com>"], "--postal-address"),
+    ],
+)
+def test_deploy_refuses_what_could_not_work(aws: None, arguments: list[str], problem: str) -> None:
+    """A wrong stage, no mailbox and no postal address are refused before anything is built."""
+    result = CliRunner().invoke(main, ["deploy", *arguments])
+
+    assert result.exit_code == 2
+    assert problem in result.output
