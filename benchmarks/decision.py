@@ -116,6 +116,7 @@ def install(people: People) -> HeldStore:
     aws = wiring.aws_adapters(SETTINGS, wiring.Clients())
     adapters = wiring.Adapters(
         hurried=lambda: Access(store, lambda: KEYS),
+        key_store=lambda: store,
         store=store,
         signing_keys=lambda _: KEYS,
         effects_queue=aws.effects_queue,

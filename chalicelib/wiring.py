@@ -25,7 +25,7 @@ from chalicelib.aws.objects import S3Objects
 from chalicelib.aws.queues import SqsQueue
 from chalicelib.aws.secrets import SigningKeysParameter
 from chalicelib.aws.store import DynamoStore
-from chalicelib.core.ports import Bus, Mailer, Queue
+from chalicelib.core.ports import Bus, Mailer, Queue, Store
 from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
 from chalicelib.core.scores import Scorer
@@ -86,6 +86,7 @@ class Adapters:
 
     Attributes:
         hurried: opens access for a checkout, whose deadline begins now.
+        key_store: opens storage to look an API key up, with a deadline of its own.
         store: storage that retries for as long as it is worth it.
         signing_keys: brings the signing keys as of a moment.
         effects_queue: from which effects are performed.
@@ -96,6 +97,7 @@ class Adapters:
     """
 
     hurried: Callable[[], Access]
+    key_store: Callable[[], Store]
     store: DecisionIndex
     signing_keys: Callable[[int], SigningKeys]
     effects_queue: Queue
@@ -121,8 +123,13 @@ def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
 
         return Access(StoreWithin(fast, deadline), keys)
 
+    def key_store() -> Store:
+        clients.warm("dynamodb_fast")  # as above; the authorizer needs no other client
+        return StoreWithin(fast, Deadline.after(CHECKOUT_SECONDS))
+
     return Adapters(
         hurried=hurried,
+        key_store=key_store,
         store=DynamoStore(clients.dynamodb_patient, tables=settings.tables),
         signing_keys=lambda moment: parameter.read(now=moment),
         effects_queue=SqsQueue(clients.sqs, url=settings.effects_queue_url),
@@ -181,6 +188,7 @@ class Parts:
             now=self.clock,
             new_id=self.make_id,
             hurried=adapters.hurried,
+            key_store=adapters.key_store,
             patient=self._patient,
             rules=lambda: self.rules,
             remembered_keys=RememberedKeys(),

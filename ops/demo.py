@@ -9,10 +9,15 @@ and the names of the rules that broke when it does not add up.
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
@@ -53,7 +58,7 @@ def demo(check: bool, stop_after: float | None) -> None:
     """Run the whole story on the local stack; --check plays it without a person."""
     telling = Telling()
     try:
-        with running(LOCAL / ("demo-check" if check else "demo")) as stack:
+        with _directory() as directory, running(directory) as stack:
             telling.say(f"the local stack listens on {stack.endpoint_url}")
             outcome = _tell(stack, telling, quiet=check)
             _judge(outcome, check=check)
@@ -70,6 +75,14 @@ def demo(check: bool, stop_after: float | None) -> None:
         raise StoryFailed(f"{type(error).__name__}: {error}") from error
     except KeyboardInterrupt:
         telling.say("stopped")
+
+
+@contextmanager
+def _directory() -> Iterator[Path]:
+    """A directory of this run's own, left behind only when the run fails: its log says why."""
+    directory = LOCAL / f"demo-{os.getpid()}"
+    yield directory
+    shutil.rmtree(directory)
 
 
 def _tell(stack: LocalStack, telling: Telling, *, quiet: bool) -> Outcome:

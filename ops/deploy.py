@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 STAGE_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,15}")  # as the template's parameter Stage
 PENDING_URL = "https://pending.invalid"
+DRAIN_SECONDS = 60.0
 Say = Callable[[str], None]
 
 
@@ -110,6 +112,8 @@ def deploy_package(
     outputs = stack_outputs(stacks, plan.stack_name)
     url = plan.public_url or _api_url(outputs, endpoint_url)
     if url != parameters["PublicUrl"]:
+        if is_local(endpoint_url):
+            _let_queue_drain(session, outputs["DropsQueue"])
         say("telling the functions their own URL")
         parameters = {**parameters, "PublicUrl": url}
         changed |= apply_template(stacks, plan.stack_name, template_url, parameters)
@@ -182,6 +186,22 @@ def _ensure_sender(session: Session, sender: str) -> tuple[str, bool]:
     mail.create_email_identity(EmailIdentity=address)
     made = mail.get_email_identity(EmailIdentity=address)
     return address, bool(made["VerifiedForSendingStatus"])
+
+
+def _let_queue_drain(session: Session, queue_url: str) -> None:
+    """Let a function of the local stack answer S3's test event before it is changed.
+
+    Unlike Lambda, the local stack ends a function's process when its configuration changes,
+    whatever it is doing; a message that dies so is hidden for the queue's visibility timeout.
+    """
+    queues = session.client("sqs")
+    counts: list[Any] = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    until = time.monotonic() + DRAIN_SECONDS
+    while time.monotonic() < until:
+        found = queues.get_queue_attributes(QueueUrl=queue_url, AttributeNames=counts)
+        if not any(int(found["Attributes"][count]) for count in counts):
+            return
+        time.sleep(0.1)
 
 
 def _parameters(plan: Plan, identity: str, public_url: str) -> dict[str, str | None]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from chalicelib.core.ports import Store
 from chalicelib.core.rules import Rules
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.authorize import RememberedKeys
@@ -44,6 +45,7 @@ class Edge:
         now: the moment, in whole seconds.
         new_id: a new id that sorts by time.
         hurried: opens access for a checkout, whose deadline begins now.
+        key_store: opens storage to look an API key up.
         patient: opens access for calls that may wait for the SDK's own retries.
         rules: policy, law and model; loaded on first use.
         remembered_keys: API keys that this process saw confirmed.
@@ -58,6 +60,7 @@ class Edge:
     now: Callable[[], int]
     new_id: Callable[[], str]
     hurried: Callable[[], Access]
+    key_store: Callable[[], Store]
     patient: Callable[[], Access]
     rules: Callable[[], Rules]
     remembered_keys: RememberedKeys

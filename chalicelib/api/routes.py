@@ -43,7 +43,7 @@ def authorize(request: AuthRequest, get_edge: GetEdge) -> AuthResponse:
     edge = get_edge()
     who = recognise(
         request.token,
-        store=edge.hurried().store,
+        store=edge.key_store(),
         remembered=edge.remembered_keys,
         now=edge.now(),
     )
@@ -206,7 +206,8 @@ def _checkout_call(request: Request, *, call_id: str) -> CheckoutCall:
 
 
 def _check_idempotency_key(key: str) -> None:
-    if not 1 <= len(key) <= LONGEST_IDEMPOTENCY_KEY or not (key.isascii() and key.isprintable()):
+    visible = key.isascii() and key.isprintable() and key.strip()
+    if not visible or len(key) > LONGEST_IDEMPOTENCY_KEY:
         raise Malformed.of(
             IDEMPOTENCY_HEADER, f"must be 1 to {LONGEST_IDEMPOTENCY_KEY} printable ASCII characters"
         )

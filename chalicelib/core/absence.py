@@ -136,12 +136,9 @@ def _churn_reached(
     return tuple(t for t in policy.churn_thresholds if before.churn < t <= scores.churn)
 
 
-def _state(
-    facts: Facts, as_of: int, scorer: Scorer, thresholds: tuple[float, ...]
-) -> _State | None:
-    scores = score_at(facts, as_of, scorer)
-    if scores is None:
-        return None
+def _state(facts: Facts, as_of: int, scorer: Scorer, thresholds: tuple[float, ...]) -> _State:
+    """What silence has made of somebody who had ordered by then."""
+    scores = scorer.score(describe(facts, as_of=as_of, currency=scorer.currency))
     churn = -1.0 if scores.churn is None else scores.churn
     return scores.segment, bisect_right(thresholds, churn)
 
@@ -166,7 +163,7 @@ def _bisect(
     facts: Facts,
     before: int,
     after: int,
-    state: _State | None,
+    state: _State,
     scorer: Scorer,
     thresholds: tuple[float, ...],
 ) -> int:

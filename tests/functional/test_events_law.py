@@ -37,6 +37,13 @@ def send(store: MemoryStore, batch: Sequence[Raw]) -> dict[str, Any]:
     )
 
 
+def sent_by(store: MemoryStore, batch: Sequence[Raw]) -> dict[str, Raw]:
+    """One request, all of it taken; its messages by id."""
+    answer = send(store, batch)
+    assert answer["accepted"] + answer["duplicates"] == len(batch)
+    return {raw["messageId"]: raw for raw in batch}
+
+
 def stories(store: MemoryStore) -> dict[Subject, Story]:
     """What storage says of everybody."""
     found = store.read([k.key(s.key) for s in SUBJECTS for k in (FACTS, CONTACT)], now=NOW)
@@ -95,6 +102,19 @@ class Arrivals(RuleBasedStateMachine):
             "rejected": [],
         }
         self.sent |= new
+
+    @rule(
+        batch=st.lists(messages(), min_size=1, max_size=3),
+        rival=st.lists(messages(), min_size=1, max_size=3),
+    )
+    def race(self, batch: list[Raw], rival: list[Raw]) -> None:
+        """Another request stores its messages between our read and our write."""
+        self.store.before_write = lambda: self.sent.update(sent_by(self.store, rival))
+
+        ours = sent_by(self.store, batch)
+
+        self.store.before_write = None  # nothing of ours was new, so nobody raced
+        self.sent |= ours
 
     @rule(data=st.data())
     def repeat(self, data: st.DataObject) -> None:
