@@ -61,4 +61,5 @@ class HeldStore:
         stored = self._items.get(write.key)
         if stored is None or (stored.expires_at is not None and stored.expires_at <= now):
             return condition.version == 0
-        return stored.version == condition.version
+        held: bool = stored.version == condition.version
+        return held

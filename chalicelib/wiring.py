@@ -111,6 +111,7 @@ def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
     """The adapters for AWS; nothing is connected before it is used."""
     fast = DynamoStore(clients.dynamodb_fast, tables=settings.tables)
     parameter = SigningKeysParameter(clients.ssm, name=settings.signing_keys_parameter)
+    unhurried = SigningKeysParameter(clients.ssm_patient, name=settings.signing_keys_parameter)
 
     def hurried() -> Access:
         # A first client takes a second and more of a cold start. It is made before the clock
@@ -131,7 +132,7 @@ def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
         hurried=hurried,
         key_store=key_store,
         store=DynamoStore(clients.dynamodb_patient, tables=settings.tables),
-        signing_keys=lambda moment: parameter.read(now=moment),
+        signing_keys=lambda moment: unhurried.read(now=moment),
         effects_queue=SqsQueue(clients.sqs, url=settings.effects_queue_url),
         later=SqsQueue(clients.sqs, url=settings.effects_queue_url, delay_seconds=PUT_OFF_SECONDS),
         bus=EventBridgeBus(clients.events, name=settings.bus_name),

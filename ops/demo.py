@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import CalledProcessError
 
 import click
 
@@ -34,7 +35,7 @@ from ops.session import open_session
 from ops.stack import LocalStack, StackDidNotStart, running
 from ops.story.books import dead_letters
 from ops.story.letters import clear_mails, save_index, save_mails
-from ops.story.play import Played, StoryStalled, Venue, play
+from ops.story.play import Played, StoryStalled, Venue, play, wake
 from ops.story.shop import Shop, ShopRefused
 from ops.story.telling import Telling
 from ops.story.verdict import Outcome, broken_rules
@@ -68,6 +69,7 @@ def demo(check: bool, stop_after: float | None) -> None:
         DatasetUnavailable,
         DeploymentFailed,
         PackageRefused,
+        CalledProcessError,
         ShopRefused,
         StackDidNotStart,
         StoryStalled,
@@ -112,6 +114,8 @@ def _open(stack: LocalStack, telling: Telling) -> Venue:
     package = ensure_package(build_from_environment(local=True), say=telling.say)
     session = open_session(endpoint_url=stack.endpoint_url)
     done = deploy_package(package, PLAN, session, endpoint_url=stack.endpoint_url, say=telling.say)
+    wake(session, done.stack_name)
+    telling.say("deployed, and awake")
     client = session.client("dynamodb")
     store = key_store(client, control_table=done.outputs["ControlTable"])
     issued = create_key(store, scopes=SCOPES, now=int(time.time()))

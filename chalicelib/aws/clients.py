@@ -53,6 +53,8 @@ _MANNERS: Mapping[str, _Manner] = {
     "events": _Manner("events", 1.0, 5.0, 4),
     # Signing keys are read within a checkout, and retried there.
     "ssm": _Manner("ssm", CONNECT_SECONDS, READ_SECONDS, 1),
+    # By a worker that nobody waits for: giving up early would put a whole batch off by minutes.
+    "ssm_patient": _Manner("ssm", 1.0, 5.0, 4),
 }
 
 
@@ -109,6 +111,11 @@ class Clients:
     def ssm(self) -> SSMClient:
         """For secrets: one attempt of at most 0.5 s."""
         client: SSMClient = self._client("ssm")
+        return client
+
+    def ssm_patient(self) -> SSMClient:
+        """For secrets that nobody waits for: the SDK's standard retries with back-off."""
+        client: SSMClient = self._client("ssm_patient")
         return client
 
     def warm(self, *names: str) -> None:

@@ -58,9 +58,7 @@ def build_answer(
     return answer
 
 
-def _price(
-    situation: Situation, decision: Decision, keys: SigningKeys
-) -> dict[str, Any] | None:
+def _price(situation: Situation, decision: Decision, keys: SigningKeys) -> dict[str, Any] | None:
     if not situation.lines:
         return None
     return {
@@ -89,9 +87,7 @@ def quote_payload(situation: Situation, decision: Decision) -> dict[str, Any]:
     return {
         "d": situation.decision_id,
         "c": situation.context.currency,
-        "l": [
-            [line.sku, line.quantity, line.unit_price_minor] for line in decision.lines
-        ],
+        "l": [[line.sku, line.quantity, line.unit_price_minor] for line in decision.lines],
         "t": total_minor(decision.lines),
         "x": decision.quote_expires_at,
     }

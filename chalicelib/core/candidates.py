@@ -70,18 +70,14 @@ def _unmailable(action: Action, situation: Situation) -> str | None:
         return None if situation.permissions.has_address else "no_address"
     if not situation.permissions.has_address:
         return "no_address"
-    return (
-        None if situation.permissions.agrees_to(action.mail.purpose) else "no_consent"
-    )
+    return None if situation.permissions.agrees_to(action.mail.purpose) else "no_consent"
 
 
 def _inapplicable(action: Action, situation: Situation, _: Scores) -> str | None:
     if situation.trigger is not None and situation.trigger not in action.triggers:
         return "not_triggered"
     if action.min_cart_minor:
-        cart_minor = sum(
-            line.quantity * line.unit_price_minor for line in situation.lines
-        )
+        cart_minor = sum(line.quantity * line.unit_price_minor for line in situation.lines)
         if cart_minor < action.min_cart_minor:
             return "cart_below_minimum"
     return None
@@ -113,18 +109,14 @@ def arbitrate(
     candidates: list[Candidate] = []
     for action in policy.actions_at(situation.placement):
         if holdout:
-            candidates.append(
-                Candidate(action.id, "rejected", "experiment", "global_holdout")
-            )
+            candidates.append(Candidate(action.id, "rejected", "experiment", "global_holdout"))
         elif (gone := removed(action, situation, scores)) is not None:
             candidates.append(gone)
         else:
             survivors.append(action)
     survivors.sort(key=lambda action: -action.priority)
     chosen = tuple(survivors[: policy.offers_per_decision])
-    candidates += [
-        Candidate(a.id, "chosen", "arbitration", "highest_priority") for a in chosen
-    ]
+    candidates += [Candidate(a.id, "chosen", "arbitration", "highest_priority") for a in chosen]
     candidates += [
         Candidate(a.id, "rejected", "arbitration", "lower_priority")
         for a in survivors[policy.offers_per_decision :]

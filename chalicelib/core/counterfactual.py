@@ -47,9 +47,7 @@ def counterfactuals(
     return found
 
 
-def _alternatives(
-    situation: Situation, rules: Rules
-) -> Iterator[tuple[str, Situation, Rules]]:
+def _alternatives(situation: Situation, rules: Rules) -> Iterator[tuple[str, Situation, Rules]]:
     yield from _choices(situation, rules)
     facts = situation.facts
     if facts is None or not facts.order_count:
@@ -67,9 +65,7 @@ def _alternatives(
         yield f"had they stayed away {days} more day{'s' * (days != 1)}", later, rules
 
 
-def _choices(
-    situation: Situation, rules: Rules
-) -> Iterator[tuple[str, Situation, Rules]]:
+def _choices(situation: Situation, rules: Rules) -> Iterator[tuple[str, Situation, Rules]]:
     """What the customer, the operator or the caller could have said otherwise."""
     context, permissions, consents = (
         situation.context,
@@ -99,9 +95,7 @@ def _choices(
             replace(situation, held=None),
             rules,
         )
-    if situation.placement != "checkout" and not permissions.agrees_to(
-        "marketing_email"
-    ):
+    if situation.placement != "checkout" and not permissions.agrees_to("marketing_email"):
         agreed = replace(permissions, consents={**consents, "marketing_email": True})
         yield (
             "had they agreed to marketing mail",
@@ -151,9 +145,7 @@ def _silent_longer(situation: Situation, rules: Rules) -> tuple[int, Situation] 
 
     for week_end in range(7, LONGEST_SILENCE_DAYS + 1, 7):
         if differs(week_end):
-            days = next(
-                day for day in range(week_end - 6, week_end + 1) if differs(day)
-            )
+            days = next(day for day in range(week_end - 6, week_end + 1) if differs(day))
             return days, replace(situation, as_of=situation.as_of + days * DAY_SECONDS)
     return None
 

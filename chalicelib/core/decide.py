@@ -82,9 +82,7 @@ def decide(
     scores = _score(situation, policy, scorer, ruling)
     holdout = in_holdout(policy, situation.subject.key)
     tier, price_reason = _tier(situation, policy, scores, ruling, holdout=holdout)
-    lines = price_cart(
-        situation.lines, situation.products, currency=context.currency, tier=tier
-    )
+    lines = price_cart(situation.lines, situation.products, currency=context.currency, tier=tier)
     chosen, candidates = _choose(situation, policy, scores, holdout=holdout)
     offers, issued = _offers(situation, chosen, code_for)
     if not chosen and not offers:
@@ -111,14 +109,10 @@ def decide(
 
 def in_holdout(policy: Policy, subject_key: str) -> bool:
     """Whether a subject is in the global holdout: a salted hash, so the answer never changes."""
-    return (
-        share_of(policy.holdout.salt, subject_key) * 100 < policy.holdout.share_percent
-    )
+    return share_of(policy.holdout.salt, subject_key) * 100 < policy.holdout.share_percent
 
 
-def _score(
-    situation: Situation, policy: Policy, scorer: Scorer, ruling: Ruling
-) -> Scores:
+def _score(situation: Situation, policy: Policy, scorer: Scorer, ruling: Ruling) -> Scores:
     """Score, unless nothing is known or nothing may be read."""
     facts = situation.facts
     nobody = Scores(policy.unknown_segment, None, None, scorer.name, fallback=True)
@@ -152,9 +146,7 @@ def _tier(
     if holdout:
         return None, "global_holdout"
     if situation.held is not None and situation.held.tier is not None:
-        held = next(
-            (t for t in policy.price_tiers if t.name == situation.held.tier), None
-        )
+        held = next((t for t in policy.price_tiers if t.name == situation.held.tier), None)
         if held is not None:
             return held, "session_kept"
     tier = choose_tier(policy.price_tiers, scores)
@@ -166,12 +158,7 @@ def _choose(
 ) -> tuple[tuple[Action, ...], tuple[Candidate, ...]]:
     """Keep what the session was shown; otherwise let the candidates compete."""
     held = situation.held
-    if (
-        held is None
-        or not held.offers
-        or situation.opted_out
-        or not situation.switches.offers
-    ):
+    if held is None or not held.offers or situation.opted_out or not situation.switches.offers:
         return arbitrate(policy, situation, scores, holdout=holdout)
     kept = {offer.action for offer in held.offers if offer.expires_at > situation.as_of}
     candidates = tuple(
@@ -187,11 +174,7 @@ def _offers(
     situation: Situation, chosen: tuple[Action, ...], code_for: CodeFor
 ) -> tuple[tuple[Offer, ...], tuple[str, ...]]:
     """The offers of the chosen actions: a live code where there is one, else a new one."""
-    held = (
-        {offer.action: offer for offer in situation.held.offers}
-        if situation.held
-        else {}
-    )
+    held = {offer.action: offer for offer in situation.held.offers} if situation.held else {}
     offers: list[Offer] = []
     issued: list[str] = []
     for action in chosen:

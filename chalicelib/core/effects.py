@@ -24,9 +24,7 @@ State = Literal[
     "ABANDONED",
     "IN_DOUBT",
 ]
-TERMINAL: frozenset[State] = frozenset(
-    {"ACCEPTED", "FAILED", "SUPPRESSED", "ABANDONED"}
-)
+TERMINAL: frozenset[State] = frozenset({"ACCEPTED", "FAILED", "SUPPRESSED", "ABANDONED"})
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     "PLANNED": frozenset({"CLAIMED", "SUPPRESSED", "ABANDONED"}),
     # CLAIMED → CLAIMED: another worker takes over a dead lease; nothing was sent yet.
@@ -98,11 +96,7 @@ def claim(effect: Effect, *, owner: str, now: int, lease_seconds: int) -> Effect
         raise Refused("already_done")
     if effect.state in ("SENDING", "IN_DOUBT"):
         raise Refused("in_doubt")
-    if (
-        effect.state == "CLAIMED"
-        and effect.lease_until is not None
-        and effect.lease_until > now
-    ):
+    if effect.state == "CLAIMED" and effect.lease_until is not None and effect.lease_until > now:
         raise Refused("held_by_another")
     return move(
         effect,

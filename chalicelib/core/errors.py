@@ -32,9 +32,7 @@ class BadInput(SegueError):
 
     def __init__(self, *errors: FieldError) -> None:
         self.errors = errors
-        super().__init__(
-            "; ".join(f"{error.field}: {error.problem}" for error in errors)
-        )
+        super().__init__("; ".join(f"{error.field}: {error.problem}" for error in errors))
 
     @classmethod
     def of(cls, field: str, problem: str) -> BadInput:

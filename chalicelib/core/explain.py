@@ -80,12 +80,9 @@ def _known(record: Mapping[str, Any], rules: Rules) -> str:
     if stored is None:
         return "What was known\n  nothing: no profile"
     facts = facts_from_json(stored)
-    features = describe(
-        facts, as_of=record["situation"]["as_of"], currency=rules.scorer.currency
-    )
+    features = describe(facts, as_of=record["situation"]["as_of"], currency=rules.scorer.currency)
     lines = [
-        f"  {name}: {value}"
-        for name, value in _feature_words(features, rules.scorer.currency)
+        f"  {name}: {value}" for name, value in _feature_words(features, rules.scorer.currency)
     ]
     return "What was known\n" + "\n".join(lines)
 
@@ -102,9 +99,7 @@ def _feature_words(features: Features, currency: str) -> list[tuple[str, str]]:
         ("mean gap between orders", days(features.mean_gap_days)),
         (
             "mean order value",
-            "not known"
-            if amount is None
-            else format_amount(round(amount), currency=currency),
+            "not known" if amount is None else format_amount(round(amount), currency=currency),
         ),
     ]
 
@@ -169,10 +164,10 @@ def _alternatives(record: Mapping[str, Any], rules: Rules) -> str:
     except Refused as refusal:
         return f"{title}  not to be said: {refusal.reason}; load the documents that decided"
     if altered:
-        return f"{title}  not to be said: the record does not re-execute ({', '.join(altered)} differ)"
-    found = counterfactuals(
-        situation_from_json(record["situation"]), decision, rules=rules
-    )
+        return (
+            f"{title}  not to be said: the record does not re-execute ({', '.join(altered)} differ)"
+        )
+    found = counterfactuals(situation_from_json(record["situation"]), decision, rules=rules)
     if not found:
         return f"{title}  nothing that was tried: neither an order, nor silence, nor consent"
     return title + "\n".join(f"  {each.had}: {each.outcome}" for each in found)

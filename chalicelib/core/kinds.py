@@ -58,20 +58,12 @@ def _by_subject(record: Json) -> IndexAttributes:
     return {"subject": record["subject"], "decided_at": record["decided_at"]}
 
 
-FACTS: Kind[Facts] = Kind(
-    "facts", "profiles", "", facts_to_json, facts_from_json, index=_due
-)
-CONTACT: Kind[Contact] = Kind(
-    "contact", "profiles", "", contact_to_json, contact_from_json
-)
-ORDER: Kind[OrderState] = Kind(
-    "order", "profiles", "o#", order_to_json, order_from_json
-)
+FACTS: Kind[Facts] = Kind("facts", "profiles", "", facts_to_json, facts_from_json, index=_due)
+CONTACT: Kind[Contact] = Kind("contact", "profiles", "", contact_to_json, contact_from_json)
+ORDER: Kind[OrderState] = Kind("order", "profiles", "o#", order_to_json, order_from_json)
 # That a message was folded: {"source": …}; nothing else of it is kept.
 MESSAGE: Kind[Json] = Kind("message", "profiles", "m#", _as_is, _as_is)
-ADDRESS: Kind[AddressState] = Kind(
-    "address", "profiles", "h#", address_to_json, address_from_json
-)
+ADDRESS: Kind[AddressState] = Kind("address", "profiles", "h#", address_to_json, address_from_json)
 RECORD: Kind[Json] = Kind(
     "record", "decisions", "d#", _as_is, _as_is, index=_by_subject, compressed=True
 )
@@ -84,11 +76,7 @@ COUPON: Kind[Coupon] = Kind("coupon", "effects", "k#", coupon_to_json, coupon_fr
 LIVE_OFFER: Kind[Offer] = Kind("live", "effects", "l#", offer_to_json, offer_from_json)
 # That an address was contacted for an action: {"effect_id": …}; it expires with the interval.
 CONTACTED: Kind[Json] = Kind("contacted", "effects", "t#", _as_is, _as_is)
-PRODUCT: Kind[Product] = Kind(
-    "sku", "signals", "sku#", product_to_json, product_from_json
-)
-SWITCH: Kind[Switches] = Kind(
-    "switch", "control", "switch#", to_json, switches_from_json
-)
+PRODUCT: Kind[Product] = Kind("sku", "signals", "sku#", product_to_json, product_from_json)
+SWITCH: Kind[Switches] = Kind("switch", "control", "switch#", to_json, switches_from_json)
 API_KEY: Kind[ApiKey] = Kind("key", "control", "k#", to_json, api_key_from_json)
 DROP: Kind[Drop] = Kind("drop", "control", "drop#", to_json, drop_from_json)

@@ -59,9 +59,7 @@ def decision_writes(
             "total_minor": total_minor(decision.lines),
             "mode": decision.mode,
         }
-        planned = _effect(
-            situation, "price_tier", decision.tier, payload, correlation_id, now
-        )
+        planned = _effect(situation, "price_tier", decision.tier, payload, correlation_id, now)
         writes.append(put_effect(planned, now=now))
     if situation.placement != "checkout" and address_hash is not None:
         for action_id in decision.chosen:
@@ -82,9 +80,7 @@ def decision_writes(
 
 def put_effect(effect: Effect, *, now: int) -> Put[Effect]:
     """Create an effect where absent."""
-    return Put(
-        EFFECT.key(effect.effect_id), effect, expires_at=now + EFFECT_WINDOW_SECONDS
-    )
+    return Put(EFFECT.key(effect.effect_id), effect, expires_at=now + EFFECT_WINDOW_SECONDS)
 
 
 def _effect(
@@ -107,9 +103,7 @@ def _effect(
     )
 
 
-def _issue(
-    situation: Situation, offer: Offer, correlation_id: str, now: int
-) -> list[Write]:
+def _issue(situation: Situation, offer: Offer, correlation_id: str, now: int) -> list[Write]:
     """Store a new code as the customer's one live code, and announce it."""
     subject_key = situation.subject.key
     coupon = Coupon(offer, subject_key, situation.decision_id, issued_at=now)

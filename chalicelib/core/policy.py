@@ -74,9 +74,7 @@ class Action(_Part):
         if "mail" in self.placements and self.mail is None:
             raise ValueError("mail: the placement mail needs a mail treatment")
         if self.triggers and "mail" not in self.placements:
-            raise ValueError(
-                "triggers: only actions of the placement mail can be triggered"
-            )
+            raise ValueError("triggers: only actions of the placement mail can be triggered")
         return self
 
     @property
@@ -149,9 +147,7 @@ class Policy(_Part):
             raise ValueError(f"price_tiers.name: {BASE_TIER} is the published price")
         for placement in ("checkout", "mail", "batch"):
             if placement not in self.fallbacks:
-                raise ValueError(
-                    f"fallbacks.{placement}: every placement needs a fallback action"
-                )
+                raise ValueError(f"fallbacks.{placement}: every placement needs a fallback action")
             if self.fallbacks[placement].action in ids:
                 raise ValueError(
                     f"fallbacks.{placement}.action: is already an action with conditions"

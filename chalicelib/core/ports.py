@@ -56,8 +56,6 @@ class Bus(Protocol):
 class Mailer(Protocol):
     """Hands one mail to the provider, once."""
 
-    def send(
-        self, raw: bytes, *, sender: str, recipient: str, tags: Mapping[str, str]
-    ) -> str:
+    def send(self, raw: bytes, *, sender: str, recipient: str, tags: Mapping[str, str]) -> str:
         """Return the provider's id; raises MailRefused, MailThrottled or MailInDoubt."""
         ...

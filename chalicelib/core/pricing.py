@@ -33,9 +33,7 @@ def choose_tier(tiers: Iterable[PriceTier], scores: Scores) -> PriceTier | None:
     for tier in tiers:
         if scores.segment not in tier.segments:
             continue
-        if tier.min_churn is None or (
-            scores.churn is not None and scores.churn >= tier.min_churn
-        ):
+        if tier.min_churn is None or (scores.churn is not None and scores.churn >= tier.min_churn):
             return tier
     return None
 
@@ -73,8 +71,7 @@ def price_cart(
 ) -> tuple[PricedLine, ...]:
     """Price every line of a cart."""
     return tuple(
-        price_line(line, products.get(line.sku), currency=currency, tier=tier)
-        for line in lines
+        price_line(line, products.get(line.sku), currency=currency, tier=tier) for line in lines
     )
 
 

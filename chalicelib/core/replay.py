@@ -31,8 +31,7 @@ def reexecute(record: Mapping[str, Any], *, rules: Rules) -> Decision:
             raise Refused(reason)
     situation = situation_from_json(record["situation"])
     codes = {
-        offer_effect_id(situation, action): code
-        for action, code in recorded_codes(record).items()
+        offer_effect_id(situation, action): code for action, code in recorded_codes(record).items()
     }
     return decide(
         situation,

@@ -47,9 +47,7 @@ class SigningKeys:
                 base64.b64decode(stored["coupon_secret"]),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Broken(
-                f"signing keys are unreadable ({type(error).__name__})"
-            ) from None
+            raise Broken(f"signing keys are unreadable ({type(error).__name__})") from None
         if loaded.current not in keys or any(len(key) < 32 for key in keys.values()):
             raise Broken("signing keys name no current key of at least 32 bytes")
         return loaded
@@ -62,9 +60,7 @@ def sign(keys: SigningKeys, *, purpose: str, payload: Mapping[str, Any]) -> str:
     return f"{head}.{_encode(_signature(keys.keys[keys.current], purpose, head))}"
 
 
-def verify(
-    keys: SigningKeys, token: str, *, purpose: str, field: str
-) -> Mapping[str, Any]:
+def verify(keys: SigningKeys, token: str, *, purpose: str, field: str) -> Mapping[str, Any]:
     """Return the payload of a token that we signed for this purpose.
 
     Raises BadInput naming ``field``; the answer is the same for every kind of forgery.

@@ -174,66 +174,65 @@ class Rows:
 
     def _load_jsonl(self, path: Path) -> list[str]:
         layout = self._layout
-        self._connection.execute(
+        run = self._connection.execute
+        run(
             "CREATE TABLE lines AS SELECT row_number() OVER () AS rn, line FROM read_csv($path,"
             " auto_detect=false, delim='\\x01', quote='', escape='', header=false,"
             " columns={'line': 'VARCHAR'}, max_line_size=8388608, parallel=false)",
             {"path": str(path)},
         )
-        known = list(layout.columns)
+        # In two steps, each stored: JSON functions fail on text that is none, whatever filters it.
+        run("CREATE TABLE valid AS SELECT rn, line FROM lines WHERE json_valid(line)")
+        run("CREATE TABLE objects AS SELECT rn, line FROM valid WHERE json_type(line) = 'OBJECT'")
+        named = run("SELECT DISTINCT unnest(json_keys(line)) AS name FROM objects ORDER BY name")
+        ours = {str(theirs): name for theirs, name in layout.names.items()}
         others = [
-            name
-            for (name,) in self._connection.execute(
-                "SELECT DISTINCT unnest(json_keys(line)) AS name FROM lines"
-                " WHERE json_valid(line) AND json_type(line) = 'OBJECT' ORDER BY name"
-            ).fetchall()
-            if layout.names.get(name, name) not in layout.columns
+            name for (name,) in named.fetchall() if ours.get(name, name) not in layout.columns
         ]
         if len(others) > MOST_COLUMNS:
             raise FileRefused.of("file", f"has more than {MOST_COLUMNS} different fields")
-        source = {ours: str(theirs) for theirs, ours in layout.names.items()}
-        fields = [*known, *others]
+        source = {name: theirs for theirs, name in ours.items()}
+        fields = [*layout.columns, *others]
+        texts = {field: _json_text(source.get(field, field)) for field in fields}
+        kinds = {field: layout.columns.get(field, "VARCHAR") for field in fields}
         picked = ", ".join(
-            f"TRY_CAST({_json_text(source.get(field, field))}"
-            f" AS {layout.columns.get(field, 'VARCHAR')}) AS {_quoted(field)}"
-            for field in fields
+            f"TRY_CAST({texts[field]} AS {kinds[field]}) AS {_quoted(field)}" for field in fields
         )
-        bad = " OR ".join(
-            [
-                "NOT json_valid(line)",
-                "coalesce(json_type(line) <> 'OBJECT', true)",
-                *(
-                    f"({_json_text(source.get(field, field))} IS NOT NULL AND"
-                    f" TRY_CAST({_json_text(source.get(field, field))} AS {kind}) IS NULL)"
-                    for field, kind in layout.columns.items()
-                    if kind != "VARCHAR"
-                ),
-            ]
+        faults = " ".join(
+            f"WHEN {texts[field]} IS NOT NULL"
+            f" AND TRY_CAST({texts[field]} AS {kinds[field]}) IS NULL THEN {_literal(field)}"
+            for field in layout.columns
         )
-        self._set_rejects(self._json_rejects(bad, source))
-        self._connection.execute(
+        run(
+            "CREATE TABLE judged AS SELECT rn, line,"  # noqa: S608
+            f" CASE {faults} END AS fault FROM objects"
+        )
+        self._set_rejects(self._json_rejects(texts, kinds))
+        run(
             "CREATE TABLE rows AS SELECT row_number() OVER (ORDER BY rn) AS rn,"  # noqa: S608
-            f" * EXCLUDE (rn) FROM (SELECT rn, {picked} FROM lines WHERE NOT ({bad}))"
+            f" * EXCLUDE (rn) FROM (SELECT rn, {picked} FROM judged WHERE fault IS NULL)"
         )
         return fields
 
-    def _json_rejects(self, bad: str, source: Mapping[str, str]) -> list[Reject]:
-        rejects = []
-        query = f"SELECT rn, line FROM lines WHERE {bad} ORDER BY rn"  # noqa: S608
-        for number, line in self._connection.execute(query).fetchall():
-            column, value, reason = "", line[:200], "is not a JSON object"
-            for field, kind in self._layout.columns.items():
-                text = _json_text(source.get(field, field))
-                answer = self._connection.execute(
-                    f"SELECT {text}, TRY_CAST({text} AS {kind}) IS NULL"  # noqa: S608
-                    " FROM (SELECT $line AS line) WHERE json_valid(line)",
-                    {"line": line},
-                ).fetchone()
-                if answer is not None and answer[0] is not None and answer[1]:
-                    column, value, reason = field, str(answer[0]), f"must be {_WANTED[kind]}"
-                    break
-            rejects.append(Reject(int(number), column, value, reason))
-        return rejects
+    def _json_rejects(
+        self, texts: Mapping[str, str], kinds: Mapping[str, ColumnType]
+    ) -> list[Reject]:
+        """Lines that are no object, and the first field of a line that has another type."""
+        values = " ".join(f"WHEN {_literal(field)} THEN {text}" for field, text in texts.items())
+        found = self._connection.execute(
+            "SELECT rn, '' AS fault, line[:200] FROM lines ANTI JOIN objects USING (rn)"  # noqa: S608
+            f" UNION ALL SELECT rn, fault, CASE fault {values} END FROM judged"
+            " WHERE fault IS NOT NULL ORDER BY rn"
+        ).fetchall()
+        return [
+            Reject(
+                int(number),
+                fault,
+                value,
+                f"must be {_WANTED[kinds[fault]]}" if fault else "is not a JSON object",
+            )
+            for number, fault, value in found
+        ]
 
     def _set_rejects(self, rejects: list[Reject]) -> None:
         self._rejects = rejects

@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from chalicelib.core.absence import Settled, settle
+from chalicelib.core.absence import Settled, score_at, settle
 from chalicelib.core.canonical import short_hash
 from chalicelib.core.contact import Contact, ContactChange, join_contact
 from chalicelib.core.facts import Facts
 from chalicelib.core.fold import recount
+from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.kinds import CONTACT, FACTS, ORDER, ORDER_WINDOW_SECONDS
 from chalicelib.core.orders import (
     Amount,
@@ -33,6 +34,9 @@ from chalicelib.files.reader import Reject
 from chalicelib.files.records import OrderLine
 from chalicelib.flows.drop_report import ScoredRow
 from chalicelib.flows.settled import Given
+
+# A file about a moment longer ago than this is scored and sets nothing in motion.
+HISTORIC_SECONDS = 7 * DAY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +137,16 @@ def fold_person(person: Person, found: Found, about: DropGiven) -> Folded:
         facts = _fold_order(order_id, lines, facts, found, orders, outcome, about)
     contact, contact_put = _join_contact(person, found, outcome, about)
     rules = about.given.rules
+    may_profile = contact is None or contact.consent("profiling") is not False
+    # What is stored is settled as of now: a file about the past must not turn a profile back.
     settled = settle(
         facts,
-        as_of=about.as_of,
+        as_of=about.given.now,
         scorer=rules.scorer,
         policy=rules.policy,
-        may_profile=contact is None or contact.consent("profiling") is not False,
+        may_profile=may_profile,
     )
+    scores = score_at(facts, about.as_of, rules.scorer) if may_profile else None
     if settled.transition is not None and settled.transition.before is None:
         # A first segment given by a file is an import, not a change that anybody waits for.
         settled = replace(settled, transition=None)
@@ -150,10 +157,12 @@ def fold_person(person: Person, found: Found, about: DropGiven) -> Folded:
         as_of=about.as_of,
         correlation_id=about.given.correlation_id,
     )
-    reachable = settled.scores is not None and could_reach(
-        settled.facts, contact, settled.scores, occasion=occasion, rules=rules
+    reachable = (
+        scores is not None
+        and about.as_of >= about.given.now - HISTORIC_SECONDS
+        and could_reach(settled.facts, contact, scores, occasion=occasion, rules=rules)
     )
-    _describe(settled, contact, outcome, subject, about)
+    _describe(scores, contact, outcome, subject, about)
     return Folded(
         person=person,
         settled=settled,
@@ -183,6 +192,10 @@ def _fold_order(
     subject_key = facts.subject.key
     before = None if stored is None else stored.value
     if before is not None and before.subject_key != subject_key:
+        if Subject.from_key(before.subject_key).kind == "anonymous":
+            # A guest's order counts with the guest, and with the customer once both are one.
+            outcome.duplicate += len(lines)
+            return facts
         outcome.rejects += [
             Reject(line.record, "order_id", order_id, "belongs to another customer")
             for line in lines
@@ -251,10 +264,13 @@ def _join_contact(
 
 
 def _describe(
-    settled: Settled, contact: Contact | None, outcome: Outcome, subject: Subject, about: DropGiven
+    scores: Scores | None,
+    contact: Contact | None,
+    outcome: Outcome,
+    subject: Subject,
+    about: DropGiven,
 ) -> None:
     """The customer's line of the results, before any decision."""
-    scores = settled.scores
     if scores is None:
         objects = contact is not None and contact.consent("profiling") is False
         outcome.unscored = "no_consent_to_profiling" if objects else "no_orders"

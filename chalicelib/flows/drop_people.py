@@ -17,7 +17,7 @@ from chalicelib.core.decide import Decision
 from chalicelib.core.errors import Transient
 from chalicelib.core.facts import Facts
 from chalicelib.core.fold import recount
-from chalicelib.core.kinds import CONTACT, EFFECT, FACTS, ORDER, RECORD
+from chalicelib.core.kinds import CONTACT, FACTS, ORDER, RECORD
 from chalicelib.core.ports import Store
 from chalicelib.core.reach import reach_keys, reach_out
 from chalicelib.core.record import decision_from_json
@@ -162,7 +162,9 @@ def _decide(
         return (), False
     record = known.value(RECORD.key(each.occasion.decision_id))
     if record is not None:  # an earlier attempt of this drop decided and stored it
-        _note(each, decision_from_json(record["decision"]))
+        decision = decision_from_json(record["decision"])
+        _note(each, decision)
+        _count_effects(each, decision, about)
         return (), True
     decision, writes = reach_out(
         each.settled.facts,
@@ -177,10 +179,17 @@ def _decide(
     _note(each, decision)
     if not decision.chosen:
         return (), False
-    for write in writes:
-        if isinstance(write, Put) and write.key.kind.name == EFFECT.name:
-            each.outcome.effects[write.value.kind] += 1
+    _count_effects(each, decision, about)
     return writes, True
+
+
+def _count_effects(each: Folded, decision: Decision, about: DropGiven) -> None:
+    """The effects of a decision, whether this attempt plans them or an earlier one did."""
+    actions = [about.given.rules.policy.action(chosen) for chosen in decision.chosen]
+    each.outcome.effects["offer"] += len(decision.issued)
+    each.outcome.effects["mail"] += sum(
+        action is not None and action.mail is not None for action in actions
+    )
 
 
 def _note(each: Folded, decision: Decision) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
 
 from chalicelib.core.control import Drop
 from chalicelib.core.policy import Policy
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MOST_DROP_SECONDS = 300
 MOST_QUIET_SECONDS = 120
 POLL_SECONDS = 0.5
+MOST_WAKES = 10
 NEVER_SEEN = "demo-nobody-has-heard-of-me"
 
 
@@ -89,11 +90,35 @@ def play(venue: Venue, seed: Seed, *, policy: Policy, telling: Telling) -> Playe
     for scene in after:
         _send(venue.shop, scene, telling)
     segments = read_segments(venue, orders.drop_id)
+    await_quiet(venue, telling)
     checkouts = _checkouts(venue.shop, seed.contacts, segments, policy)
     for each in checkouts:
         telling.checkout(each.shows, each.answer)
     books, mails = await_quiet(venue, telling)
     return Played([*drops, orders], segments, checkouts, books, mails)
+
+
+def wake(session: Session, stack_name: str) -> None:
+    """Make sure of the local stack that files will be taken; raises StoryStalled.
+
+    S3's test of the bucket's notification starts ``on_drop`` while the stack is still being
+    brought up to date. That worker is ended by the update, and MiniStack then ends every other
+    worker of the function too, with whatever message it holds. So we call it until it answers:
+    by then the first one is gone.
+    """
+    function = session.client("cloudformation").describe_stack_resource(
+        StackName=stack_name, LogicalResourceId="OnDrop"
+    )["StackResourceDetail"]["PhysicalResourceId"]
+    record = {"messageId": "wake", "body": json.dumps({"Event": "s3:TestEvent"})}
+    functions = session.client("lambda")
+    for _ in range(MOST_WAKES):
+        answer = functions.invoke(
+            FunctionName=function, Payload=json.dumps({"Records": [record]}).encode()
+        )
+        if "FunctionError" not in answer:
+            return
+        time.sleep(POLL_SECONDS)
+    raise StoryStalled(f"on_drop does not answer: {answer['Payload'].read().decode()[:500]}")
 
 
 def read_segments(venue: Venue, drop_id: str) -> dict[str, str]:

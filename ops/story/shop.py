@@ -12,6 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 TIMEOUT_SECONDS = 30
+# A shop asks again when the other side has trouble; everything it sends may safely come twice.
+ATTEMPTS = 3
+PAUSE_SECONDS = 0.5
 
 
 class ShopRefused(Exception):
@@ -65,16 +68,16 @@ class Shop:
 
     def decide(self, request: Mapping[str, Any]) -> Answer:
         """Ask for a decision; raises ShopRefused unless the answer is 200."""
-        return self._expect(200, self.call("POST", "/v1/decisions", body=request), "decisions")
+        return self._expect(200, self._insist("POST", "/v1/decisions", body=request), "decisions")
 
     def send(self, messages: Sequence[Mapping[str, Any]]) -> Answer:
         """Send events in one batch; raises ShopRefused unless the answer is 202."""
         body = {"batch": list(messages)}
-        return self._expect(202, self.call("POST", "/v1/events", body=body), "events")
+        return self._expect(202, self._insist("POST", "/v1/events", body=body), "events")
 
     def drop(self, drop_id: str) -> Mapping[str, Any] | None:
         """How far a dropped file is; None while nobody has begun to read it."""
-        answer = self.call("GET", f"/v1/drops/{drop_id}")
+        answer = self._insist("GET", f"/v1/drops/{drop_id}")
         if answer.status == 404:
             return None
         progress: Mapping[str, Any] = self._expect(200, answer, "drops").body
@@ -88,6 +91,14 @@ class Shop:
             f"  -H 'Content-Type: application/json' \\\n"
             f"  -d {shlex.quote(json.dumps(request))}"
         )
+
+    def _insist(self, method: str, path: str, *, body: object = None) -> Answer:
+        for _ in range(ATTEMPTS - 1):
+            answer = self.call(method, path, body=body)
+            if answer.status < 500:
+                return answer
+            time.sleep(PAUSE_SECONDS)
+        return self.call(method, path, body=body)
 
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}

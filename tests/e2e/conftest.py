@@ -17,7 +17,7 @@ from ops.seed import build_seed
 from ops.session import open_session
 from ops.stack import running
 from ops.story.letters import SentMail, from_local_stack
-from ops.story.play import Venue, await_drop, await_quiet, put_file
+from ops.story.play import Venue, await_drop, await_quiet, put_file, wake
 from ops.story.shop import Shop
 from ops.story.telling import Telling
 from tests.e2e.deployed import CUSTOMERS, Filled
@@ -31,6 +31,7 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     with running(directory) as stack:
         session = open_session(endpoint_url=stack.endpoint_url)
         done = deploy_package(package, PLAN, session, endpoint_url=stack.endpoint_url, say=print)
+        wake(session, done.stack_name)
         client = session.client("dynamodb")
         store = key_store(client, control_table=done.outputs["ControlTable"])
         issued = create_key(store, scopes=("decide", "events", "read"), now=int(time.time()))

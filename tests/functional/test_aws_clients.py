@@ -65,12 +65,16 @@ def test_checkout_and_mail_try_once_and_the_others_are_patient() -> None:
     clients = Clients()
     configs = {
         name: getattr(clients, name)().meta.config
-        for name in ("dynamodb_fast", "ssm", "sesv2", "dynamodb_patient", "sqs", "s3", "events")
+        for name in (
+            *("dynamodb_fast", "ssm", "sesv2"),
+            *("dynamodb_patient", "ssm_patient", "sqs", "s3", "events"),
+        )
     }
     attempts = {name: config.retries["total_max_attempts"] for name, config in configs.items()}
 
     assert [attempts[name] for name in ("dynamodb_fast", "ssm", "sesv2")] == [1, 1, 1]
-    assert all(attempts[name] > 2 for name in ("dynamodb_patient", "sqs", "s3", "events"))
+    patient = ("dynamodb_patient", "ssm_patient", "sqs", "s3", "events")
+    assert all(attempts[name] > 2 for name in patient)
     fast = configs["dynamodb_fast"]
     assert (fast.connect_timeout, fast.read_timeout) == (0.2, 0.3)
 
