@@ -1,0 +1,62 @@
+"""Why a decision came out as it did, told to a person from its record alone.
+
+The record is read from the stage's storage; policy, law and model come from this checkout. When
+they are not the ones that decided, the reasoning is told all the same, and what would have changed
+it is not claimed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import click
+
+from chalicelib.aws.store import DynamoStore
+from chalicelib.core.errors import NotFound, SegueError
+from chalicelib.core.explain import explain
+from chalicelib.core.rules import Rules
+from chalicelib.core.scorecard import Scorecard
+from chalicelib.documents import Documents
+from chalicelib.flows.read import find_record
+from chalicelib.scoring.load import load_scorer
+from chalicelib.scoring.rejections import ArtifactRejected
+from ops.cloudformation import DeploymentFailed
+from ops.deploy import stack_environment
+from ops.session import open_session
+
+
+@click.command()
+@click.argument("decision_id")
+@click.option("--stage", default="dev", show_default=True)
+@click.option("--endpoint-url", envvar="AWS_ENDPOINT_URL", help="A local stack in place of AWS.")
+@click.option("--region", envvar="AWS_REGION")
+def why(decision_id: str, stage: str, endpoint_url: str | None, region: str | None) -> None:
+    """Print the whole reasoning of one decision."""
+    session = open_session(endpoint_url=endpoint_url, region=region)
+    try:
+        environment = stack_environment(session, stage=stage)
+        client = session.client("dynamodb")
+        tables = {"decisions": environment["SEGUE_DECISIONS_TABLE"]}
+        store = DynamoStore(lambda: client, tables=tables)  # type: ignore[arg-type]
+        record = find_record(decision_id, store=store, now=int(time.time()))
+    except (DeploymentFailed, NotFound) as error:
+        raise click.ClickException(str(error)) from None
+    except SegueError as error:
+        raise click.ClickException(f"storage did not answer: {error}") from None
+    click.echo(explain(record, rules=rules_of(environment)))
+
+
+def rules_of(environment: Mapping[str, str]) -> Rules:
+    """The documents of this checkout that a stage's settings name."""
+    documents = Documents()
+    policy = documents.policy(environment.get("SEGUE_POLICY", "default"))
+    try:
+        scorer = load_scorer(
+            environment.get("SEGUE_SCORER", "portable"),
+            documents.model(environment.get("SEGUE_MODEL", "cdnow-1.0.0")),
+        )
+    except ArtifactRejected as rejection:
+        click.echo(f"the model of this checkout was refused: {rejection}", err=True)
+        scorer = Scorecard(policy)
+    return Rules(policy, documents.jurisdictions, documents.jurisdictions_hash, scorer)
