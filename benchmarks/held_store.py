@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from chalicelib.core.storage import AtVersion, Conflict, Delete, Found, Key, Put, Stored, Write
+from chalicelib.core.storage import AtVersion, Conflict, Found, Key, Stored, Write
 from chalicelib.core.subject import Subject
 
 
@@ -16,14 +16,9 @@ class HeldStore:
     """A dictionary; ``reads`` and ``writes`` count the calls that would go to AWS."""
 
     def __init__(self, held: Iterable[tuple[Key[Any], Any]]) -> None:
-        self._lasting = {key: Stored(value, 1) for key, value in held}
-        self._items = dict(self._lasting)
+        self._items = {key: Stored(value, 1) for key, value in held}
         self.reads = 0
         self.writes = 0
-
-    def forget(self) -> None:
-        """Drop what decisions wrote, so that a long run measures the same as a short one."""
-        self._items = dict(self._lasting)
 
     def read(self, keys: Sequence[Key[Any]], *, now: int) -> Found:
         """As ``DynamoStore.read``."""
@@ -32,19 +27,12 @@ class HeldStore:
         return Found({key: items[key] for key in keys if key in items}, now=now)
 
     def write(self, writes: Sequence[Write], *, now: int) -> None:
-        """As ``DynamoStore.write``."""
+        """As ``DynamoStore.write``, except that nothing of it stays: it has gone to AWS."""
         self.writes += 1
-        failed = [write for write in writes if not self._holds(write, now)]
+        items = self._items
+        failed = [w for w in writes if w.key in items and not _holds(w, items[w.key], now)]
         if failed:
             raise Conflict(failed)
-        for write in writes:
-            match write:
-                case Put(key, value, _, expires_at):
-                    before = self._items.get(key)
-                    version = 0 if before is None else before.version
-                    self._items[key] = Stored(value, version + 1, expires_at)
-                case Delete(key):
-                    self._items.pop(key, None)
 
     def due(self, *, shard: int, now: int, limit: int) -> list[tuple[Subject, int]]:
         """Nothing is ever due here."""
@@ -54,12 +42,12 @@ class HeldStore:
         """Nobody looks decisions up here."""
         return []
 
-    def _holds(self, write: Write, now: int) -> bool:
-        condition = write.condition
-        if not isinstance(condition, AtVersion):
-            return True
-        stored = self._items.get(write.key)
-        if stored is None or (stored.expires_at is not None and stored.expires_at <= now):
-            return condition.version == 0
-        held: bool = stored.version == condition.version
-        return held
+
+def _holds(write: Write, stored: Stored[Any], now: int) -> bool:
+    condition = write.condition
+    if not isinstance(condition, AtVersion):
+        return True
+    if stored.expires_at is not None and stored.expires_at <= now:
+        return condition.version == 0
+    held: bool = stored.version == condition.version
+    return held

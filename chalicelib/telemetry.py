@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal, TextIO
 
 from pydantic_core import to_json
@@ -142,21 +142,28 @@ def _directives(metrics: tuple[str, ...], dimensions: tuple[str, ...]) -> str:
 
 def _line(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     line: dict[str, Any] = {"event": name, "stage": _output.stage}
-    for field, value in fields.items():
-        if field in FIELDS and value is not None:
-            line[field] = value if type(value) in _PLAIN else _bounded(value)
-    left_out = fields.keys() - FIELDS
+    left_out = _not_allowed(tuple(fields))
     if left_out:
-        line["left_out"] = sorted(left_out)
+        line["left_out"] = left_out
+        fields = {field: value for field, value in fields.items() if field in FIELDS}
+    line |= {
+        field: value if type(value) in _PLAIN else _bounded(value)
+        for field, value in fields.items()
+        if value is not None
+    }
     return line
+
+
+@lru_cache(maxsize=256)
+def _not_allowed(fields: tuple[str, ...]) -> list[str]:
+    """The names that no line may hold; callers use a few dozen sets of fields."""
+    return sorted(set(fields) - FIELDS)
 
 
 def _bounded(value: Any) -> Any:
     """Scalars, and short lists of them; a mapping could hold anything, so it is not written."""
     if isinstance(value, str):
-        return value[:LONGEST_VALUE]
-    if isinstance(value, int | float):
-        return value
+        return value if len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE]
     if isinstance(value, Sequence):
         return [_bounded(each) for each in value[:MOST_VALUES]]
     return f"<{type(value).__name__}>"

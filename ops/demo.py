@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import CalledProcessError
@@ -25,9 +25,9 @@ import click
 from chalicelib.core.policy import policy_from_toml
 from ops.cloudformation import DeploymentFailed
 from ops.datasets import DatasetUnavailable
-from ops.deploy import Plan, deploy_package
+from ops.deploy import Plan, Say, deploy_package
 from ops.key import create_key, key_store
-from ops.package import build_from_environment, ensure_package
+from ops.package import Package, build_from_environment, ensure_package
 from ops.places import LOCAL, ROOT
 from ops.refusals import PackageRefused
 from ops.seed import SYNTHETIC, build_seed
@@ -35,7 +35,7 @@ from ops.session import open_session
 from ops.stack import LocalStack, StackDidNotStart, running
 from ops.story.books import dead_letters
 from ops.story.letters import clear_mails, save_index, save_mails
-from ops.story.play import Played, StoryStalled, Venue, play, wake
+from ops.story.play import Played, StoryStalled, Venue, play
 from ops.story.shop import Shop, ShopRefused
 from ops.story.telling import Telling
 from ops.story.verdict import Outcome, broken_rules
@@ -59,9 +59,12 @@ def demo(check: bool, stop_after: float | None) -> None:
     """Run the whole story on the local stack; --check plays it without a person."""
     telling = Telling()
     try:
+        # The package is set-up, like the environments: made once, and again when a source changes.
+        package = ensure_package(build_from_environment(local=True), say=telling.say)
+        telling.begin()
         with _directory() as directory, running(directory) as stack:
             telling.say(f"the local stack listens on {stack.endpoint_url}")
-            outcome = _tell(stack, telling, quiet=check)
+            outcome = _tell(open_venue(package, stack, say=telling.say), telling, quiet=check)
             _judge(outcome, check=check)
             if not check:
                 _stay(stop_after, telling)
@@ -75,20 +78,18 @@ def demo(check: bool, stop_after: float | None) -> None:
         StoryStalled,
     ) as error:
         raise StoryFailed(f"{type(error).__name__}: {error}") from error
-    except KeyboardInterrupt:
-        telling.say("stopped")
 
 
 @contextmanager
 def _directory() -> Iterator[Path]:
     """A directory of this run's own, left behind only when the run fails: its log says why."""
     directory = LOCAL / f"demo-{os.getpid()}"
-    yield directory
+    with suppress(KeyboardInterrupt):
+        yield directory
     shutil.rmtree(directory)
 
 
-def _tell(stack: LocalStack, telling: Telling, *, quiet: bool) -> Outcome:
-    venue = _open(stack, telling)
+def _tell(venue: Venue, telling: Telling, *, quiet: bool) -> Outcome:
     seed = build_seed(today=datetime.now(UTC).date())
     telling.say(f"{len(seed.contacts):,} customers of CDNOW, moved by {seed.moved_by_weeks} weeks")
     telling.say(SYNTHETIC)
@@ -109,17 +110,14 @@ def _tell(stack: LocalStack, telling: Telling, *, quiet: bool) -> Outcome:
     return outcome
 
 
-def _open(stack: LocalStack, telling: Telling) -> Venue:
-    """Deploy the package, and make a key for the shop."""
-    package = ensure_package(build_from_environment(local=True), say=telling.say)
+def open_venue(package: Package, stack: LocalStack, *, say: Say) -> Venue:
+    """Deploy the package to a local stack, and make a key for the shop."""
     session = open_session(endpoint_url=stack.endpoint_url)
-    done = deploy_package(package, PLAN, session, endpoint_url=stack.endpoint_url, say=telling.say)
-    wake(session, done.stack_name)
-    telling.say("deployed, and awake")
+    done = deploy_package(package, PLAN, session, endpoint_url=stack.endpoint_url, say=say)
     client = session.client("dynamodb")
     store = key_store(client, control_table=done.outputs["ControlTable"])
     issued = create_key(store, scopes=SCOPES, now=int(time.time()))
-    telling.say(f"key {issued.api_key.key_id} with the scopes {', '.join(SCOPES)}")
+    say(f"deployed; key {issued.api_key.key_id} with the scopes {', '.join(SCOPES)}")
     shop = Shop(done.outputs["PublicUrl"], key=issued.text)
     return Venue(session, done.outputs, stack.endpoint_url, shop)
 

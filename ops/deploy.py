@@ -23,8 +23,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from boto3.session import Session
-from rich.console import Console
-from rich.table import Table
 
 from chalicelib.core.canonical import sha256_hex
 from ops.cloudformation import DeploymentFailed, apply_template, stack_outputs
@@ -281,10 +279,9 @@ def _plan(
 
 
 def _print(done: Deployment, plan: Plan) -> None:
-    table = Table("output", "value", title=done.stack_name)
+    width = max(map(len, done.outputs))
     for name, value in sorted(done.outputs.items()):
-        table.add_row(name, value)
-    Console(soft_wrap=True).print(table)
+        click.echo(f"{name:<{width}}  {value}")
     if not done.sender_verified:
         click.echo(f"SES has not verified {parseaddr(plan.sender)[1]} yet: answer the mail it sent")
-    click.echo("deployed" if done.changed else "nothing to change")
+    click.echo(f"{done.stack_name}: {'deployed' if done.changed else 'nothing to change'}")

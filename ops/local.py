@@ -32,11 +32,11 @@ from moto.ses.models import ses_backends
 
 from ops.key import IssuedKey, create_key, key_store
 from ops.places import LOCAL, ROOT
-from ops.pump import Handlers, Pump, find_sources, streams_client
+from ops.pump import IDLE_SECONDS, Handlers, Pump, find_sources, streams_client
 from ops.resources import create_resources
 from ops.seed import SYNTHETIC, Seed, build_seed
 from ops.session import LOCAL_ENVIRONMENT
-from ops.story.letters import SentMail, clear_mails, save_mails
+from ops.story.letters import SentMail, clear_mails, from_mime, save_mails
 from ops.story.script import checkout
 from ops.story.shop import Shop
 
@@ -59,7 +59,7 @@ class Outbox:
         """Save what is new and return it."""
         with self.lock:
             sent = ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages[self.saved :]
-            mails = [SentMail(each.raw_data.encode()) for each in sent]
+            mails = [from_mime(each.raw_data.encode()) for each in sent]
             paths = save_mails(mails, self.directory, first=self.saved + 1)
             self.saved += len(mails)
             return list(zip(mails, paths, strict=True))
@@ -99,27 +99,42 @@ def drop_files(session: Session, seed: Seed, *, bucket: str) -> None:
 
 
 def make_server(app_module: Any, *, port: int) -> LocalDevServer:
-    """``chalice local``'s server for our app, on this machine alone; raises OSError."""
+    """``chalice local``'s server for our app, on this machine alone; raises ClickException."""
     factory = CLIFactory(str(ROOT), environ=dict(os.environ))
     config = factory.create_config_obj(chalice_stage_name="dev")
-    return create_local_server(app_module.app, config, HOST, port)
+    try:
+        return create_local_server(app_module.app, config, HOST, port)
+    except OSError as error:
+        raise click.ClickException(f"port {port} on {HOST}: {error.strerror}") from error
 
 
-def run_pump(pump: Pump, outbox: Outbox, stop: threading.Event) -> None:
-    """Pump until told to stop, and say of each mail that it went out."""
-    while not stop.is_set():
-        if not pump.step():
-            stop.wait(0.2)
-        for mail, path in outbox.collect():
-            click.echo(f"mail  {mail.subject}  →  {path.relative_to(ROOT)}")
+@contextmanager
+def pumped(pump: Pump, outbox: Outbox) -> Iterator[None]:
+    """Pump for the length of a block, and say of each mail that it went out."""
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.is_set():
+            if not pump.step():
+                stop.wait(IDLE_SECONDS)
+            for mail, path in outbox.collect():
+                click.echo(f"mail  {mail.subject}  →  {path}")
+
+    pumping = threading.Thread(target=run, name="pump", daemon=True)
+    pumping.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        pumping.join(timeout=10)
 
 
-def introduce(seed: Seed, key: IssuedKey, *, url: str, seconds: float) -> None:
+def introduce(seed: Seed, key: IssuedKey, *, url: str, mail: Path, seconds: float) -> None:
     """Say where everything is, with a call that works."""
     someone = next(each for each in seed.contacts if each.place.region == "NY")
     request = checkout(someone.customer_id, country="US", region="NY", session_id="s-1")
     click.echo(f"\nSegue on {url}, {len(seed.contacts)} customers, in {seconds:.1f} s")
-    click.echo(f"{SYNTHETIC} Mails: {MAIL.relative_to(ROOT)}/\n")
+    click.echo(f"{SYNTHETIC} Mails go to {mail}.\n")
     click.echo(Shop(url, key=key.text).as_curl(request))
     click.echo(json.dumps({"url": url, "key": key.text, "seconds": round(seconds, 1)}))
 
@@ -127,33 +142,36 @@ def introduce(seed: Seed, key: IssuedKey, *, url: str, seconds: float) -> None:
 @click.command()
 @click.option("--port", default=8000, show_default=True, help="Where to listen on 127.0.0.1.")
 @click.option("--customers", default=60, show_default=True, help="How many to begin with.")
+@click.option(
+    "--mail",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=MAIL,
+    help="Where mails are saved.  [default: .local/mail]",
+)
 @click.option("--stop-after", type=float, metavar="SECONDS", help="Stop by itself.")
-def local(port: int, customers: int, stop_after: float | None) -> None:
+def local(port: int, customers: int, mail: Path, stop_after: float | None) -> None:
     """Serve the API on an in-process AWS, with seeded customers and pumped queues."""
     begun = time.monotonic()
     logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="%(message)s")
-    clear_mails(MAIL)
+    app_module = import_module("app")
+    server = make_server(app_module, port=port)
+    url = f"http://{HOST}:{port}"
+    clear_mails(mail)
     with in_process_aws() as session:
-        url = f"http://{HOST}:{port}"
         environment = create_resources(session, parameters={"PublicUrl": url})
         os.environ.update(environment)
-        app_module = import_module("app")
-        control_table = environment["SEGUE_CONTROL_TABLE"]
-        store = key_store(session.client("dynamodb"), control_table=control_table)
-        key = create_key(store, scopes=("decide", "events", "read"), now=int(time.time()))
         seed = build_seed(today=datetime.now(UTC).date(), customers=customers)
         drop_files(session, seed, bucket=environment["SEGUE_DROPS_BUCKET"])
-        server = make_server(app_module, port=port)
         pump = make_pump(session, app_module, environment)
-        stop = threading.Event()
-        pumping = threading.Thread(target=run_pump, args=(pump, Outbox(MAIL), stop), daemon=True)
-        pumping.start()
-        introduce(seed, key, url=url, seconds=time.monotonic() - begun)
-        try:
+        with pumped(pump, Outbox(mail)):
+            key = _make_key(session, environment["SEGUE_CONTROL_TABLE"])
+            introduce(seed, key, url=url, mail=mail, seconds=time.monotonic() - begun)
             _serve(server, stop_after=stop_after)
-        finally:
-            stop.set()
-            pumping.join(timeout=10)
+
+
+def _make_key(session: Session, control_table: str) -> IssuedKey:
+    store = key_store(session.client("dynamodb"), control_table=control_table)
+    return create_key(store, scopes=("decide", "events", "read"), now=int(time.time()))
 
 
 def _serve(server: LocalDevServer, *, stop_after: float | None) -> None:
@@ -167,5 +185,6 @@ def _serve(server: LocalDevServer, *, stop_after: float | None) -> None:
     except KeyboardInterrupt:
         click.echo("stopped")
     finally:
+        server.server.server_close()
         if timer is not None:
             timer.cancel()

@@ -8,7 +8,6 @@ deleted. A handler that raises leaves all of its batch, and the stream's positio
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -102,12 +101,6 @@ class Pump:
         self._clock = clock
         self._review_at = clock() + REVIEW_EVERY_SECONDS
         self._iterator = self._oldest()
-
-    def run(self, stop: threading.Event) -> None:
-        """Deliver until told to stop; a failing handler is logged, and its events come again."""
-        while not stop.is_set():
-            if not self.step():
-                stop.wait(IDLE_SECONDS)
 
     def step(self) -> int:
         """Take one batch from each source; returns how many events were delivered."""

@@ -13,6 +13,7 @@ from chalicelib.core.control import Drop
 from chalicelib.core.facts import Facts
 from chalicelib.core.instants import DAY_SECONDS, format_instant
 from chalicelib.core.kinds import FACTS
+from chalicelib.core.policy import Action, MailTreatment, OfferTerms
 from chalicelib.core.rules import Rules
 from chalicelib.core.subject import customer
 from chalicelib.documents import Documents
@@ -22,8 +23,33 @@ from chalicelib.flows.drop_work import DropLimits, DropPorts
 from tests.fakes import SIGNING_KEYS, MemoryObjects, MemoryStore
 from tests.unit.core.situations import NOW, shipped_rules
 
+# Actions of the tests' own, so that no change of the shipped policy changes what they prove.
+WINBACK = Action(
+    id="winback-10",
+    placements=("batch", "mail"),
+    triggers=("segment_changed",),
+    segments=("at_risk",),
+    min_churn=0.5,
+    propensity=0.12,
+    value_minor=2400,
+    offer=OfferTerms(kind="percent_off", value=10, valid_days=14),
+    mail=MailTreatment(template="winback", repeat_after_days=60),
+)
+THANKS = Action(
+    id="thanks",
+    placements=("batch",),
+    segments=("champions",),
+    propensity=0.3,
+    value_minor=600,
+    offer=OfferTerms(kind="free_shipping", value=0, valid_days=30),
+)
 DROPS, RESULTS = "drops", "results"
 ORDER_COLUMNS = "order_id,customer_id,ordered_at,quantity,currency,amount"
+
+
+def drop_rules() -> Rules:
+    """A mail for those at risk, a code for champions."""
+    return shipped_rules(actions=(WINBACK, THANKS))
 
 
 @dataclass(slots=True)
@@ -32,7 +58,7 @@ class DataTeam:
 
     store: MemoryStore = field(default_factory=MemoryStore)
     objects: MemoryObjects = field(default_factory=MemoryObjects)
-    rules: Rules = field(default_factory=shipped_rules)
+    rules: Rules = field(default_factory=drop_rules)
     limits: DropLimits = field(default_factory=DropLimits)
 
     @property

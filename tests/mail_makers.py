@@ -20,7 +20,8 @@ from chalicelib.core.kinds import ADDRESS, CONTACT, EFFECT, SWITCH
 from chalicelib.core.offers import Offer, offer_to_json
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import Subject, customer
-from chalicelib.flows.act import ActPorts, Outcome, from_messages, perform
+from chalicelib.flows.act import ActPorts, from_messages, perform
+from chalicelib.flows.act_log import Outcome
 from chalicelib.mail.compose import Composed, MailSettings, compose
 from tests.fakes import SIGNING_KEYS, MemoryBus, MemoryMailer, MemoryQueue, MemoryStore
 

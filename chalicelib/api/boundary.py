@@ -76,9 +76,11 @@ def guard(
     except BadInput as error:
         response: Response = refuse(error, correlation_id=correlation_id)
     else:
-        response = _only_ours(get_response(request), correlation_id=correlation_id)
+        response = get_response(request)
+        if not isinstance(response, Answer):
+            response = _only_ours(response, correlation_id=correlation_id)
     response.headers[CORRELATION_HEADER] = correlation_id
-    _log(request, response, latency_ms=(perf_counter() - started) * 1000)
+    _log(request, response, correlation_id, latency_ms=(perf_counter() - started) * 1000)
     return response
 
 
@@ -154,7 +156,7 @@ def _check_route(request: Request, routes: Routes) -> None:
 
 def _only_ours(response: Response, *, correlation_id: str) -> Response:
     """Chalice's own refusals as problem documents; everything else as it is."""
-    if isinstance(response, Answer) or response.status_code < 400:
+    if response.status_code < 400:
         return response
     if response.status_code == 415:
         return refuse(
@@ -171,20 +173,21 @@ def _sane_correlation_id(request: Request) -> str | None:
     return sent if _SANE_ID.match(sent) else None
 
 
-def _log(request: Request, response: Response, *, latency_ms: float) -> None:
-    known: dict[str, Any] = {
-        "correlation_id": correlation_of(request),
+def _log(request: Request, response: Response, correlation_id: str, *, latency_ms: float) -> None:
+    fields = {
+        "correlation_id": correlation_id,
         "method": request.method,
         "route": request.path,
         "status": int(response.status_code),
-        "latency_ms": round(latency_ms, 3),
         "key_id": caller_of(request) or None,
+        **getattr(response, "fields", {}),
     }
+    latency_ms = round(latency_ms, 3)
     if isinstance(response, Answer) and response.metrics:
-        metrics = {**response.metrics, "LatencyMs": known.pop("latency_ms")}
-        emit_metrics("request", metrics, dimensions=response.dimensions, **known, **response.fields)
+        metrics = {**response.metrics, "LatencyMs": latency_ms}
+        emit_metrics("request", metrics, dimensions=response.dimensions, **fields)
     else:
-        log_event("request", **known, **getattr(response, "fields", {}))
+        log_event("request", latency_ms=latency_ms, **fields)
 
 
 def _places(error: Exception) -> list[str]:

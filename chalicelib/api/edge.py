@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from chalicelib.core.ports import Store
 from chalicelib.core.rules import Rules
@@ -21,8 +21,7 @@ class KeysWithin(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(NamedTuple):
     """Storage and signing keys for one call, which share its deadline."""
 
     store: DecisionIndex

@@ -6,15 +6,16 @@ cannot fall behind.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core import core_schema
 
-from chalicelib.api import answers
+from chalicelib.api import answers, views
 from chalicelib.api.boundary import CORRELATION_HEADER, Routes
 from chalicelib.api.problems import CONTENT_TYPE
 from chalicelib.api.routes import IDEMPOTENCY_HEADER, LONGEST_IDEMPOTENCY_KEY
@@ -54,12 +55,12 @@ OPERATIONS: Mapping[Route, Operation] = {
         request=DecisionRequest,
     ),
     ("GET", "/v1/decisions/{decision_id}"): Operation(
-        "getDecision", "The whole record of a decision.", answers.DecisionRecord, refusals=(404,)
+        "getDecision", "The whole record of a decision.", views.DecisionRecord, refusals=(404,)
     ),
     ("POST", "/v1/decisions/{decision_id}/replay"): Operation(
         "replayDecision",
         "Decide a record again and compare.",
-        answers.Replay,
+        views.Replay,
         refusals=(404, 409),
     ),
     ("POST", "/v1/quotes/verify"): Operation(
@@ -74,17 +75,17 @@ OPERATIONS: Mapping[Route, Operation] = {
     ("GET", "/v1/customers/{customer_id}"): Operation(
         "getCustomer",
         "Facts, segment, scores, consent, recent decisions and mails of a customer.",
-        answers.Customer,
+        views.Customer,
         refusals=(404,),
     ),
     ("GET", "/v1/drops/{drop_id}"): Operation(
-        "getDrop", "A dropped file's progress and counts.", answers.Drop, refusals=(404,)
+        "getDrop", "A dropped file's progress and counts.", views.Drop, refusals=(404,)
     ),
     ("GET", "/u/{token}"): Operation(
         "showUnsubscribe", "Ask whether to unsubscribe; changes nothing.", None
     ),
     ("POST", "/u/{token}"): Operation("unsubscribe", "Unsubscribe (RFC 8058).", None),
-    ("GET", "/v1/health"): Operation("getHealth", "Versions and hashes.", answers.Health),
+    ("GET", "/v1/health"): Operation("getHealth", "Versions and hashes.", views.Health),
     ("GET", "/v1/openapi.json"): Operation("getOpenApi", "This document.", None),
 }
 _MESSAGE = {
@@ -107,7 +108,7 @@ _MESSAGE = {
             "event": "Order Completed",
             "messageId": "m-1",
             "userId": "c-123",
-            "timestamp": "2026-11-22T09:30:00Z",
+            "timestamp": "2026-01-31T09:30:00Z",
             "properties": {"order_id": "o-1", "total": 29.33, "currency": "USD"},
         }
     ],
@@ -133,11 +134,8 @@ _EVENTS = {
 
 def document(routes: Routes, *, version: str, public_url: str) -> dict[str, Any]:
     """The whole document."""
-    models: set[type[BaseModel]] = {answers.Problem}
-    for operation in OPERATIONS.values():
-        models |= {model for model in (operation.answer, operation.request) if model is not None}
-    ordered = sorted(models, key=lambda model: model.__name__)
-    _, schemas = models_json_schema([(model, "validation") for model in ordered], ref_template=_REF)
+    told = [answers.Problem, *(each.answer for each in OPERATIONS.values())]
+    asked = [each.request for each in OPERATIONS.values()]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -152,7 +150,11 @@ def document(routes: Routes, *, version: str, public_url: str) -> dict[str, Any]
         "servers": [{"url": public_url}],
         "paths": {path: _path(path, methods) for path, methods in sorted(routes.items())},
         "components": {
-            "schemas": {**schemas["$defs"], "SegmentMessage": _MESSAGE},
+            "schemas": {
+                **_schemas(asked, GenerateJsonSchema),
+                **_schemas(told, _WithoutDefaults),
+                "SegmentMessage": _MESSAGE,
+            },
             "securitySchemes": {
                 "bearer": {
                     "type": "http",
@@ -162,6 +164,27 @@ def document(routes: Routes, *, version: str, public_url: str) -> dict[str, Any]
             },
         },
     }
+
+
+class _WithoutDefaults(GenerateJsonSchema):
+    """For answers: a field that may be left out has no value then."""
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """Describe the value alone."""
+        return self.generate_inner(schema["schema"])
+
+
+def _schemas(
+    models: Iterable[type[BaseModel] | None], generator: type[GenerateJsonSchema]
+) -> dict[str, Any]:
+    wanted = sorted({model for model in models if model is not None}, key=lambda m: m.__name__)
+    _, schemas = models_json_schema(
+        [(model, "validation") for model in wanted],
+        ref_template=_REF,
+        schema_generator=generator,
+    )
+    definitions: dict[str, Any] = schemas["$defs"]
+    return definitions
 
 
 def _path(path: str, methods: Mapping[str, Any]) -> dict[str, Any]:

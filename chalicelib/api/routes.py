@@ -6,12 +6,12 @@ read are answered with a problem document.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from chalice.app import AuthRequest, AuthResponse, Request
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from chalicelib.api import present
 from chalicelib.api.boundary import Answer, answering, body_of, caller_of, correlation_of
@@ -199,7 +199,7 @@ def _checkout_call(request: Request, *, call_id: str) -> CheckoutCall:
         ),
         lines=()
         if asked.cart is None
-        else tuple(Line(line.sku, line.quantity, line.unit_price) for line in asked.cart.lines),
+        else tuple([Line(line.sku, line.quantity, line.unit_price) for line in asked.cart.lines]),
         call_id=call_id,
         repeat_of=None if key is None else (caller_of(request), key),
     )
@@ -257,6 +257,6 @@ def _body(request: Request, model: type[M]) -> M:
 def _json(request: Request) -> Any:
     """The body decoded; the flow refuses NaN, naming where it stands. Raises Malformed."""
     try:
-        return json.loads(_raw(request))
-    except (ValueError, RecursionError) as error:
+        return from_json(_raw(request))
+    except ValueError as error:
         raise Malformed.of("body", f"must be JSON: {error}") from None

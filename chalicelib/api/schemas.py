@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -41,7 +42,19 @@ def _currency(value: str) -> str:
 # What str.isprintable() refuses: control, format and unassigned characters, line separators and
 # every blank but the space.
 PRINTABLE = r"^[^\p{C}\p{Zl}\p{Zp}\u{A0}\u{1680}\u{2000}-\u{200A}\u{202F}\u{205F}\u{3000}]+$"
-Id = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID, pattern=PRINTABLE)]
+Id = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=LONGEST_ID, pattern=PRINTABLE),
+    # The same in a dialect that every reader of JSON Schema knows, less the rarer blanks.
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": LONGEST_ID,
+            "pattern": r"^[^\x00-\x1f\x7f-\x9f]+$",
+        }
+    ),
+]
 Currency = Annotated[
     str, AfterValidator(_currency), Field(json_schema_extra={"pattern": "^[A-Z]{3}$"})
 ]

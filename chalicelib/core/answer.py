@@ -77,8 +77,8 @@ def _price(situation: Situation, decision: Decision, keys: SigningKeys) -> dict[
             }
             for line in decision.lines
         ],
-        "total": total_minor(decision.lines),
-        "quote": sign(keys, purpose=QUOTE, payload=quote_payload(situation, decision)),
+        "total": total,
+        "quote": sign(keys, purpose=QUOTE, payload=quote_payload(situation, decision, total)),
     }
 
 

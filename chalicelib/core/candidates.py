@@ -6,8 +6,7 @@ for them), contact policy (was it said too often), arbitration (what is worth mo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from chalicelib.core.policy import Action, Policy
 from chalicelib.core.scores import Scores
@@ -25,8 +24,7 @@ Layer = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """What became of one action, in which layer and why."""
 
     action: str

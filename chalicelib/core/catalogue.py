@@ -38,9 +38,8 @@ _values = attrgetter(*_FIELDS)
 
 
 def product_to_json(product: Product) -> dict[str, Any]:
-    """The stored form."""
-    values = zip(_FIELDS, _values(product), strict=True)
-    return {name: value for name, value in values if value is not None}
+    """The stored form; what was not said stands there as null, which costs less than asking."""
+    return dict(zip(_FIELDS, _values(product), strict=True))
 
 
 def product_from_json(stored: Mapping[str, Any]) -> Product:

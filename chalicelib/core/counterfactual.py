@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from chalicelib.core.decide import Decision, decide
-from chalicelib.core.facts import CountedOrder
+from chalicelib.core.facts import CountedOrder, Facts
 from chalicelib.core.fold import recount
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.orders import Amount, OrderState
@@ -56,7 +56,7 @@ def _alternatives(situation: Situation, rules: Rules) -> Iterator[tuple[str, Sit
     if last is not None:
         yield (
             "had they ordered today, for as much as last time",
-            _ordered_today(situation, last),
+            _ordered_today(situation, facts, last),
             rules,
         )
     silent = _silent_longer(situation, rules)
@@ -125,14 +125,13 @@ def _choices(situation: Situation, rules: Rules) -> Iterator[tuple[str, Situatio
         )
 
 
-def _ordered_today(situation: Situation, last: CountedOrder) -> Situation:
-    assert situation.facts is not None
+def _ordered_today(situation: Situation, facts: Facts, last: CountedOrder) -> Situation:
     order = OrderState(
         "counterfactual",
         situation.subject.key,
         completed=Amount(situation.as_of, last.amount_minor, last.currency),
     )
-    return replace(situation, facts=recount(situation.facts, before=None, after=order))
+    return replace(situation, facts=recount(facts, before=None, after=order))
 
 
 def _silent_longer(situation: Situation, rules: Rules) -> tuple[int, Situation] | None:

@@ -100,7 +100,7 @@ def decide(
         lines=lines,
         offers=offers,
         issued=issued,
-        chosen=tuple(action.id for action in chosen),
+        chosen=tuple([action.id for action in chosen]),
         candidates=candidates,
         holdout=holdout,
         quote_expires_at=situation.as_of + policy.quote_valid_seconds,
@@ -133,24 +133,30 @@ def _tier(
     holdout: bool,
 ) -> tuple[PriceTier | None, str]:
     """The tier and the reason; every reason for the published price has its own name."""
-    if not situation.lines:
-        return None, "no_cart"
-    if not situation.switches.pricing:
-        return None, "pricing_switched_off"
-    if situation.opted_out:
-        return None, "opted_out"
-    if ruling.mode is None:
-        return None, "unknown_jurisdiction"
-    if not ruling.permits_personal_price:
-        return None, "banned"
-    if holdout:
-        return None, "global_holdout"
+    forbidden = _no_personal_price(situation, ruling, holdout=holdout)
+    if forbidden is not None:
+        return None, forbidden
     if situation.held is not None and situation.held.tier is not None:
         held = next((t for t in policy.price_tiers if t.name == situation.held.tier), None)
         if held is not None:
             return held, "session_kept"
     tier = choose_tier(policy.price_tiers, scores)
     return tier, "no_tier_fits" if tier is None else "tier_fits"
+
+
+def _no_personal_price(situation: Situation, ruling: Ruling, *, holdout: bool) -> str | None:
+    """Why the published price must stand; None when a personal one may be given."""
+    if not situation.lines:
+        return "no_cart"
+    if not situation.switches.pricing:
+        return "pricing_switched_off"
+    if situation.opted_out:
+        return "opted_out"
+    if ruling.mode is None:
+        return "unknown_jurisdiction"
+    if not ruling.permits_personal_price:
+        return "banned"
+    return "global_holdout" if holdout else None
 
 
 def _choose(

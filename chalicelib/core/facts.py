@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from chalicelib.core.instants import Instant
@@ -116,10 +117,8 @@ def facts_to_json(facts: Facts) -> dict[str, Any]:
         }
     if facts.last_product is not None:
         stored["last_product"] = list(facts.last_product)
-    for name in _SCALARS:
-        value = getattr(facts, name)
-        if value is not None:
-            stored[name] = value
+    scalars = zip(_SCALARS, _scalars_of(facts), strict=True)
+    stored.update([(name, value) for name, value in scalars if value is not None])
     return stored
 
 
@@ -149,3 +148,4 @@ _SCALARS = (
     "review_at",
     "merged_into",
 )
+_scalars_of = attrgetter(*_SCALARS)

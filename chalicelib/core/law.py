@@ -6,10 +6,9 @@ disclosure applies. An unknown place has no personal price.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -54,8 +53,7 @@ class Jurisdictions(BaseModel):
         return len(self.rows)
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(NamedTuple):
     """What the law and the operator say of personal prices for one decision.
 
     Attributes:

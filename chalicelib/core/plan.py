@@ -18,7 +18,7 @@ from chalicelib.core.kinds import (
     RECORD_WINDOW_SECONDS,
 )
 from chalicelib.core.offers import Coupon, Offer, offer_to_json
-from chalicelib.core.policy import Action, Policy
+from chalicelib.core.policy import Action, MailTreatment, Policy
 from chalicelib.core.pricing import total_minor
 from chalicelib.core.situation import Situation
 from chalicelib.core.storage import Put, Write
@@ -39,8 +39,7 @@ def decision_writes(
 ) -> tuple[Write, ...]:
     """The record, and everything that the decision sets in motion.
 
-    Args:
-        address_hash: names the customer's address; needed where mails are planned.
+    ``address_hash`` names the customer's address; without it no mail is planned.
     """
     writes: list[Write] = [
         Put(
@@ -70,6 +69,7 @@ def decision_writes(
                     situation,
                     decision,
                     action,
+                    action.mail,
                     offer,
                     correlation_id,
                     now,
@@ -128,16 +128,16 @@ def _mail(
     situation: Situation,
     decision: Decision,
     action: Action,
+    mail: MailTreatment,
     offer: Offer | None,
     correlation_id: str,
     now: int,
     address_hash: str,
 ) -> list[Write]:
     """Plan a mail, and mark the address as contacted for this action."""
-    assert action.mail is not None
     payload: dict[str, Any] = {
-        "template": action.mail.template,
-        "purpose": action.mail.purpose,
+        "template": mail.template,
+        "purpose": mail.purpose,
         "segment": decision.scores.segment,
         "disclosures": list(decision.disclosures),
     }
@@ -152,6 +152,6 @@ def _mail(
         Put(
             CONTACTED.key(address_hash, action.id),
             {"effect_id": effect.effect_id},
-            expires_at=now + action.mail.repeat_after_days * DAY_SECONDS,
+            expires_at=now + mail.repeat_after_days * DAY_SECONDS,
         ),
     ]

@@ -145,6 +145,14 @@ class Policy(_Part):
                 raise ValueError(f"{field}: {min(twice)} stands twice")
         if BASE_TIER in names:
             raise ValueError(f"price_tiers.name: {BASE_TIER} is the published price")
+        last = self.scorecard[-1]
+        if last.model_dump(exclude={"segment"}, exclude_none=True):
+            raise ValueError("scorecard: the last rule must hold for everyone")
+        return self
+
+    @model_validator(mode="after")
+    def _falls_back_everywhere(self) -> Policy:
+        ids = {action.id for action in self.actions}
         for placement in ("checkout", "mail", "batch"):
             if placement not in self.fallbacks:
                 raise ValueError(f"fallbacks.{placement}: every placement needs a fallback action")
@@ -152,9 +160,6 @@ class Policy(_Part):
                 raise ValueError(
                     f"fallbacks.{placement}.action: is already an action with conditions"
                 )
-        last = self.scorecard[-1]
-        if last.model_dump(exclude={"segment"}, exclude_none=True):
-            raise ValueError("scorecard: the last rule must hold for everyone")
         return self
 
     @cached_property

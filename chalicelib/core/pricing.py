@@ -7,7 +7,7 @@ catalogue's, keeps its published price.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from chalicelib.core.catalogue import Product
 from chalicelib.core.policy import PriceTier
@@ -17,8 +17,7 @@ from chalicelib.core.situation import Line
 BASIS_POINTS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class PricedLine:
+class PricedLine(NamedTuple):
     """One line as quoted; ``reason`` says what was special about it."""
 
     sku: str
@@ -71,10 +70,10 @@ def price_cart(
 ) -> tuple[PricedLine, ...]:
     """Price every line of a cart."""
     return tuple(
-        price_line(line, products.get(line.sku), currency=currency, tier=tier) for line in lines
+        [price_line(line, products.get(line.sku), currency=currency, tier=tier) for line in lines]
     )
 
 
 def total_minor(lines: Iterable[PricedLine]) -> int:
     """What the cart costs, in minor units."""
-    return sum(line.quantity * line.unit_price_minor for line in lines)
+    return sum([line.quantity * line.unit_price_minor for line in lines])

@@ -71,7 +71,7 @@ def situation_to_json(situation: Situation) -> dict[str, Any]:
         "as_of": situation.as_of,
         "trigger": situation.trigger,
         "context": dict(zip(_CONTEXT, _context_values(situation.context), strict=True)),
-        "lines": [[line.sku, line.quantity, line.unit_price_minor] for line in situation.lines],
+        "lines": list(map(list, situation.lines)),
         "facts": None if situation.facts is None else facts_to_json(situation.facts),
         "permissions": {
             "has_address": situation.permissions.has_address,
@@ -124,7 +124,7 @@ def situation_hash(situation: Situation) -> str:
     switches = situation.switches
     seen = (
         _context_values(situation.context),
-        [(line.sku, line.quantity, line.unit_price_minor) for line in situation.lines],
+        situation.lines,
         situation.opted_out,
         (switches.sending, switches.pricing, switches.offers),
     )
@@ -146,20 +146,11 @@ def decision_to_json(decision: Decision) -> dict[str, Any]:
         "price_reason": decision.price_reason,
         "mode": decision.mode,
         "disclosures": list(decision.disclosures),
-        "lines": [
-            [
-                line.sku,
-                line.quantity,
-                line.base_unit_price_minor,
-                line.unit_price_minor,
-                line.reason,
-            ]
-            for line in decision.lines
-        ],
+        "lines": list(map(list, decision.lines)),
         "offers": [offer_to_json(offer) for offer in decision.offers],
         "issued": list(decision.issued),
         "chosen": list(decision.chosen),
-        "candidates": [[c.action, c.outcome, c.layer, c.reason] for c in decision.candidates],
+        "candidates": list(map(list, decision.candidates)),
         "holdout": decision.holdout,
         "quote_expires_at": decision.quote_expires_at,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from chalicelib.core.catalogue import Product
 from chalicelib.core.contact import Contact
@@ -14,8 +15,7 @@ from chalicelib.core.policy import Placement, Trigger
 from chalicelib.core.subject import Subject
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of a cart; ``unit_price_minor`` is what the shop shows."""
 
     sku: str
@@ -97,11 +97,12 @@ class Situation:
     @property
     def opted_out(self) -> bool:
         """Whether a privacy signal forbids reading any feature of this customer."""
-        return (
-            self.context.pricing_opt_out
-            or self.context.gpc
-            or self.permissions.objects_to("personalised_pricing")
-            or self.permissions.objects_to("profiling")
+        if self.context.pricing_opt_out or self.context.gpc:
+            return True
+        # Asked for every action: the many who never said anything are settled at once.
+        permissions = self.permissions
+        return bool(permissions.consents) and (
+            permissions.objects_to("personalised_pricing") or permissions.objects_to("profiling")
         )
 
 

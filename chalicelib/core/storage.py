@@ -41,9 +41,11 @@ class Kind(Generic[T]):
     index: Callable[[T], IndexAttributes] = field(default=lambda _: {})
     compressed: bool = False
 
-    def key(self, *parts: str) -> Key[T]:
+    def key(self, name: str, *more: str) -> Key[T]:
         """The key of one thing of this kind."""
-        return Key(self, self.prefix + "#".join(parts))
+        if more:
+            name = "#".join((name, *more))
+        return _new_key(Key, (self, self.prefix + name))
 
 
 class Key(NamedTuple, Generic[T]):
@@ -51,6 +53,10 @@ class Key(NamedTuple, Generic[T]):
 
     kind: Kind[T]
     partition: str
+
+
+# A named tuple's own constructor is one more Python function, a dozen times a checkout.
+_new_key = tuple.__new__
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from chalicelib.core.canonical import short_hash
@@ -14,15 +14,21 @@ DUE_SHARDS = 8
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A customer or a guest; ``key`` is the name under which storage knows them."""
+    """A customer or a guest.
+
+    Attributes:
+        kind: which of the two.
+        id: the shop's id of a customer, or the anonymous id of a guest.
+        key: the name under which storage knows them, ``c#<customer_id>`` or ``a#<anonymous_id>``.
+    """
 
     kind: Literal["customer", "anonymous"]
     id: str
+    key: str = field(init=False, compare=False, repr=False)
 
-    @property
-    def key(self) -> str:
-        """``c#<customer_id>`` or ``a#<anonymous_id>``."""
-        return f"{self.kind[0]}#{self.id}"
+    def __post_init__(self) -> None:
+        """Compose the key once: a checkout asks for it a dozen times."""
+        object.__setattr__(self, "key", f"{self.kind[0]}#{self.id}")
 
     @property
     def due_shard(self) -> int:

@@ -15,6 +15,7 @@ from pydantic_core import to_json
 from chalicelib.core.canonical import keyed_digest
 from chalicelib.core.errors import BadInput, Broken
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")  # base64url (RFC 4648, section 5)
 _SIGNATURE_BYTES = 16  # 128 bits of HMAC-SHA256 (RFC 2104 allows half the digest)
 
 
@@ -88,4 +89,4 @@ def _signature(key: bytes, purpose: str, head: str) -> bytes:
 
 
 def _encode(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE).rstrip(b"=").decode()

@@ -1,7 +1,6 @@
-"""A dropped object as plain UTF-8 text: decompressed within a bound, decoded, blank lines gone.
+"""A dropped object as plain UTF-8 text: decompressed within a bound, and decoded.
 
-A file that cannot be read as a whole is refused as a whole, by a class for each cause, before any
-row of it counts.
+A file that cannot be read as a whole is refused as a whole, before any row of it counts.
 """
 
 from __future__ import annotations
@@ -9,23 +8,24 @@ from __future__ import annotations
 import codecs
 import gzip
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
 
 from chalicelib.core.errors import BadInput
 
 _CHUNK_BYTES = 1 << 20
-# A line longer than this is no record of ours, and would not fit into memory twice.
-LONGEST_LINE_BYTES = 4 << 20
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 class FileRefused(BadInput):
-    """The file as a whole cannot be used; the drop ends REJECTED with this as the reason."""
+    """The file as a whole cannot be used; the drop ends REJECTED with this as the reason.
+
+    The text never quotes what the file holds: it reaches logs and the API.
+    """
 
 
 def unpack(source: Path, target: Path, *, compressed: bool, encoding: str, most_bytes: int) -> None:
-    """Write ``source`` as plain UTF-8 lines to ``target``.
+    """Write ``source`` as plain UTF-8 to ``target``; never more than a chunk is in memory.
 
     Args:
         source: the object's bytes.
@@ -47,10 +47,13 @@ def unpack(source: Path, target: Path, *, compressed: bool, encoding: str, most_
             _copy(packed, plain, decoder, most_bytes=most_bytes)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise FileRefused.of("file", "is a damaged or truncated gzip; drop it again") from None
-    except UnicodeDecodeError as error:
-        raise FileRefused.of(
-            "file", f"is not {encoding}: byte 0x{error.object[error.start]:02x} cannot be decoded"
-        ) from None
+    except UnicodeError as error:
+        found = (
+            f": byte 0x{error.object[error.start]:02x} cannot be decoded"
+            if isinstance(error, UnicodeDecodeError)
+            else ""
+        )
+        raise FileRefused.of("file", f"is not {encoding}{found}") from None
 
 
 def _copy(
@@ -60,32 +63,20 @@ def _copy(
     *,
     most_bytes: int,
 ) -> None:
-    quoted, empty = False, True
-    for line in _lines(packed, decoder, most_bytes=most_bytes):
-        # A blank line is no record, unless it stands inside a quoted value.
-        if not quoted and not line.strip("\r\ufeff \t"):
-            continue
-        if "\0" in line:
-            raise FileRefused.of("file", "holds NUL characters; it is no text file")
-        text = line.removeprefix("\ufeff") if empty else line
-        empty = False
-        quoted ^= text.count('"') % 2 == 1
-        plain.write((text if quoted else text.removesuffix("\r")) + "\n")
-    if empty:
-        raise FileRefused.of("file", "is empty")
-
-
-def _lines(
-    packed: BinaryIO | gzip.GzipFile, decoder: codecs.IncrementalDecoder, *, most_bytes: int
-) -> Iterator[str]:
-    """Lines without their line feed; never more than a chunk and a line in memory."""
-    taken, rest = 0, ""
-    while data := packed.read(_CHUNK_BYTES):
+    taken, begun, blank = 0, False, True
+    while True:
+        data = packed.read(_CHUNK_BYTES)
         taken += len(data)
         if taken > most_bytes:
             raise FileRefused.of("file", f"is larger than {most_bytes} bytes when unpacked")
-        *lines, rest = (rest + decoder.decode(data)).split("\n")
-        if len(rest) > LONGEST_LINE_BYTES:
-            raise FileRefused.of("file", f"has a line of more than {LONGEST_LINE_BYTES} bytes")
-        yield from lines
-    yield rest + decoder.decode(b"", final=True)
+        text = decoder.decode(data, final=not data)
+        if text and not begun:
+            begun, text = True, text.removeprefix(_BYTE_ORDER_MARK)
+        if "\0" in text:
+            raise FileRefused.of("file", "holds NUL characters; it is no text in this encoding")
+        blank = blank and not text.strip()
+        plain.write(text)
+        if not data:
+            break
+    if blank:
+        raise FileRefused.of("file", "is empty")

@@ -12,8 +12,8 @@ offer, no quote, ``degraded``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple
 
 from chalicelib.core.answer import build_answer, degraded_answer
 from chalicelib.core.decide import Decision, decide
@@ -44,8 +44,7 @@ SESSION_SECONDS = 1800
 How = Literal["decided", "repeated", "degraded"]
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """The answer, and how it came about.
 
     Attributes:

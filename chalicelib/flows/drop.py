@@ -10,59 +10,78 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from chalicelib.aws.objects import ObjectInfo
-from chalicelib.core.control import Drop
+from chalicelib.core.control import Drop, DropState
 from chalicelib.core.errors import BadInput, NotFound, SegueError
-from chalicelib.core.instants import parse_instant
+from chalicelib.core.instants import CLOCK_SKEW_SECONDS, parse_instant
 from chalicelib.core.kinds import DROP
 from chalicelib.core.rules import Rules
-from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.tokens import SigningKeys
-from chalicelib.files.records import Rejects
 from chalicelib.files.unpack import FileRefused
+from chalicelib.flows.drop_log import DropLog, FinishedElsewhere
 from chalicelib.flows.drop_notice import Arrived, read_notification
-from chalicelib.flows.drop_report import Tally, rejects_csv, summary_json
+from chalicelib.flows.drop_report import Tally, summary_json
 from chalicelib.flows.drop_work import DropPorts, Work
 from chalicelib.telemetry import emit_metrics, log_event
 
 
 def from_messages(
-    event: Mapping[str, Any], *, ports: DropPorts, rules: Rules, keys: SigningKeys, now: int
+    event: Mapping[str, Any],
+    *,
+    ports: DropPorts,
+    rules: Rules,
+    keys: SigningKeys,
+    now: int,
+    clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, list[dict[str, str]]]:
-    """Handle an SQS event; every message that could not be handled is reported by its id."""
+    """Handle an SQS event; every message that could not be handled is reported by its id.
+
+    Args:
+        event: as Lambda passes it on.
+        ports: what is needed from outside.
+        rules: policy, law and model.
+        keys: secrets that name addresses and coupon codes.
+        now: the moment; everything of one event happens at it.
+        clock: seconds of any origin, for how long it took; it decides nothing.
+    """
     failures = []
     for message in event["Records"]:
         message_id = message["messageId"]
         try:
             for arrived in read_notification(message["body"]):
-                handle(arrived, ports=ports, rules=rules, keys=keys, now=now)
+                handle(arrived, ports=ports, rules=rules, keys=keys, now=now, clock=clock)
         except SegueError as error:
-            log_event("drop_failed", message_id=message_id, error=type(error).__name__)
+            log_event(
+                "drop_failed", message_id=message_id, error=type(error).__name__, reason=str(error)
+            )
             failures.append({"itemIdentifier": message_id})
     return {"batchItemFailures": failures}
 
 
 def handle(
-    arrived: Arrived, *, ports: DropPorts, rules: Rules, keys: SigningKeys, now: int
+    arrived: Arrived,
+    *,
+    ports: DropPorts,
+    rules: Rules,
+    keys: SigningKeys,
+    now: int,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Drop:
     """Handle one object; what is finished is not done again.
 
     Raises Transient where a later delivery may succeed, Broken when counts do not add up.
     """
+    if arrived.bucket == ports.results_bucket:
+        raise BadInput.of("bucket", "holds results; a drop of them would never end")
     drop_key = DROP.key(arrived.drop_id)
     known = ports.store.read([drop_key], now=now).stored(drop_key)
     if known is not None and known.value.state != "RUNNING":
         return known.value
-    started = time.monotonic()  # how long it took, for the summary; decides nothing
-    try:
-        info = ports.objects.head(arrived.bucket, key=arrived.key, version_id=arrived.version_id)
-    except NotFound:
-        info = None
+    begun = clock()
     drop = Drop(
         drop_id=arrived.drop_id,
         key=arrived.key,
@@ -71,51 +90,58 @@ def handle(
         started_at=now if known is None else known.value.started_at,
         changed_at=now,
     )
-    tally = Tally()
-    rejects = Rejects()
-    work = Work(arrived, ports, rules, keys, now, tally, rejects)
+    log = DropLog(drop, known, store=ports.store, clock=lambda: now + int(clock() - begun))
+    work = Work(arrived, ports, rules, keys, now, Tally(), log)
     try:
-        if info is None:
-            raise FileRefused.of("file", "was gone before it could be read; drop it again")
-        drop = replace(drop, as_of=_as_of(info))
-        ports.store.write([Put(drop_key, drop, WHATEVER)], now=now)
+        refusal = _attempt(work)
+        if refusal is not None:
+            work.tally = Tally()  # nothing of a refused file counts
+        return _finish(work, refusal, seconds=clock() - begun)
+    except FinishedElsewhere as finished:
+        return finished.drop
+
+
+def _attempt(work: Work) -> str | None:
+    """Do all the work; returns why the file was refused as a whole, None when it was not."""
+    arrived, ports = work.arrived, work.ports
+    try:
+        info = ports.objects.head(arrived.bucket, key=arrived.key, version_id=arrived.version_id)
+        work.log.as_of(_as_of(info, now=work.now))
+        work.log.save({})
         with tempfile.TemporaryDirectory(dir=ports.workdir) as folder:
-            work.run(drop, Path(folder))
-        tally.check()
-        drop = replace(drop, state="COMPLETE", counts=tally.counts())
+            work.run(Path(folder))
+        work.tally.check()
+    except NotFound:
+        return "file: was gone before it could be read; drop it again"
     except FileRefused as refusal:
-        drop = replace(drop, state="REJECTED", reason=str(refusal))
-    _finish(drop, work, seconds=time.monotonic() - started)
-    return drop
+        return str(refusal)
+    return None
 
 
-def _as_of(info: ObjectInfo) -> int:
+def _as_of(info: ObjectInfo, *, now: int) -> int:
     """When the file speaks: its ``as-of`` metadata, else when it was uploaded."""
     stated = info.metadata.get("as-of")
     if stated is None:
         return info.last_modified
     try:
-        return parse_instant(stated, field="as-of")
+        moment = parse_instant(stated, field="as-of")
     except BadInput as error:
         raise FileRefused(*error.errors) from None
+    if moment > now + CLOCK_SKEW_SECONDS:
+        raise FileRefused.of("as-of", "lies in the future")
+    return moment
 
 
-def _finish(drop: Drop, work: Work, *, seconds: float) -> None:
-    """Leave rejects and summary behind, then say that the drop is done; in this order."""
-    ports, tally = work.ports, work.tally
-    folder = f"results/{drop.drop_id}"
-    if drop.state == "COMPLETE":
-        ports.objects.put(
-            ports.results_bucket,
-            key=f"{folder}/rejects.csv",
-            body=rejects_csv(work.rejects.found),
-            content_type="text/csv",
-        )
+def _finish(work: Work, refusal: str | None, *, seconds: float) -> Drop:
+    """Leave the summary behind, then say that the drop is done; in this order."""
+    ports, tally, log = work.ports, work.tally, work.log
+    state: DropState = "COMPLETE" if refusal is None else "REJECTED"
+    ending = log.moved(tally.counts(), state=state, reason=refusal)
     ports.objects.put(
         ports.results_bucket,
-        key=f"{folder}/summary.json",
+        key=f"results/{ending.drop_id}/summary.json",
         body=summary_json(
-            drop,
+            ending,
             bucket=work.arrived.bucket,
             rules=work.rules,
             tally=tally,
@@ -124,7 +150,7 @@ def _finish(drop: Drop, work: Work, *, seconds: float) -> None:
         ),
         content_type="application/json",
     )
-    ports.store.write([Put(DROP.key(drop.drop_id), drop, WHATEVER)], now=work.now)
+    drop = log.save(tally.counts(), state=state, reason=refusal)
     emit_metrics(
         "drop_finished",
         {"Rejects": tally.rejected, "Decisions": tally.decisions},
@@ -138,6 +164,7 @@ def _finish(drop: Drop, work: Work, *, seconds: float) -> None:
         scored=tally.scored,
         effects=tally.effects.total(),
         seconds=round(seconds, 3),
+        reason=drop.reason,
         correlation_id=work.correlation_id,
     )
     for segment, count in sorted(tally.segments.items()):
@@ -147,3 +174,4 @@ def _finish(drop: Drop, work: Work, *, seconds: float) -> None:
             dimensions={"segment": segment},
             correlation_id=work.correlation_id,
         )
+    return drop

@@ -1,42 +1,41 @@
 """What a drop's rows about one customer come to: pure, from what was read to what is to be written.
 
-A row that an earlier attempt of the same drop has already folded counts as folded, so that a
-resumed drop adds up like one that never stopped.
+Rows are folded as the messages that would say the same, so that a file and an event about one order
+give one profile, whichever comes first. A row that an earlier attempt of the same drop has already
+folded counts as folded, so that a resumed drop adds up like one that never stopped.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from chalicelib.core.absence import Settled, score_at, settle
-from chalicelib.core.canonical import short_hash
+from chalicelib.core.absence import Settled
 from chalicelib.core.contact import Contact, ContactChange, join_contact
+from chalicelib.core.errors import BadInput
 from chalicelib.core.facts import Facts
-from chalicelib.core.fold import recount
-from chalicelib.core.instants import DAY_SECONDS
-from chalicelib.core.kinds import CONTACT, FACTS, ORDER, ORDER_WINDOW_SECONDS
-from chalicelib.core.orders import (
-    Amount,
-    OrderState,
-    cancel_order,
-    complete_order,
-    refund_order,
+from chalicelib.core.identity import Profiles, fold_message, further_keys, profiles_from
+from chalicelib.core.instants import Instant
+from chalicelib.core.kinds import (
+    CONTACT,
+    FACTS,
+    GUEST_WINDOW_SECONDS,
+    MESSAGE_WINDOW_SECONDS,
+    ORDER,
+    ORDER_WINDOW_SECONDS,
 )
-from chalicelib.core.policy import BASE_TIER
-from chalicelib.core.pricing import choose_tier
-from chalicelib.core.reach import Occasion, could_reach
-from chalicelib.core.scores import Scores
-from chalicelib.core.storage import AtVersion, Found, Put, Write
+from chalicelib.core.messages import OrderMessage
+from chalicelib.core.reach import Occasion
+from chalicelib.core.storage import AtVersion, Found, Key, Put, Write
 from chalicelib.core.subject import Subject
-from chalicelib.files.reader import Reject
 from chalicelib.files.records import OrderLine
+from chalicelib.files.rejects import Reject
+from chalicelib.flows.drop_orders import complete, corrections, mark_key
 from chalicelib.flows.drop_report import ScoredRow
+from chalicelib.flows.drop_scores import bring_up, describe_customer, occasion_of
 from chalicelib.flows.settled import Given
-
-# A file about a moment longer ago than this is scored and sets nothing in motion.
-HISTORIC_SECONDS = 7 * DAY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +44,14 @@ class Person:
 
     Attributes:
         subject: whom it is about.
-        lines: the rows of an orders file.
+        orders: the rows of an orders file, by order.
         change: the row of a customers file.
-        records: how many records said so.
-        repeated: how many of them only repeat another record of this file.
+        repeated: how many records only repeat another record of this file.
     """
 
     subject: Subject
-    lines: tuple[OrderLine, ...] = ()
+    orders: Mapping[str, Sequence[OrderLine]] = field(default_factory=dict)
     change: ContactChange | None = None
-    records: int = 0
     repeated: int = 0
 
 
@@ -80,6 +77,13 @@ class Outcome:
     decided: bool = False
     effects: Counter[str] = field(default_factory=Counter)
 
+    def count(self, records: int, *, ours: bool) -> None:
+        """Count records as folded by this drop, or as known before."""
+        if ours:
+            self.folded += records
+        else:
+            self.duplicate += records
+
 
 @dataclass(frozen=True, slots=True)
 class DropGiven:
@@ -98,197 +102,178 @@ class DropGiven:
 
 @dataclass(slots=True)
 class Folded:
-    """One customer after folding, on the way to being written."""
+    """One customer after folding, on the way to being written.
+
+    Attributes:
+        person: what the drop said.
+        facts: the profile with the rows folded in, and not yet settled.
+        settled: the same, settled.
+        contact: what is known of how to reach them.
+        version: how often the profile had been saved when it was read.
+        contact_version: the same for the contact.
+        writes: everything but the profile and the decision.
+        outcome: what to report.
+        occasion: of the decision.
+        changed: whether the profile must be saved.
+        reachable: whether some action could want this customer.
+    """
 
     person: Person
+    facts: Facts
     settled: Settled
     contact: Contact | None
     version: int
-    contact_put: tuple[Write, ...]
-    orders: list[Put[OrderState]]
+    contact_version: int
+    writes: tuple[Write, ...]
     outcome: Outcome
     occasion: Occasion
     changed: bool
     reachable: bool
 
 
-def by_order(lines: Iterable[OrderLine]) -> Mapping[str, list[OrderLine]]:
-    """The rows of each order; where the export has no id, customer, time, amount and occurrence."""
-    occurrences: Counter[tuple[str, int, int]] = Counter()
-    orders: dict[str, list[OrderLine]] = {}
-    for line in lines:
-        order_id = line.order_id
-        if order_id is None:
-            same = (line.customer_id, line.at, line.amount_minor)
-            occurrences[same] += 1
-            parts = (line.customer_id, str(line.at), str(line.amount_minor), line.currency)
-            order_id = "derived-" + short_hash(*parts, str(occurrences[same]))
-        orders.setdefault(order_id, []).append(line)
-    return orders
+def person_keys(person: Person) -> tuple[Key[Any], ...]:
+    """What must be known to fold somebody's rows; ``further_keys`` follows where that leads."""
+    subject_key = person.subject.key
+    return (
+        FACTS.key(subject_key),
+        CONTACT.key(subject_key),
+        *(ORDER.key(order_id) for order_id in person.orders),
+        *(
+            mark_key(message)
+            for order_id, lines in person.orders.items()
+            for message, _ in corrections(order_id, lines)
+        ),
+    )
 
 
 def fold_person(person: Person, found: Found, about: DropGiven) -> Folded:
     """Fold one customer's rows into what storage knows."""
     outcome = Outcome(duplicate=person.repeated)
     subject = person.subject
-    facts = before = found.value(FACTS.key(subject.key)) or Facts(subject)
-    orders: list[Put[OrderState]] = []
-    for order_id, lines in by_order(person.lines).items():
-        facts = _fold_order(order_id, lines, facts, found, orders, outcome, about)
-    contact, contact_put = _join_contact(person, found, outcome, about)
+    before = profiles = profiles_from(found, _concerned(person, found))
+    marks: list[Write] = []
+    for order_id, lines in person.orders.items():
+        profiles = _fold_order(order_id, lines, profiles, found, marks, outcome, about)
+    contact = before.contacts.get(subject)
+    if person.change is not None:
+        outcome.folded += 1
+        joined = join_contact(before.contact_of(subject), person.change)
+        # A row of empty cells says nothing, and leaves no contact behind.
+        contact = joined if joined.fields or joined.supplied else contact
+    facts, stored = profiles.facts_of(subject), before.facts.get(subject)
     rules = about.given.rules
-    may_profile = contact is None or contact.consent("profiling") is not False
-    # What is stored is settled as of now: a file about the past must not turn a profile back.
-    settled = settle(
-        facts,
-        as_of=about.given.now,
-        scorer=rules.scorer,
-        policy=rules.policy,
-        may_profile=may_profile,
+    settled, scores = bring_up(facts, contact, as_of=about.as_of, now=about.given.now, rules=rules)
+    occasion = occasion_of(subject, about.drop_id, given=about.given)
+    described = describe_customer(
+        settled, contact, scores, as_of=about.as_of, occasion=occasion, rules=rules
     )
-    scores = score_at(facts, about.as_of, rules.scorer) if may_profile else None
-    if settled.transition is not None and settled.transition.before is None:
-        # A first segment given by a file is an import, not a change that anybody waits for.
-        settled = replace(settled, transition=None)
-    occasion = Occasion(
-        decision_id=f"d_{short_hash('drop', about.drop_id, subject.key)}",
-        placement="batch",
-        trigger=None,
-        as_of=about.as_of,
-        correlation_id=about.given.correlation_id,
-    )
-    reachable = (
-        scores is not None
-        and about.as_of >= about.given.now - HISTORIC_SECONDS
-        and could_reach(settled.facts, contact, scores, occasion=occasion, rules=rules)
-    )
-    _describe(scores, contact, outcome, subject, about)
+    outcome.row, outcome.unscored = described.row, described.unscored
+    changed_orders = _order_writes(before, profiles, found, about)
     return Folded(
         person=person,
+        facts=facts,
         settled=settled,
         contact=contact,
         version=found.version(FACTS.key(subject.key)),
-        contact_put=contact_put,
-        orders=orders,
+        contact_version=found.version(CONTACT.key(subject.key)),
+        writes=(
+            *changed_orders,
+            *marks,
+            *_guest_writes(before, profiles, found, about),
+            *_contact_writes(before.contacts.get(subject), contact, found),
+        ),
         outcome=outcome,
         occasion=occasion,
-        changed=bool(orders) or settled.facts != before,
-        reachable=reachable,
+        changed=bool(changed_orders) or settled.facts != (stored or Facts(subject)),
+        reachable=described.reachable,
     )
+
+
+def _concerned(person: Person, found: Found) -> frozenset[Key[Any]]:
+    """Every thing that these rows may look at or change, as far as it was read."""
+    concerned: frozenset[Key[Any]] = frozenset()
+    further = frozenset(person_keys(person))
+    while further - concerned:
+        concerned |= further
+        further = frozenset(further_keys(found, further))
+    return concerned
 
 
 def _fold_order(
     order_id: str,
     lines: Sequence[OrderLine],
-    facts: Facts,
+    profiles: Profiles,
     found: Found,
-    orders: list[Put[OrderState]],
+    marks: list[Write],
     outcome: Outcome,
     about: DropGiven,
-) -> Facts:
-    """Join the rows of one order; exact repetitions of a row with an id are duplicates."""
-    key = ORDER.key(order_id)
-    stored = found.stored(key)
-    subject_key = facts.subject.key
-    before = None if stored is None else stored.value
-    if before is not None and before.subject_key != subject_key:
-        if Subject.from_key(before.subject_key).kind == "anonymous":
-            # A guest's order counts with the guest, and with the customer once both are one.
-            outcome.duplicate += len(lines)
-            return facts
-        outcome.rejects += [
-            Reject(line.record, "order_id", order_id, "belongs to another customer")
-            for line in lines
-        ]
-        return facts
+) -> Profiles:
+    """Join the rows of one order, or reject all of them; exact repetitions are duplicates."""
     distinct = list({line.content: line for line in lines}.values())
     outcome.duplicate += len(lines) - len(distinct)
-    state = before or OrderState(order_id, subject_key)
     sales = [line for line in distinct if line.kind == "sale"]
-    if sales and {line.currency for line in sales} != {sales[0].currency}:
+    verdicts: list[tuple[OrderMessage, int, bool]] = []
+    try:
+        if len({line.currency for line in distinct}) > 1:
+            raise BadInput.of("currency", "differs within one order")
+        folded = complete(order_id, sales, profiles, drop_id=about.drop_id) if sales else profiles
+        for message, records in corrections(order_id, distinct):
+            corrected = fold_message(folded, message)
+            changes = corrected.orders[order_id] != folded.orders.get(order_id)
+            verdicts.append((message, records, changes))
+            folded = corrected
+    except BadInput as error:
+        first = error.errors[0]
+        name = first.field.rpartition(".")[2]
         outcome.rejects += [
-            Reject(line.record, "currency", line.currency, "differs within one order")
+            Reject(line.record, name, getattr(line, name, None) or order_id, first.problem)
             for line in distinct
         ]
-        return facts
-    known_before = state.completed is not None and state.source != about.drop_id
-    if sales and known_before:
-        outcome.duplicate += len(sales)
-    elif sales:
-        outcome.folded += len(sales)
-        amount = Amount(
-            min(line.at for line in sales),
-            sum(line.amount_minor for line in sales),
-            sales[0].currency,
+        return profiles
+    known = profiles.orders.get(order_id)
+    is_known = known is not None and known.completed is not None and known.source != about.drop_id
+    outcome.count(len(sales), ours=not is_known)
+    for message, records, changes in verdicts:
+        mark = found.value(mark_key(message))
+        if mark is None and changes:
+            expires_at = about.given.now + MESSAGE_WINDOW_SECONDS
+            marks.append(Put(mark_key(message), {"source": about.drop_id}, expires_at=expires_at))
+        outcome.count(records, ours=changes if mark is None else mark["source"] == about.drop_id)
+    return folded
+
+
+def _order_writes(
+    before: Profiles, after: Profiles, found: Found, about: DropGiven
+) -> tuple[Write, ...]:
+    expires_at = about.given.now + ORDER_WINDOW_SECONDS
+    return tuple(
+        Put(key := ORDER.key(order_id), order, AtVersion(found.version(key)), expires_at=expires_at)
+        for order_id, order in after.orders.items()
+        if order != before.orders.get(order_id)
+    )
+
+
+def _guest_writes(
+    before: Profiles, after: Profiles, found: Found, about: DropGiven
+) -> tuple[Write, ...]:
+    """Guests who lost an order to the customer who placed it; the schedule settles them at once."""
+    now = about.given.now
+    return tuple(
+        Put(
+            key := FACTS.key(subject.key),
+            replace(facts, review_at=Instant(min(now, facts.review_at or now))),
+            AtVersion(found.version(key)),
+            expires_at=now + GUEST_WINDOW_SECONDS,
         )
-        state = complete_order(state, amount, source=about.drop_id)
-    state = _correct(state, distinct, outcome)
-    if state == before:
-        return facts
-    version = 0 if stored is None else stored.version
-    orders.append(
-        Put(key, state, AtVersion(version), expires_at=about.given.now + ORDER_WINDOW_SECONDS)
-    )
-    return recount(facts, before=before, after=state)
-
-
-def _correct(state: OrderState, lines: Iterable[OrderLine], outcome: Outcome) -> OrderState:
-    """Join returns and cancellations; a row is known by its content, so a repetition is one."""
-    for line in lines:
-        match line.kind:
-            case "sale":
-                continue
-            case "return":
-                after = refund_order(state, line.amount_minor, message_id=line.content)
-            case "cancel":
-                after = cancel_order(state, line.at)
-        outcome.folded += 1
-        state = after
-    return state
-
-
-def _join_contact(
-    person: Person, found: Found, outcome: Outcome, about: DropGiven
-) -> tuple[Contact | None, tuple[Write, ...]]:
-    key = CONTACT.key(person.subject.key)
-    stored = found.stored(key)
-    contact = None if stored is None else stored.value
-    if person.change is None:
-        return contact, ()
-    outcome.folded += 1
-    joined = join_contact(contact or Contact(person.subject), person.change)
-    if joined == contact:
-        return contact, ()
-    version = 0 if stored is None else stored.version
-    return joined, (Put(key, joined, AtVersion(version)),)
-
-
-def _describe(
-    scores: Scores | None,
-    contact: Contact | None,
-    outcome: Outcome,
-    subject: Subject,
-    about: DropGiven,
-) -> None:
-    """The customer's line of the results, before any decision."""
-    if scores is None:
-        objects = contact is not None and contact.consent("profiling") is False
-        outcome.unscored = "no_consent_to_profiling" if objects else "no_orders"
-        return
-    outcome.row = ScoredRow(
-        customer_id=subject.id,
-        segment=scores.segment,
-        churn=scores.churn,
-        expected_orders=scores.expected_orders,
-        action="",
-        tier=_tier(scores, contact, about),
-        reason="no_action_fits",
+        for subject, facts in after.facts.items()
+        if subject.kind == "anonymous" and facts != before.facts.get(subject)
     )
 
 
-def _tier(scores: Scores, contact: Contact | None, about: DropGiven) -> str:
-    """The tier that a checkout would give now, the law of its place aside."""
-    if contact is not None and contact.consent("personalised_pricing") is False:
-        return BASE_TIER
-    tier = choose_tier(about.given.rules.policy.price_tiers, scores)
-    return BASE_TIER if tier is None else tier.name
+def _contact_writes(
+    before: Contact | None, contact: Contact | None, found: Found
+) -> tuple[Write, ...]:
+    if contact is None or contact == before:
+        return ()
+    key = CONTACT.key(contact.subject.key)
+    return (Put(key, contact, AtVersion(found.version(key))),)

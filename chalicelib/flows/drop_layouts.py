@@ -14,36 +14,37 @@ from chalicelib.files.reader import ColumnType, FileFormat, Layout
 from chalicelib.files.unpack import FileRefused
 
 _TYPES: Mapping[str, ColumnType] = {
-    "order_id": "VARCHAR",
-    "customer_id": "VARCHAR",
-    "ordered_at": "VARCHAR",
-    "quantity": "BIGINT",
-    "currency": "VARCHAR",
-    "unit_price": "DECIMAL(18,4)",
-    "amount": "DECIMAL(18,4)",
-    "sku": "VARCHAR",
-    "status": "VARCHAR",
+    "order_id": "text",
+    "customer_id": "text",
+    "ordered_at": "text",
+    "quantity": "whole",
+    "currency": "text",
+    "unit_price": "amount",
+    "amount": "amount",
+    "sku": "text",
+    "status": "text",
 }
+_AMOUNTS = ("unit_price", "amount")
 _CUSTOMER_TYPES: Mapping[str, ColumnType] = {
-    "customer_id": "VARCHAR",
-    "email": "VARCHAR",
-    "first_name": "VARCHAR",
-    "country": "VARCHAR",
-    "region": "VARCHAR",
-    "time_zone": "VARCHAR",
-    "consent_transactional": "BOOLEAN",
-    "consent_marketing_email": "BOOLEAN",
-    "consent_profiling": "BOOLEAN",
-    "consent_personalised_pricing": "BOOLEAN",
+    "customer_id": "text",
+    "email": "text",
+    "first_name": "text",
+    "country": "text",
+    "region": "text",
+    "time_zone": "text",
+    "consent_transactional": "flag",
+    "consent_marketing_email": "flag",
+    "consent_profiling": "flag",
+    "consent_personalised_pricing": "flag",
 }
 _CATALOGUE_TYPES: Mapping[str, ColumnType] = {
-    "sku": "VARCHAR",
-    "title": "VARCHAR",
-    "category": "VARCHAR",
-    "currency": "VARCHAR",
-    "base_price": "DECIMAL(18,4)",
-    "floor_price": "DECIMAL(18,4)",
-    "stock": "BIGINT",
+    "sku": "text",
+    "title": "text",
+    "category": "text",
+    "currency": "text",
+    "base_price": "amount",
+    "floor_price": "amount",
+    "stock": "whole",
 }
 _FORMATS: Mapping[str, FileFormat] = {
     ".csv": "csv",
@@ -95,12 +96,13 @@ def plan_for(key: str, mapping: Callable[[str], Mapping[str, Any] | None]) -> Pl
             required, types = [["customer_id"]], dict(_CUSTOMER_TYPES)
         case DropKind.CATALOG:
             required, types = [["sku"], ["base_price"], ["currency"]], dict(_CATALOGUE_TYPES)
-    return Plan(kind, Layout(file_format, types, {}, required), compressed)
+    identity = "order_id" if kind is DropKind.ORDERS else None
+    return Plan(kind, Layout(file_format, types, {}, required, identity=identity), compressed)
 
 
 def _format(name: str) -> tuple[FileFormat, bool]:
-    compressed = name.endswith(".gz")
-    stem = name.removesuffix(".gz")
+    compressed = name.lower().endswith(".gz")
+    stem = name.lower().removesuffix(".gz")
     for suffix, file_format in _FORMATS.items():
         if stem.endswith(suffix):
             return file_format, compressed
@@ -120,13 +122,21 @@ def _legacy_plan(
         legacy = mapping_from_json(document)
     except BadInput as error:
         raise FileRefused(*error.errors) from None
+    if file_format == "jsonl" and not legacy.header:
+        raise FileRefused.of("key", f"names the mapping {name!r}, which knows columns by position")
+    typed = legacy.thousands is None and (file_format == "csv" or legacy.decimal == ".")
     layout = Layout(
         format=file_format,
-        columns={field: _TYPES[field] for field in legacy.columns},
+        # Where DuckDB does not know how the export writes amounts, they are read as text first.
+        columns={
+            field: "text" if field in _AMOUNTS and not typed else _TYPES[field]
+            for field in legacy.columns
+        },
         names={theirs: ours for ours, theirs in legacy.columns.items()},
         required=[(field,) for field in legacy.columns],
         delimiter=legacy.delimiter,
         header=legacy.header,
         decimal=legacy.decimal,
+        identity="order_id",
     )
     return Plan(DropKind.ORDERS, layout, compressed, legacy.encoding, legacy)

@@ -37,9 +37,11 @@ def read_notification(body: str) -> list[Arrived]:
         said = json.loads(body)
         if said.get("Event") == "s3:TestEvent":
             return []
-        return [_arrived(record["s3"]) for record in said["Records"]]
+        arrived = [_arrived(record["s3"]) for record in said["Records"]]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise BadInput.of("body", "is no S3 notification") from None
+    # A console marks a folder by an object without a name.
+    return [each for each in arrived if not each.key.endswith("/")]
 
 
 def _arrived(said: Mapping[str, Any]) -> Arrived:

@@ -1,34 +1,46 @@
-"""The customers of a drop: gathered in chunks, folded, and written one by one.
+"""The customers of a drop: gathered in chunks, folded, decided on, and written.
 
 One read brings a chunk of customers, a second only what the decisions of those need whom some
 action could want. Each customer is written whole or not at all: profile, orders, a changed segment,
-and the decision with its effects. Whoever loses a race is read again.
+and the decision with its effects. Whoever loses a race is read again. Results do not depend on how
+many writes wait for storage at the same time.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chalicelib.core.contact import Contact
 from chalicelib.core.control import Switches
 from chalicelib.core.decide import Decision
 from chalicelib.core.errors import Transient
-from chalicelib.core.facts import Facts
-from chalicelib.core.fold import recount
-from chalicelib.core.kinds import CONTACT, FACTS, ORDER, RECORD
+from chalicelib.core.identity import further_keys
+from chalicelib.core.instants import Instant
+from chalicelib.core.kinds import CONTACT, CONTACTED, FACTS, RECORD
+from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Store
 from chalicelib.core.reach import reach_keys, reach_out
 from chalicelib.core.record import decision_from_json
-from chalicelib.core.storage import AtVersion, Conflict, Found, Key, Put, Write
+from chalicelib.core.storage import AtVersion, Check, Conflict, Found, Key, Put, Stored, Write
 from chalicelib.core.subject import Subject
-from chalicelib.flows.drop_fold import DropGiven, Folded, Outcome, Person, by_order, fold_person
+from chalicelib.flows.drop_fold import (
+    DropGiven,
+    Folded,
+    Outcome,
+    Person,
+    fold_person,
+    person_keys,
+)
 from chalicelib.flows.settled import Review, review_writes, switch_key
 
-# One transaction holds 100 writes; the rest is left for facts, contact and a decision.
-MOST_ORDERS_AT_ONCE = 80
-MOST_WRITES = 100
+MOST_WRITES = 100  # what one transaction holds
+# Of these orders and corrections are left room for profile, contact, guests and a decision.
+MOST_CHANGES = 60
+ORDERS_IN_A_PART = 20  # at most three writes for each, a guest's profile included
 MOST_ROUNDS = 6
 
 
@@ -45,13 +57,13 @@ def fold_people(
 ) -> list[Outcome]:
     """Fold a chunk of customers; raises Transient when some keep losing races."""
     outcomes: dict[Subject, Outcome] = {}
-    left = list(people)
-    for _ in range(MOST_ROUNDS):
-        if not left:
-            break
-        left = _round(left, outcomes, store=store, executor=executor, about=about)
-    if left:
-        raise Transient(f"{len(left)} customers of drop {about.drop_id} are contended")
+    left, stalled = list(people), 0
+    while left:
+        again = _round(left, outcomes, store=store, executor=executor, about=about)
+        stalled = stalled + 1 if len(again) == len(left) else 0
+        if stalled == MOST_ROUNDS:
+            raise Transient(f"{len(again)} customers of drop {about.drop_id} are contended")
+        left = again
     return [outcomes[person.subject] for person in people]
 
 
@@ -63,56 +75,103 @@ def _round(
     executor: Executor,
     about: DropGiven,
 ) -> list[Person]:
-    """Gather, decide and apply once; returns those who lost a race."""
+    """Gather, decide and apply once; returns who lost a race or has to wait for another."""
     now = about.given.now
-    found = store.read(_keys(people, about), now=now)
+    found = _gather(people, store, about)
     folded = [fold_person(person, found, about) for person in people]
-    wanted = [
-        key
-        for each in folded
-        if each.reachable
-        for key in (
-            *reach_keys(
-                each.settled.facts,
-                each.contact,
-                occasion=each.occasion,
-                rules=about.given.rules,
-                keys=about.given.keys,
-            ),
-            RECORD.key(each.occasion.decision_id),
-        )
-    ]
-    known = store.read([*dict.fromkeys(wanted)], now=now) if wanted else Found({}, now=now)
+    wanted = {each.person.subject: _decision_keys(each, about) for each in folded}
+    known = store.read([*dict.fromkeys(key for keys in wanted.values() for key in keys)], now=now)
     switches = found.value(switch_key(about.given)) or Switches()
-    planned = [_plan(each, known, switches, about) for each in folded]
-    lost: set[Subject] = set()
+    ready, waiting = _one_for_each_address(folded, wanted)
+    planned = [_plan(each, known, switches, about) for each in ready]
+    lost = set(waiting)
     for losers in executor.map(lambda group: _write(group, store, about), _grouped(planned)):
         lost.update(losers)
-    for each in folded:
+    for each in ready:
         if each.person.subject not in lost:
             outcomes[each.person.subject] = each.outcome
     return [person for person in people if person.subject in lost]
 
 
-def _keys(people: Iterable[Person], about: DropGiven) -> list[Key[Any]]:
-    keys: list[Key[Any]] = [switch_key(about.given)]
-    for person in people:
-        keys += [FACTS.key(person.subject.key), CONTACT.key(person.subject.key)]
-        keys += [ORDER.key(order_id) for order_id in by_order(person.lines)]
-    return list(dict.fromkeys(keys))
+def _gather(people: Iterable[Person], store: Store, about: DropGiven) -> Found:
+    """Read everything that these people's rows concern, and what that points to."""
+    standing: dict[Key[Any], Stored[Any] | None] = {}
+    wanted: Iterable[Key[Any]] = [
+        switch_key(about.given),
+        *(key for person in people for key in person_keys(person)),
+    ]
+    while missing := [key for key in dict.fromkeys(wanted) if key not in standing]:
+        found = store.read(missing, now=about.given.now)
+        standing |= {key: found.stored(key) for key in missing}
+        wanted = further_keys(found, missing)
+    return Found({key: at for key, at in standing.items() if at is not None}, now=about.given.now)
+
+
+def _decision_keys(each: Folded, about: DropGiven) -> tuple[Key[Any], ...]:
+    """What a decision on this customer needs to know; nothing when no action could want them."""
+    if not each.reachable:
+        return ()
+    gathered = reach_keys(
+        each.settled.facts,
+        each.contact,
+        occasion=each.occasion,
+        rules=about.given.rules,
+        keys=about.given.keys,
+    )
+    return (*gathered, RECORD.key(each.occasion.decision_id))
+
+
+def _one_for_each_address(
+    folded: Iterable[Folded], wanted: dict[Subject, tuple[Key[Any], ...]]
+) -> tuple[list[Folded], list[Subject]]:
+    """Who can be decided on now; the others share an address with one of them, and wait.
+
+    They would compete for the mark that the address was contacted, and chance would choose.
+    """
+    ready: list[Folded] = []
+    waiting: list[Subject] = []
+    claimed: set[Key[Any]] = set()
+    for each in folded:
+        subject = each.person.subject
+        marks = {key for key in wanted[subject] if key.kind.name == CONTACTED.name}
+        if marks & claimed:
+            waiting.append(subject)
+        else:
+            claimed |= marks
+            ready.append(each)
+    return ready, waiting
 
 
 def _plan(each: Folded, known: Found, switches: Switches, about: DropGiven) -> Planned:
     """Everything that one customer's rows come to, as writes."""
-    effects, each.outcome.decided = _decide(each, known, switches, about)
-    if len(each.orders) > MOST_ORDERS_AT_ONCE:
+    if len(each.writes) > MOST_CHANGES:
         return Planned(each, None)
+    decided = _decide(each, known, switches, about)
     saved: tuple[Write, ...] = ()
     if each.changed:
         review = Review(each.settled, each.contact, each.version, None, ())
         saved, _ = review_writes([review], Found({}, now=about.given.now), about.given)
         each.outcome.effects["event"] += int(each.settled.transition is not None)
-    return Planned(each, (*saved, *each.contact_put, *each.orders, *effects))
+    writes = (*saved, *each.writes, *decided)
+    return Planned(each, (*writes, *_checks(each, writes)))
+
+
+def _checks(each: Folded, writes: Iterable[Write]) -> Iterator[Write]:
+    """That what was read and is not saved still stands.
+
+    A file of orders and one of customers may come together: whoever is later must see the other,
+    or neither would decide on a customer whose orders and whose address are both known.
+    """
+    subject_key = each.person.subject.key
+    saved = {write.key for write in writes}
+    if not saved:
+        return
+    for key, version in (
+        (FACTS.key(subject_key), each.version),
+        (CONTACT.key(subject_key), each.contact_version),
+    ):
+        if key not in saved:
+            yield Check(key, AtVersion(version))
 
 
 def _grouped(planned: Iterable[Planned]) -> Iterator[list[Planned]]:
@@ -139,14 +198,14 @@ def _grouped(planned: Iterable[Planned]) -> Iterator[list[Planned]]:
 
 def _write(group: Sequence[Planned], store: Store, about: DropGiven) -> list[Subject]:
     """Write some customers together, or one by one when that fails; returns who lost a race."""
-    now = about.given.now
-    if group[0].writes is None:
-        # Orders first, each part with the facts that count it; then this customer is read again,
-        # finds every order folded by this drop, and is settled and decided in another write.
-        _write_in_parts(group[0].folded, store=store, about=about)
-        return [group[0].folded.person.subject]
     try:
-        store.write([write for each in group for write in each.writes or ()], now=now)
+        if group[0].writes is None:
+            # Orders first, each part with the facts that count it; then this customer is read
+            # again, finds every order folded by this drop, and is settled and decided on.
+            _write_in_parts(group[0].folded.person, store=store, about=about)
+            return [group[0].folded.person.subject]
+        writes = [write for each in group for write in each.writes or ()]
+        store.write(writes, now=about.given.now)
     except Conflict:
         if len(group) == 1:
             return [group[0].folded.person.subject]
@@ -154,18 +213,36 @@ def _write(group: Sequence[Planned], store: Store, about: DropGiven) -> list[Sub
     return []
 
 
-def _decide(
-    each: Folded, known: Found, switches: Switches, about: DropGiven
-) -> tuple[tuple[Write, ...], bool]:
+def _write_in_parts(person: Person, *, store: Store, about: DropGiven) -> None:
+    """Store the orders of somebody who has more than one write can hold, still unsettled.
+
+    Raises Conflict when another writer came between; what is stored by then stays.
+    """
+    now = about.given.now
+    order_ids = list(person.orders)
+    for start in range(0, len(order_ids), ORDERS_IN_A_PART):
+        part = replace(
+            person,
+            orders={each: person.orders[each] for each in order_ids[start:][:ORDERS_IN_A_PART]},
+            change=None,
+        )
+        folded = fold_person(part, _gather([part], store, about), about)
+        if not folded.writes:
+            continue
+        # Due at once: the schedule settles the profile if this drop is never taken up again.
+        facts = replace(folded.facts, review_at=Instant(min(now, folded.facts.review_at or now)))
+        key = FACTS.key(person.subject.key)
+        store.write([Put(key, facts, AtVersion(folded.version)), *folded.writes], now=now)
+
+
+def _decide(each: Folded, known: Found, switches: Switches, about: DropGiven) -> tuple[Write, ...]:
     """Decide for those whom some action could want; what chose nothing is not recorded."""
     if not each.reachable:
-        return (), False
+        return ()
     record = known.value(RECORD.key(each.occasion.decision_id))
     if record is not None:  # an earlier attempt of this drop decided and stored it
-        decision = decision_from_json(record["decision"])
-        _note(each, decision)
-        _count_effects(each, decision, about)
-        return (), True
+        _note(each, decision_from_json(record["decision"]), about.given.rules.policy)
+        return ()
     decision, writes = reach_out(
         each.settled.facts,
         each.contact,
@@ -176,24 +253,14 @@ def _decide(
         keys=about.given.keys,
         now=about.given.now,
     )
-    _note(each, decision)
-    if not decision.chosen:
-        return (), False
-    _count_effects(each, decision, about)
-    return writes, True
+    _note(each, decision, about.given.rules.policy)
+    return writes if decision.chosen else ()
 
 
-def _count_effects(each: Folded, decision: Decision, about: DropGiven) -> None:
-    """The effects of a decision, whether this attempt plans them or an earlier one did."""
-    actions = [about.given.rules.policy.action(chosen) for chosen in decision.chosen]
-    each.outcome.effects["offer"] += len(decision.issued)
-    each.outcome.effects["mail"] += sum(
-        action is not None and action.mail is not None for action in actions
-    )
-
-
-def _note(each: Folded, decision: Decision) -> None:
-    """Put action and reason into the customer's line."""
+def _note(each: Folded, decision: Decision, policy: Policy) -> None:
+    """Put action and reason into the customer's line, and what the decision sets in motion."""
+    each.outcome.decided = bool(decision.chosen)
+    each.outcome.effects += _effects_of(decision, each.contact, policy)
     if each.outcome.row is None or not decision.candidates:
         return
     told = next(
@@ -204,15 +271,10 @@ def _note(each: Folded, decision: Decision) -> None:
     each.outcome.row = replace(each.outcome.row, action=action, reason=told.reason)
 
 
-def _write_in_parts(each: Folded, *, store: Store, about: DropGiven) -> None:
-    now = about.given.now
-    key = FACTS.key(each.person.subject.key)
-    found = store.read([key], now=now)
-    facts, version = found.value(key) or Facts(each.person.subject), found.version(key)
-    for start in range(0, len(each.orders), MOST_ORDERS_AT_ONCE):
-        part = each.orders[start : start + MOST_ORDERS_AT_ONCE]
-        before = store.read([put.key for put in part], now=now)
-        for put in part:
-            facts = recount(facts, before=before.value(put.key), after=put.value)
-        store.write((Put(key, facts, AtVersion(version)), *part), now=now)
-        version += 1
+def _effects_of(decision: Decision, contact: Contact | None, policy: Policy) -> Counter[str]:
+    """How many effects of each kind a batch decision plans, whichever attempt stored it."""
+    mailable = contact is not None and contact.text("email") is not None
+    actions = [policy.action(action_id) for action_id in decision.chosen]
+    mails = sum(action is not None and action.mail is not None for action in actions)
+    planned = Counter(offer=len(decision.issued), mail=mails if mailable else 0)
+    return +planned

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from chalicelib.core.control import Drop
 from chalicelib.core.errors import Broken
 from chalicelib.core.instants import format_instant
 from chalicelib.core.rules import Rules
-from chalicelib.files.reader import Reject
+from chalicelib.files.rejects import Reject
 
 SCORE_COLUMNS = (
     "customer_id",
@@ -26,8 +26,10 @@ SCORE_COLUMNS = (
     "tier",
     "reason",
 )
+REJECT_COLUMNS = ("record", "column", "value", "reason")
 # What a spreadsheet takes for the beginning of a formula (CWE-1236), full-width forms included.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Tally:
     customers: int = 0
     scored: int = 0
     unscored: Counter[str] = field(default_factory=Counter)
+    products: int = 0
     decisions: int = 0
     effects: Counter[str] = field(default_factory=Counter)
     segments: Counter[str] = field(default_factory=Counter)
@@ -68,6 +71,7 @@ class Tally:
             "customers": self.customers,
             "scored": self.scored,
             "unscored": sum(self.unscored.values()),
+            "products": self.products,
             "decisions": self.decisions,
             **{f"effects_{kind}": count for kind, count in sorted(self.effects.items())},
         }
@@ -85,13 +89,9 @@ class Tally:
 
 def guarded(text: str) -> str:
     """A cell that no spreadsheet executes; plain numbers stay what they are."""
-    if not text.startswith(_FORMULA):
+    if not text.startswith(_FORMULA) or _NUMBER.fullmatch(text):
         return text
-    try:
-        float(text)
-    except ValueError:
-        return "'" + text
-    return text
+    return "'" + text
 
 
 def write_scores(path: Path, rows: Iterable[ScoredRow]) -> None:
@@ -115,20 +115,14 @@ def write_scores(path: Path, rows: Iterable[ScoredRow]) -> None:
             )
 
 
-def rejects_csv(rejects: Sequence[Reject]) -> bytes:
-    """``rejects.csv``, by record number."""
-    lines = [("record", "column", "value", "reason")]
-    for reject in sorted(rejects, key=lambda each: each.record):
-        lines.append(
-            (str(reject.record), guarded(reject.column), guarded(reject.value), reject.reason)
-        )
-    return _csv(lines)
-
-
-def _csv(rows: Iterable[Sequence[str]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
+def write_rejects(path: Path, rejects: Iterable[Reject]) -> None:
+    """Write what was not taken, in the order in which it is given."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(REJECT_COLUMNS)
+        for reject in rejects:
+            column, value = guarded(reject.column), guarded(reject.value)
+            writer.writerow((reject.record, column, value, reject.reason))
 
 
 def summary_json(

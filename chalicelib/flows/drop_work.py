@@ -4,41 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 from chalicelib.aws.objects import ObjectInfo
 from chalicelib.core.catalogue import Product
-from chalicelib.core.control import Drop
 from chalicelib.core.errors import BadInput, Transient
-from chalicelib.core.kinds import DROP, PRODUCT
+from chalicelib.core.kinds import PRODUCT
 from chalicelib.core.ports import Store
 from chalicelib.core.rules import Rules
-from chalicelib.core.storage import WHATEVER, AtVersion, Conflict, Put
-from chalicelib.core.subject import customer
+from chalicelib.core.storage import AtVersion, Conflict, Put
 from chalicelib.core.tokens import SigningKeys
-from chalicelib.files.mapping import Mapping as Legacy
 from chalicelib.files.reader import Rows
-from chalicelib.files.records import (
-    OrderLine,
-    Rejects,
-    Row,
-    grouped,
-    read_customer,
-    read_order,
-    read_product,
-)
+from chalicelib.files.records import check_customer_columns, read_product
+from chalicelib.files.rejects import RejectSpool
 from chalicelib.files.unpack import unpack
 from chalicelib.flows.drop_fold import DropGiven, Outcome, Person
 from chalicelib.flows.drop_layouts import DropKind, Plan, plan_for
+from chalicelib.flows.drop_log import DropLog
 from chalicelib.flows.drop_notice import Arrived
 from chalicelib.flows.drop_people import fold_people
-from chalicelib.flows.drop_report import Tally, write_scores
+from chalicelib.flows.drop_report import Tally, write_rejects, write_scores
+from chalicelib.flows.drop_rows import buyers_in, contacts_in
 from chalicelib.flows.settled import Given
 
 MOST_PRODUCT_ROUNDS = 5
+PRODUCTS_AT_ONCE = 50
 
 
 class Objects(Protocol):
@@ -102,73 +95,92 @@ class Work:
     keys: SigningKeys
     now: int
     tally: Tally
-    rejects: Rejects
+    log: DropLog
 
     @property
     def correlation_id(self) -> str:
         """The drop's own id, so that a mail leads back to its file."""
         return f"drop-{self.arrived.drop_id}"
 
-    def run(self, drop: Drop, folder: Path) -> None:
-        """Read the file and do what it says; raises FileRefused."""
+    def run(self, folder: Path) -> None:
+        """Read the file, do what it says, and leave the results; raises FileRefused."""
         plan = plan_for(self.arrived.key, self.ports.mapping)
+        rows = self._read(plan, folder)
+        rejects = RejectSpool(folder / "rejected")
+        try:
+            self.tally.records = rows.count
+            for reject in rows.rejects:
+                rejects.add(reject)
+            match plan.kind:
+                case DropKind.CATALOG:
+                    self._catalogue(rows, rejects)
+                case DropKind.ORDERS:
+                    self._people(
+                        buyers_in(rows, rejects, legacy=plan.legacy, now=self.now), rejects, folder
+                    )
+                case DropKind.CUSTOMERS:
+                    check_customer_columns(rows.fields)
+                    people = contacts_in(rows, rejects, at=self.log.drop.as_of)
+                    self._people(people, rejects, folder)
+            self.tally.rejected = rejects.count
+            write_rejects(folder / "rejects.csv", rejects)
+        finally:
+            rows.close()
+            rejects.close()
+        self._leave(folder / "rejects.csv")
+
+    def _read(self, plan: Plan, folder: Path) -> Rows:
         packed, plain = folder / "packed", folder / "plain"
+        arrived, limits = self.arrived, self.ports.limits
         self.ports.objects.download_to(
-            packed, bucket=self.arrived.bucket, key=self.arrived.key,
-            version_id=self.arrived.version_id,
-        )  # fmt: skip
+            packed, bucket=arrived.bucket, key=arrived.key, version_id=arrived.version_id
+        )
         unpack(
             packed,
             plain,
             compressed=plan.compressed,
             encoding=plan.encoding,
-            most_bytes=self.ports.limits.most_bytes,
+            most_bytes=limits.most_bytes,
         )
-        rows = Rows(plain, plan.layout, workdir=folder, memory_mb=self.ports.limits.memory_mb)
-        try:
-            self.rejects.found += rows.rejects
-            self.tally.records = rows.count
-            match plan.kind:
-                case DropKind.CATALOG:
-                    self._catalogue(rows, drop)
-                case DropKind.ORDERS | DropKind.CUSTOMERS:
-                    self._people(rows, plan, drop, folder)
-        finally:
-            rows.close()
-        self.tally.rejected = len({reject.record for reject in self.rejects.found})
+        packed.unlink()  # the disk holds a few copies of the largest file, not all of them at once
+        rows = Rows(plain, plan.layout, workdir=folder, memory_mb=limits.memory_mb)
+        plain.unlink()
+        return rows
 
-    def _people(self, rows: Rows, plan: Plan, drop: Drop, folder: Path) -> None:
+    def _people(self, people: Iterator[Person], rejects: RejectSpool, folder: Path) -> None:
         scores = folder / "scores.csv"
         write_scores(scores, ())
+        drop = self.log.drop
         about = DropGiven(
             Given(self.rules, self.keys, self.now, self.correlation_id), drop.drop_id, drop.as_of
         )
         limits = self.ports.limits
-        people = self._read_people(rows, plan, drop)
         with ThreadPoolExecutor(limits.parallel_writes) as executor:
             while chunk := list(islice(people, limits.customers_at_once)):
                 outcomes = fold_people(
                     chunk, store=self.ports.store, executor=executor, about=about
                 )
                 for outcome in outcomes:
-                    self._count(outcome)
+                    self._count(outcome, rejects)
                 write_scores(scores, (o.row for o in outcomes if o.row is not None))
-                running = replace(drop, counts=self.tally.counts())
-                self.ports.store.write(
-                    [Put(DROP.key(drop.drop_id), running, WHATEVER)], now=self.now
-                )
+                self.tally.rejected = rejects.count
+                self.log.save(self.tally.counts())
+        self._leave(scores)
+
+    def _leave(self, path: Path) -> None:
         self.ports.objects.upload(
-            scores,
+            path,
             bucket=self.ports.results_bucket,
-            key=f"results/{drop.drop_id}/scores.csv",
-            content_type="text/csv",
+            key=f"results/{self.arrived.drop_id}/{path.name}",
+            content_type="text/csv; charset=utf-8",
         )
 
-    def _count(self, outcome: Outcome) -> None:
+    def _count(self, outcome: Outcome, rejects: RejectSpool) -> None:
         tally = self.tally
         tally.folded += outcome.folded
         tally.duplicate += outcome.duplicate
-        self.rejects.found += outcome.rejects
+        for reject in outcome.rejects:
+            rejects.add(reject)
         tally.customers += 1
         tally.decisions += outcome.decided
         tally.effects += outcome.effects
@@ -178,66 +190,22 @@ class Work:
             tally.scored += 1
             tally.segments[outcome.row.segment] += 1
 
-    def _read_people(self, rows: Rows, plan: Plan, drop: Drop) -> Iterator[Person]:
-        """The customers of a file, one by one, in the order of their ids."""
-        for group in grouped(rows.ordered_by("customer_id"), "customer_id"):
-            person = (
-                self._buyer(group, plan.legacy, drop)
-                if plan.kind is DropKind.ORDERS
-                else self._contact(group, drop)
-            )
-            if person is not None:
-                yield person
-
-    def _buyer(
-        self, group: list[tuple[int, Row]], legacy: Legacy | None, drop: Drop
-    ) -> Person | None:
-        lines: list[OrderLine] = []
-        for record, row in group:
-            try:
-                lines.append(read_order(record, row, legacy=legacy, as_of=drop.as_of))
-            except BadInput as error:
-                self.rejects.refuse(record, error, row)
-        if not lines:
-            return None
-        return Person(customer(lines[0].customer_id), lines=tuple(lines), records=len(lines))
-
-    def _contact(self, group: list[tuple[int, Row]], drop: Drop) -> Person | None:
-        """The last record of a customer stands; equal ones are repetitions, others are rejected."""
-        read = []
-        for record, row in group:
-            try:
-                read.append((record, row, *read_customer(row, at=drop.as_of)))
-            except BadInput as error:
-                self.rejects.refuse(record, error, row)
-        if not read:
-            return None
-        last, _, customer_id, change = read[-1]
-        repeated = 0
-        for record, row, _, other in read[:-1]:
-            if other == change:
-                repeated += 1
-            else:
-                problem = BadInput.of("customer_id", f"stands twice; record {last} was taken")
-                self.rejects.refuse(record, problem, row)
-        return Person(customer(customer_id), change=change, repeated=repeated)
-
-    def _catalogue(self, rows: Rows, drop: Drop) -> None:
+    def _catalogue(self, rows: Rows, rejects: RejectSpool) -> None:
         """Save products; of two statements about one SKU the later record stands."""
-        products: dict[str, tuple[int, Product]] = {}
+        products: dict[str, Product] = {}
         for record, row in rows.ordered_by():
             try:
-                product = read_product(row, at=drop.as_of)
+                product = read_product(row, at=self.log.drop.as_of)
             except BadInput as error:
-                self.rejects.refuse(record, error, row)
+                rejects.refuse(record, error, row)
                 continue
-            if product.sku in products:
-                self.tally.duplicate += 1
-            products[product.sku] = (record, product)
+            self.tally.duplicate += product.sku in products
+            products[product.sku] = product
         self.tally.folded += len(products)
-        wanted = [product for _, product in products.values()]
-        for start in range(0, len(wanted), 50):
-            self._save_products(wanted[start : start + 50])
+        self.tally.products = len(products)
+        wanted = list(products.values())
+        for start in range(0, len(wanted), PRODUCTS_AT_ONCE):
+            self._save_products(wanted[start : start + PRODUCTS_AT_ONCE])
 
     def _save_products(self, wanted: list[Product]) -> None:
         """Save what the catalogue does not know better already; what was said later stays."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib.core.canonical import content_hash, short_hash
 from chalicelib.core.catalogue import Product
@@ -63,8 +63,7 @@ class CheckoutCall:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
+class Gathered(NamedTuple):
     """What one read brought back.
 
     Attributes:

@@ -9,9 +9,10 @@ import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.message import EmailMessage
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
 from email.parser import BytesParser
-from email.policy import SMTP, default
+from email.policy import default
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
@@ -21,38 +22,32 @@ LONGEST_NAME = 60
 
 @dataclass(frozen=True, slots=True)
 class SentMail:
-    """One mail as the provider took it: the whole MIME message."""
+    """One mail as the provider took it.
 
+    Attributes:
+        recipient: whom it was sent to.
+        subject: its subject.
+        text: the plain part.
+        html: the HTML part.
+        raw: the whole MIME message.
+    """
+
+    recipient: str
+    subject: str
+    text: str
+    html: str
     raw: bytes
 
-    @property
-    def message(self) -> EmailMessage:
-        """The message, parsed."""
-        return BytesParser(policy=default).parsebytes(self.raw)
 
-    @property
-    def subject(self) -> str:
-        """Its subject."""
-        return str(self.message["Subject"])
+def from_mime(raw: bytes) -> SentMail:
+    """Read a whole MIME message."""
+    message = BytesParser(policy=default).parsebytes(raw)
 
-    @property
-    def recipient(self) -> str:
-        """Whom it was sent to."""
-        return str(self.message["To"])
+    def part(kind: str) -> str:
+        found = message.get_body(preferencelist=(kind,))
+        return "" if found is None else str(found.get_content())
 
-    @property
-    def text(self) -> str:
-        """The plain part."""
-        return self._part("plain")
-
-    @property
-    def html(self) -> str:
-        """The HTML part."""
-        return self._part("html")
-
-    def _part(self, kind: str) -> str:
-        part = self.message.get_body(preferencelist=(kind,))
-        return "" if part is None else str(part.get_content())
+    return SentMail(str(message["To"]), str(message["Subject"]), part("plain"), part("html"), raw)
 
 
 def from_local_stack(endpoint_url: str) -> tuple[SentMail, ...]:
@@ -61,23 +56,29 @@ def from_local_stack(endpoint_url: str) -> tuple[SentMail, ...]:
     That inbox keeps sender, recipient, subject and both parts, and no other header, so the
     messages are put together again without ``List-Unsubscribe``; the link in the text is whole.
     """
+    entries = sorted(_entries(endpoint_url), key=lambda each: each["Timestamp"])
+    return tuple(_rebuilt(entry) for entry in entries)
+
+
+def _entries(endpoint_url: str) -> list[Mapping[str, Any]]:
     url = f"{endpoint_url}/_ministack/ses/messages"
     with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310 (127.0.0.1)
         accounts: Mapping[str, Sequence[Mapping[str, Any]]] = json.load(response)["messages"]
-    entries = [entry for account in accounts.values() for entry in account]
-    return tuple(_rebuilt(entry) for entry in sorted(entries, key=lambda each: each["Timestamp"]))
+    return [entry for account in accounts.values() for entry in account]
 
 
 def _rebuilt(entry: Mapping[str, Any]) -> SentMail:
-    message = EmailMessage(policy=SMTP)
+    text, markup = entry["BodyText"] or "", entry["BodyHtml"] or ""
+    # The old classes: the new ones take 3 ms for a mail, and there are hundreds.
+    message = MIMEMultipart("alternative")
     message["From"] = entry["Source"]
     message["To"] = ", ".join(entry["To"])
     message["Subject"] = entry["Subject"]
     message["Date"] = format_datetime(datetime.fromtimestamp(entry["Timestamp"], UTC))
-    message.set_content(entry["BodyText"] or "")
-    if entry["BodyHtml"]:
-        message.add_alternative(entry["BodyHtml"], subtype="html")
-    return SentMail(message.as_bytes())
+    message.attach(MIMEText(text, "plain", "utf-8"))
+    message.attach(MIMEText(markup, "html", "utf-8"))
+    raw = message.as_bytes()
+    return SentMail(message["To"], entry["Subject"], text, markup, raw)
 
 
 def save_mails(mails: Iterable[SentMail], directory: Path, *, first: int = 1) -> list[Path]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 MOST_DROP_SECONDS = 300
 MOST_QUIET_SECONDS = 120
 POLL_SECONDS = 0.5
-MOST_WAKES = 10
 NEVER_SEEN = "demo-nobody-has-heard-of-me"
 
 
@@ -82,11 +80,11 @@ class Played:
 def play(venue: Venue, seed: Seed, *, policy: Policy, telling: Telling) -> Played:
     """Play the whole story; raises StoryStalled, ShopRefused."""
     first = [put_file(venue, seed.customers), put_file(venue, seed.catalogue)]
-    drops = [await_drop(venue, drop_id, file, telling) for drop_id, file in first]
+    drops = [_taken_in(await_drop(venue, *each, telling)) for each in first]
     before, after = _halves(scenes(seed.contacts, now=int(time.time()), policy=policy))
     for scene in before:
         _send(venue.shop, scene, telling)
-    orders = await_drop(venue, *put_file(venue, seed.orders), telling)
+    orders = _taken_in(await_drop(venue, *put_file(venue, seed.orders), telling))
     for scene in after:
         _send(venue.shop, scene, telling)
     segments = read_segments(venue, orders.drop_id)
@@ -96,29 +94,6 @@ def play(venue: Venue, seed: Seed, *, policy: Policy, telling: Telling) -> Playe
         telling.checkout(each.shows, each.answer)
     books, mails = await_quiet(venue, telling)
     return Played([*drops, orders], segments, checkouts, books, mails)
-
-
-def wake(session: Session, stack_name: str) -> None:
-    """Make sure of the local stack that files will be taken; raises StoryStalled.
-
-    S3's test of the bucket's notification starts ``on_drop`` while the stack is still being
-    brought up to date. That worker is ended by the update, and MiniStack then ends every other
-    worker of the function too, with whatever message it holds. So we call it until it answers:
-    by then the first one is gone.
-    """
-    function = session.client("cloudformation").describe_stack_resource(
-        StackName=stack_name, LogicalResourceId="OnDrop"
-    )["StackResourceDetail"]["PhysicalResourceId"]
-    record = {"messageId": "wake", "body": json.dumps({"Event": "s3:TestEvent"})}
-    functions = session.client("lambda")
-    for _ in range(MOST_WAKES):
-        answer = functions.invoke(
-            FunctionName=function, Payload=json.dumps({"Records": [record]}).encode()
-        )
-        if "FunctionError" not in answer:
-            return
-        time.sleep(POLL_SECONDS)
-    raise StoryStalled(f"on_drop does not answer: {answer['Payload'].read().decode()[:500]}")
 
 
 def read_segments(venue: Venue, drop_id: str) -> dict[str, str]:
@@ -158,6 +133,13 @@ def await_drop(venue: Venue, drop_id: str, file: SeedFile, telling: Telling) -> 
     raise StoryStalled(f"{file.key}: no end after {MOST_DROP_SECONDS} s (drop {drop_id})")
 
 
+def _taken_in(drop: Drop) -> Drop:
+    """The story cannot go on with a file that was rejected as a whole."""
+    if drop.state != "COMPLETE":
+        raise StoryStalled(f"{drop.key} ended {drop.state}: {drop.reason}")
+    return drop
+
+
 def _drop(reported: Mapping[str, Any]) -> Drop:
     return Drop(
         drop_id=reported["drop_id"],
@@ -190,23 +172,22 @@ def _checkouts(
     return [Checkout(shows, request, shop.decide(request)) for shows, request in asked]
 
 
-def await_quiet(venue: Venue, telling: Telling) -> tuple[Books, Sequence[SentMail]]:
-    """Wait until nothing is left to act on, and two looks at everything agree.
+def await_quiet(venue: Venue, telling: Telling) -> tuple[Books, tuple[SentMail, ...]]:
+    """Wait until every effect has ended and every accepted mail has arrived.
 
-    Returns what stands then, quiet or not: the verdict names what is unfinished.
+    Returns the ledger and the inbox as they stand then, quiet or not: the verdict names what is
+    unfinished.
     """
     sqs, dynamodb = venue.session.client("sqs"), venue.session.client("dynamodb")
     until = time.monotonic() + MOST_QUIET_SECONDS
-    last: tuple[int, int, int] | None = None
     with telling.waiting() as show:
         while True:
             queued = waiting(sqs, venue.outputs["EffectsQueue"])
-            if not queued or time.monotonic() > until:
+            late = time.monotonic() > until
+            if not queued or late:
                 books = read_books(dynamodb, venue.outputs)
                 mails = from_local_stack(venue.endpoint_url)
-                seen = (len(books.effects), books.open, len(mails))
-                if (not books.open and seen == last) or time.monotonic() > until:
+                if late or (not books.open and books.mails_accepted == len(mails)):
                     return books, mails
-                last = seen
             show(queued)
             time.sleep(2 * POLL_SECONDS)

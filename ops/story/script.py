@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.core.decide import in_holdout
 from chalicelib.core.instants import format_instant
 from chalicelib.core.policy import Policy
+from chalicelib.core.subject import customer
 from ops.seed import CATALOGUE, Contact
 
 Json = dict[str, Any]
@@ -32,7 +34,7 @@ class Scene:
 
 def scenes(contacts: Sequence[Contact], *, now: int, policy: Policy) -> tuple[Scene, ...]:
     """The live events of the story, in order."""
-    mailable = [each for each in contacts if each.consent_marketing_email == "true"]
+    mailable = [each for each in contacts if _may_be_mailed(each, policy)]
     browser, leaver, buyer = mailable[0], mailable[1], mailable[-1]
     left_at = now + ABANDONED_AFTER_SECONDS - policy.cart_abandoned_after_seconds
     view = _viewed(browser.customer_id, "CD-1008", at=now - 120)
@@ -112,6 +114,15 @@ def pick_shopper(
         return wanted.index(segment) if segment in wanted else len(wanted)
 
     return min(there, key=rank)
+
+
+def _may_be_mailed(contact: Contact, policy: Policy) -> bool:
+    """Whether the customer agreed to mail, objects to nothing, and is in no group left alone."""
+    return (
+        contact.consent_marketing_email == "true"
+        and contact.consent_personalised_pricing != "false"
+        and not in_holdout(policy, customer(contact.customer_id).key)
+    )
 
 
 def _line(sku: str, quantity: int) -> Json:

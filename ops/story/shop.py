@@ -6,6 +6,7 @@ import json
 import shlex
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
@@ -19,6 +20,10 @@ PAUSE_SECONDS = 0.5
 
 class ShopRefused(Exception):
     """The API did not answer as the story needs: which call, which status, which problem."""
+
+
+class NobodyAnswers(ShopRefused):
+    """No answer came at all, or none in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Shop:
         body: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Make one call on a connection of its own; raises ShopRefused when nobody answers.
+        """Make one call on a connection of its own; raises NobodyAnswers.
 
         A dict or list is sent as JSON, bytes as they are, with the content type from ``headers``.
         """
@@ -61,7 +66,7 @@ class Shop:
             response = connection.getresponse()
             text = response.read()
         except (OSError, HTTPException) as error:
-            raise ShopRefused(f"{method} {path}: {type(error).__name__}: {error}") from error
+            raise NobodyAnswers(f"{method} {path}: {type(error).__name__}: {error}") from error
         finally:
             connection.close()
         return Answer(response.status, _decoded(text), time.monotonic() - begun)
@@ -94,9 +99,10 @@ class Shop:
 
     def _insist(self, method: str, path: str, *, body: object = None) -> Answer:
         for _ in range(ATTEMPTS - 1):
-            answer = self.call(method, path, body=body)
-            if answer.status < 500:
-                return answer
+            with suppress(NobodyAnswers):
+                answer = self.call(method, path, body=body)
+                if answer.status < 500:
+                    return answer
             time.sleep(PAUSE_SECONDS)
         return self.call(method, path, body=body)
 

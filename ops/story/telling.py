@@ -24,8 +24,12 @@ class Telling:
     """Writes to standard error, so that standard output is left to what was asked for."""
 
     def __init__(self, console: Console | None = None) -> None:
-        """Begin the clock that every line shows."""
+        """Take a console, or make one on standard error."""
         self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self.begin()
+
+    def begin(self) -> None:
+        """Set the clock to zero."""
         self._begun = time.monotonic()
 
     @property

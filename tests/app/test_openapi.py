@@ -10,7 +10,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import app as segue
-from chalicelib.api import answers, openapi
+from chalicelib.api import answers, openapi, views
 from chalicelib.api.schemas import DecisionRequest
 from chalicelib.api.scopes import SCOPES
 from chalicelib.core.messages import parse_message
@@ -101,7 +101,7 @@ def test_health_and_problem_answers_are_as_described(shop: Storefront) -> None:
         "POST", "/v1/events", body={"batch": [{"type": "page", "userId": "u"}, {"type": "x"}]}
     )
 
-    answers.Health.model_validate(health.json_body)
+    views.Health.model_validate(health.json_body)
     answers.Problem.model_validate(refusal.json_body)
     answers.EventsAccepted.model_validate(folded.json_body)
     assert folded.status_code == 202

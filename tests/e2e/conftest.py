@@ -9,16 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ops.demo import PLAN
-from ops.deploy import deploy_package
-from ops.key import create_key, key_store
+from ops.demo import open_venue
 from ops.package import build_from_environment, ensure_package
 from ops.seed import build_seed
-from ops.session import open_session
 from ops.stack import running
 from ops.story.letters import SentMail, from_local_stack
-from ops.story.play import Venue, await_drop, await_quiet, put_file, wake
-from ops.story.shop import Shop
+from ops.story.play import Venue, await_drop, await_quiet, put_file
 from ops.story.telling import Telling
 from tests.e2e.deployed import CUSTOMERS, Filled
 
@@ -29,14 +25,7 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     package = ensure_package(build_from_environment(local=True), say=print)
     directory: Path = tmp_path_factory.mktemp("stack")
     with running(directory) as stack:
-        session = open_session(endpoint_url=stack.endpoint_url)
-        done = deploy_package(package, PLAN, session, endpoint_url=stack.endpoint_url, say=print)
-        wake(session, done.stack_name)
-        client = session.client("dynamodb")
-        store = key_store(client, control_table=done.outputs["ControlTable"])
-        issued = create_key(store, scopes=("decide", "events", "read"), now=int(time.time()))
-        shop = Shop(done.outputs["PublicUrl"], key=issued.text)
-        yield Venue(session, done.outputs, stack.endpoint_url, shop)
+        yield open_venue(package, stack, say=print)
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +38,7 @@ def filled(venue: Venue) -> Filled:
         for file in (seed.customers, seed.catalogue, seed.orders)
     )
     books, mails = await_quiet(venue, telling)
-    return Filled(seed, drops, books, tuple(mails))
+    return Filled(seed, drops, books, mails)
 
 
 @pytest.fixture

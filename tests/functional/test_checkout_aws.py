@@ -11,7 +11,7 @@ from chalice.test import Client
 
 import app as segue
 from chalicelib import telemetry, wiring
-from chalicelib.api import answers
+from chalicelib.api import answers, views
 from chalicelib.aws.clients import Clients
 from chalicelib.core.kinds import FACTS, PRODUCT
 from chalicelib.core.storage import WHATEVER, Put
@@ -130,7 +130,7 @@ def test_the_record_is_found_and_decides_again_to_the_same(till: Till) -> None:
     record = till.call("GET", path)
     replayed = till.call("POST", f"{path}/replay")
 
-    answers.DecisionRecord.model_validate(record)
+    views.DecisionRecord.model_validate(record)
     assert record["decision"]["tier"] == "winback"
     assert record["reasons"] == answer["reasons"]
     assert replayed == {"same": True, "differences": []}

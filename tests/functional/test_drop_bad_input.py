@@ -35,7 +35,7 @@ def team() -> DataTeam:
         ("orders/a.csv.gz", zipped(orders_csv(GOOD))[:-9], "damaged or truncated gzip"),
         ("orders/../a.csv", GOOD.encode(), "must not hold control characters or .."),
         ("customers/a.csv", b"email\na@example.com\n", "lacks the column customer_id"),
-        ("customers/a.csv", b"customer_id,email,email\n1,2,3\n", "names a column badly: 'email'"),
+        ("customers/a.csv", b"customer_id,email,email\n1,2,3\n", "names column 3 like another one"),
         ("catalog/a.csv", b"sku,base_price\nA,1\n", "lacks the column currency"),
         ("orders/a.csv", b"a\0b\n", "NUL"),
     ],
@@ -79,7 +79,7 @@ def test_a_bad_row_is_rejected_by_number_column_value_and_reason(team: DataTeam)
         for row in team.rejects(drop)
     }
     assert found[2] == ("quantity", "many", "must be a whole number")
-    assert found[3] == ("amount", "-5.0000", "must not be negative")
+    assert found[3] == ("amount", "-5", "must not be negative")
     assert found[4][0] == "ordered_at"
     assert found[5][0] == "currency"
     assert found[6][2] == "has fewer than 6 columns"

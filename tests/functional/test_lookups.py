@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.api import answers
+from chalicelib.api import views
 from chalicelib.core.address import AddressState, address_hash
 from chalicelib.core.contact import Contact, Stamped
 from chalicelib.core.control import Drop
@@ -53,7 +53,7 @@ def test_a_record_shows_inputs_outcome_and_reasons(shop: Storefront) -> None:
 
     record = get(shop, f"/v1/decisions/{answer['decision_id']}")
 
-    answers.DecisionRecord.model_validate(record)
+    views.DecisionRecord.model_validate(record)
     assert record["decided_at"] == "2026-11-18T11:06:40Z"
     assert record["situation"]["facts"]["orders"] == 3
     assert record["situation"]["facts"]["recent_orders"][0]["at"] == "2026-06-11T11:06:40Z"
@@ -140,7 +140,7 @@ def test_a_customer_is_shown_without_address_and_name(shop: Storefront) -> None:
 
     view = get(shop, "/v1/customers/c-1")
 
-    answers.Customer.model_validate(view)
+    views.Customer.model_validate(view)
     assert view["segment"]["name"] == "at_risk"
     assert view["facts"]["orders"] == 3
     assert view["has_address"] is True
@@ -223,7 +223,7 @@ def test_a_customer_known_by_contact_alone_is_shown(shop: Storefront) -> None:
 
     view = get(shop, "/v1/customers/c-7")
 
-    answers.Customer.model_validate(view)
+    views.Customer.model_validate(view)
     assert view["facts"] is None
 
 
@@ -244,7 +244,7 @@ def test_a_drop_tells_its_state_and_counts(shop: Storefront) -> None:
 
     view = get(shop, f"/v1/drops/{drop.drop_id}")
 
-    answers.Drop.model_validate(view)
+    views.Drop.model_validate(view)
     assert (view["state"], view["counts"]) == ("RUNNING", {"records": 5, "folded": 4})
     assert view["changed_at"] == "2026-11-18T11:06:43Z"
 

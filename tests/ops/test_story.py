@@ -16,7 +16,7 @@ from chalicelib.core.messages import CheckoutStarted, parse_message
 from chalicelib.core.policy import Policy, policy_from_toml
 from ops.places import ROOT
 from ops.seed import Contact, make_contact
-from ops.story.letters import SentMail, clear_mails, save_index, save_mails
+from ops.story.letters import SentMail, clear_mails, from_mime, save_index, save_mails
 from ops.story.script import checkout, guest_checkout, pick_shopper, scenes
 from ops.story.verdict import Outcome, broken_rules
 
@@ -230,4 +230,4 @@ def make_mail(subject: str) -> SentMail:
     message["Subject"] = subject
     message.set_content("hello\n")
     message.add_alternative("<b>hello</b>", subtype="html")
-    return SentMail(message.as_bytes())
+    return from_mime(message.as_bytes())

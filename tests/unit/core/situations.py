@@ -1,4 +1,4 @@
-"""Builders of situations for the tests of the decision, with a scorer that can be read at a glance."""
+"""Situations for the tests of the decision, and a scorer that can be read at a glance."""
 
 from __future__ import annotations
 

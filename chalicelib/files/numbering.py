@@ -1,0 +1,223 @@
+"""Text cut into records, each with its number before it.
+
+So whatever becomes of a record, and whoever refuses it, its number is known.
+
+A record number counts data records from 1, header and blank lines aside. A quoted value may hold
+line breaks; a quote that is never closed, or closed in the middle of a value, costs the line it
+stands in and nothing after it, although a CSV parser left to itself would swallow the rest.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal, NamedTuple
+
+from chalicelib.files.rejects import Reject
+from chalicelib.files.unpack import FileRefused
+
+# A longer line is no record of ours, and would not fit into memory many times.
+LONGEST_RECORD = 1 << 20
+# A quoted value with more line breaks than this lost its closing quote.
+MOST_QUOTED_LINES = 200
+# Before a record that is one line: JSON allows no such character, so it cannot be part of one.
+UNIT_SEPARATOR = "\x1f"
+
+Style = Literal["quoted", "aligned", "lines"]
+
+
+class _Piece(NamedTuple):
+    """A record, or what there is of it, and what is wrong with it."""
+
+    text: str
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """What a text was cut into.
+
+    Attributes:
+        header: the names of the columns, None without a header.
+        width: how many columns the first record has.
+        records: how many there are, refused ones included.
+        refused: how many of them could not be cut out.
+    """
+
+    header: list[str] | None
+    width: int
+    records: int
+    refused: int
+
+
+def number_records(
+    plain: Path,
+    target: Path,
+    *,
+    style: Style,
+    delimiter: str,
+    header: bool,
+    refuse: Callable[[Reject], None],
+) -> Numbered:
+    """Write each record of ``plain`` with its number as a first column to ``target``.
+
+    Args:
+        plain: UTF-8 text with any line ends.
+        target: gets one record after the other, each ended by a line feed.
+        style: ``quoted`` is CSV; ``aligned`` has columns set apart by blanks, which become tabs;
+            ``lines`` has one record a line, whatever it holds.
+        delimiter: stands between the number and the record, and in CSV between the columns.
+        header: whether the first record names the columns.
+        refuse: is told of each record that cannot be cut out.
+
+    Raises:
+        FileRefused: the header cannot be read.
+    """
+    names: list[str] | None = None
+    width = count = refused = 0
+    with (
+        plain.open(encoding="utf-8", newline="") as text,
+        target.open("w", encoding="utf-8", newline="") as out,
+    ):
+        pieces = _quoted(text, delimiter) if style == "quoted" else _single(text)
+        if header and (first := next(pieces, None)) is not None:
+            names = _header(first, style, delimiter)
+        for count, piece in enumerate(pieces, 1):
+            record = "\t".join(piece.text.split()) if style == "aligned" else piece.text
+            problem = piece.problem or _problem(record, style)
+            if problem is not None:
+                refused += 1
+                refuse(Reject(count, "", record, problem))
+                continue
+            if not width:
+                width = len(_cells(record, style, delimiter))
+            out.write(f"{count}{delimiter}{record}\n")
+    return Numbered(names, width, count, refused)
+
+
+def _header(first: _Piece, style: Style, delimiter: str) -> list[str]:
+    if first.problem is not None:
+        raise FileRefused.of("header", "cannot be read: " + first.problem)
+    return [name.strip() for name in _cells(first.text, style, delimiter)]
+
+
+def _cells(record: str, style: Style, delimiter: str) -> list[str]:
+    match style:
+        case "quoted":
+            try:
+                return next(csv.reader([record], delimiter=delimiter, skipinitialspace=True), [])
+            except csv.Error:
+                raise FileRefused.of("header", "has a value that is too long") from None
+        case "aligned":
+            return record.split()
+        case "lines":
+            return [record]
+
+
+def _problem(record: str, style: Style) -> str | None:
+    if style == "lines" and UNIT_SEPARATOR in record:
+        return "holds a control character"
+    return None
+
+
+def _lines(text: IO[str]) -> Iterator[_Piece]:
+    """Lines without their ends; of one that is too long only the beginning."""
+    while line := text.readline(LONGEST_RECORD + 1):
+        if len(line) <= LONGEST_RECORD:
+            yield _Piece(line.rstrip("\r\n"))
+            continue
+        beginning = line[:1_000]
+        while line and not line.endswith(("\n", "\r")):
+            line = text.readline(LONGEST_RECORD)
+        yield _Piece(beginning, f"is longer than {LONGEST_RECORD} characters")
+
+
+def _single(text: IO[str]) -> Iterator[_Piece]:
+    return (piece for piece in _lines(text) if piece.text.strip())
+
+
+def _quoted(text: IO[str], delimiter: str) -> Iterator[_Piece]:
+    """Records of a CSV: a line, or several where a quoted value holds line breaks."""
+    lines = _lines(text)
+    waiting: deque[_Piece] = deque()
+    while True:
+        if not waiting:
+            following = next(lines, None)
+            if following is None:
+                return
+            waiting.append(following)
+        first = waiting.popleft()
+        if '"' not in first.text or first.problem is not None:
+            if first.text.strip():
+                yield first
+            continue
+        yield _whole(first, waiting, lines, delimiter)
+
+
+def _whole(
+    first: _Piece, waiting: deque[_Piece], lines: Iterator[_Piece], delimiter: str
+) -> _Piece:
+    """The record that begins with a line; lines that do not belong to it are left waiting."""
+    taken, length = [first.text], len(first.text)
+    state = _scan(first.text, delimiter, inside=False)
+    while state == "open" and len(taken) <= MOST_QUOTED_LINES and length <= LONGEST_RECORD:
+        if len(taken) > len(waiting):
+            following = next(lines, None)
+            if following is None:
+                break
+            waiting.append(following)
+        piece = waiting[len(taken) - 1]
+        if piece.problem is not None:
+            break
+        taken.append(piece.text)
+        length += len(piece.text) + 1
+        state = _scan(piece.text, delimiter, inside=True)
+    if state != "whole" or length > LONGEST_RECORD:
+        return _Piece(first.text, "has a quote that is not closed, or stands within a value")
+    for _ in taken[1:]:
+        waiting.popleft()
+    return _Piece("\n".join(taken))
+
+
+def _scan(line: str, delimiter: str, *, inside: bool) -> Literal["whole", "open", "broken"]:
+    """Whether every quoted value is closed, one is still open, or one ends in mid-value.
+
+    A quote opens a value only at its beginning, blanks aside: 27" is a value like any other.
+    ``inside`` says that the line begins within a quoted value.
+    """
+    at, end = 0, len(line)
+    while True:
+        if not inside:
+            at = _past_blanks(line, at)
+            inside = line[at : at + 1] == '"'
+            at += inside
+        if inside:
+            close = _closing_quote(line, at)
+            if close < 0:
+                return "open"
+            at, inside = _past_blanks(line, close + 1), False
+            if at == end:
+                return "whole"
+            if line[at] != delimiter:
+                return "broken"
+        else:
+            at = line.find(delimiter, at)
+            if at < 0:
+                return "whole"
+        at += 1
+
+
+def _past_blanks(record: str, at: int) -> int:
+    while record[at : at + 1] == " ":
+        at += 1
+    return at
+
+
+def _closing_quote(record: str, at: int) -> int:
+    """Where the value that is open at ``at`` is closed, doubled quotes aside; -1 when it is not."""
+    while (at := record.find('"', at)) >= 0 and record[at + 1 : at + 2] == '"':
+        at += 2
+    return at

@@ -1,0 +1,68 @@
+"""What ``GET /v1/drops/{id}`` shows: where a drop stands, saved as the work goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from chalicelib.core.control import Drop, DropState
+from chalicelib.core.errors import Refused
+from chalicelib.core.kinds import DROP
+from chalicelib.core.ports import Store
+from chalicelib.core.storage import AtVersion, Conflict, Put, Stored
+
+
+class FinishedElsewhere(Refused):
+    """Another worker has brought the same drop to its end; ``drop`` is what it left."""
+
+    def __init__(self, drop: Drop) -> None:
+        """Keep what the other worker left."""
+        self.drop = drop
+        super().__init__("finished_elsewhere")
+
+
+class DropLog:
+    """Saves one drop's progress; a slow worker never overwrites the end with its own middle.
+
+    Attributes:
+        drop: as last saved.
+    """
+
+    def __init__(
+        self, drop: Drop, known: Stored[Drop] | None, *, store: Store, clock: Callable[[], int]
+    ) -> None:
+        """Take up a drop where an earlier attempt left it, or begin one."""
+        self.drop = drop
+        self._version = 0 if known is None else known.version
+        self._store = store
+        self._clock = clock
+
+    def as_of(self, moment: int) -> None:
+        """Remember the moment at which the file speaks."""
+        self.drop = replace(self.drop, as_of=moment)
+
+    def moved(
+        self, counts: Mapping[str, int], *, state: DropState = "RUNNING", reason: str | None = None
+    ) -> Drop:
+        """The drop as it would now be saved."""
+        return replace(
+            self.drop, state=state, counts=dict(counts), reason=reason, changed_at=self._clock()
+        )
+
+    def save(
+        self, counts: Mapping[str, int], *, state: DropState = "RUNNING", reason: str | None = None
+    ) -> Drop:
+        """Say where the work stands; raises FinishedElsewhere when somebody else ended it."""
+        self.drop = self.moved(counts, state=state, reason=reason)
+        key, now = DROP.key(self.drop.drop_id), self.drop.changed_at
+        while True:
+            try:
+                self._store.write([Put(key, self.drop, AtVersion(self._version))], now=now)
+            except Conflict:
+                standing = self._store.read([key], now=now).stored(key)
+                if standing is not None and standing.value.state != "RUNNING":
+                    raise FinishedElsewhere(standing.value) from None
+                self._version = 0 if standing is None else standing.version
+            else:
+                self._version += 1
+                return self.drop

@@ -1,0 +1,189 @@
+"""Every handler of the app once through: what HTTP or Lambda hands over reaches its flow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from chalice.local import LambdaContext
+
+import app as segue
+from chalicelib.core.address import address_hash
+from chalicelib.core.contact import Contact, Stamped
+from chalicelib.core.subject import customer
+from chalicelib.core.tokens import sign
+from tests.fakes import SIGNING_KEYS
+from tests.makers import order_event
+from tests.storefront import Storefront, open_storefront
+from tests.unit.core.situations import NOW
+
+CONTEXT = LambdaContext("test", 128)
+TOKEN = sign(
+    SIGNING_KEYS,
+    purpose="unsubscribe",
+    payload={
+        "a": address_hash("ann@example.com", secret=SIGNING_KEYS.address_secret),
+        "p": "marketing_email",
+    },
+)
+FORM = b"List-Unsubscribe=One-Click"
+MULTIPART = (
+    b'--b\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--b--\r\n'
+)
+
+
+@pytest.fixture
+def shop() -> Iterator[Storefront]:
+    """A shop that knows one buyer, c-1."""
+    with open_storefront() as storefront:
+        yield storefront
+
+
+def queued(*bodies: Any) -> dict[str, Any]:
+    """An SQS event as Lambda hands it over."""
+    return {
+        "Records": [
+            {"messageId": f"m-{n}", "receiptHandle": "r", "body": json.dumps(body)}
+            for n, body in enumerate(bodies)
+        ]
+    }
+
+
+def planned(shop: Storefront) -> dict[str, Any]:
+    """A DynamoDB stream event for every effect that was planned."""
+    return {
+        "Records": [
+            {
+                "eventID": f"e-{n}",
+                "eventName": "INSERT",
+                "awsRegion": "us-east-1",
+                "dynamodb": {
+                    "ApproximateCreationDateTime": NOW,
+                    "Keys": {"pk": {"S": name}, "sk": {"S": "effect"}},
+                    "NewImage": {
+                        "body": {
+                            "S": json.dumps(
+                                {
+                                    "effect_id": effect.effect_id,
+                                    "correlation_id": effect.correlation_id,
+                                    "state": effect.state,
+                                }
+                            )
+                        }
+                    },
+                    "SequenceNumber": str(n),
+                    "SizeBytes": 1,
+                    "StreamViewType": "NEW_IMAGE",
+                },
+            }
+            for n, (name, effect) in enumerate(shop.store.all("effect").items())
+        ]
+    }
+
+
+def test_an_event_is_folded(shop: Storefront) -> None:
+    """An order changes the profile, and sending it again changes nothing."""
+    order = order_event("Order Completed", "o-9", total="30.00", user="c-9")
+
+    first = shop.call("POST", "/v1/events", body=order)
+    again = shop.call("POST", "/v1/events", body=order)
+
+    assert first.status_code == 202
+    assert (first.json_body["accepted"], again.json_body["duplicates"]) == (1, 1)
+    assert shop.decide("c-9")["segment"]["name"] == "champions"
+
+
+def test_a_refused_message_is_told_and_the_others_count(shop: Storefront) -> None:
+    """202 with the place of the bad one."""
+    batch = {"batch": [{"type": "page", "userId": "u"}, {"type": "track", "userId": "u"}]}
+
+    told = shop.call("POST", "/v1/events", body=batch).json_body
+
+    assert told["accepted"] == 1
+    assert [(each["index"], each["errors"][0]["field"]) for each in told["rejected"]] == [
+        (1, "event")
+    ]
+
+
+def test_effects_go_from_the_stream_to_the_queue_to_the_bus(shop: Storefront) -> None:
+    """A decision's code and tier end as events for other systems, in the request's name."""
+    answer = shop.decide(headers={"X-Correlation-Id": "checkout-4711"})
+
+    relayed = segue.on_effects_planned(planned(shop), CONTEXT)
+    performed = segue.on_effect(queued(*shop.queue.drain()), CONTEXT)
+
+    assert relayed == performed == {"batchItemFailures": []}
+    assert {event.detail_type for event in shop.bus.events} == {
+        "Offer Issued",
+        "Price Tier Assigned",
+    }
+    assert {event.correlation_id for event in shop.bus.events} == {"checkout-4711"}
+    assert {effect.state for effect in shop.store.all("effect").values()} == {"ACCEPTED"}
+    assert answer["offers"][0]["code"] in str(shop.bus.named("Offer Issued")[0].data)
+
+
+def test_a_drop_reaches_its_flow(shop: Storefront) -> None:
+    """A message that is no notification fails alone; a test event is nothing."""
+    answer = segue.on_drop(queued({"Event": "s3:TestEvent"}, {"no": "notification"}), CONTEXT)
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+
+
+def test_the_schedule_reaches_its_flow(shop: Storefront) -> None:
+    """The run's id is the correlation id of what it finds."""
+    event = {
+        "version": "0",
+        "id": "run-1",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": "000000000000",
+        "time": "2026-11-22T09:30:00Z",
+        "region": "us-east-1",
+        "resources": [],
+        "detail": {},
+    }
+
+    segue.on_review_due(event, CONTEXT)
+
+    assert [line["correlation_id"] for line in shop.lines("reviewed")] == ["run-1"]
+
+
+def test_looking_at_an_unsubscribe_link_changes_nothing(shop: Storefront) -> None:
+    """GET shows a page and touches no storage, since mail scanners follow every link."""
+    response = shop.call("GET", f"/u/{TOKEN}", scopes=None)
+
+    assert response.status_code == 200
+    assert response.headers["Content-Type"].startswith("text/html")
+    assert shop.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/x-www-form-urlencoded", FORM),
+        ("multipart/form-data; boundary=b", MULTIPART),
+        ("text/plain", b""),
+    ],
+)
+def test_posting_an_unsubscribe_link_acts(shop: Storefront, content_type: str, body: bytes) -> None:
+    """Mail programs post forms of either kind (RFC 8058), without cookies or keys."""
+    headers = {"Content-Type": content_type}
+
+    response = shop.call("POST", f"/u/{TOKEN}", scopes=None, body=body, headers=headers)
+
+    assert response.status_code == 200
+    [state] = shop.store.all("address").values()
+    assert state.withdrawn == {"marketing_email": NOW}
+    shop.knows(Contact(customer("c-1"), fields={"email": Stamped("ann@example.com", NOW)}))
+    consent = shop.call("GET", "/v1/customers/c-1").json_body["consent"]
+    assert consent["marketing_email"]["granted"] is False
+
+
+def test_a_forged_unsubscribe_link_is_a_page_too(shop: Storefront) -> None:
+    """A person sees a page, not a problem document."""
+    response = shop.call("POST", "/u/forged", scopes=None)
+
+    assert response.status_code == 404
+    assert response.headers["Content-Type"].startswith("text/html")

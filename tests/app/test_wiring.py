@@ -1,0 +1,200 @@
+"""The composition root: the packaged documents, the fallback when the model is refused, ids."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chalicelib import telemetry, wiring
+from chalicelib.api import views
+from chalicelib.aws.clients import Clients
+from chalicelib.core.errors import Broken
+from chalicelib.documents import Documents
+from ops.places import ROOT
+from ops.staging import shipped_data
+from tests.storefront import SETTINGS, Storefront, open_storefront
+from tests.unit.core.situations import NOW, buyer
+
+
+@pytest.fixture
+def packaged(tmp_path: Path) -> Path:
+    """Policies and model as they lie in the deployed package: canonical JSON, and what ships."""
+    for name, data in shipped_data(ROOT, "portable"):
+        target = tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    return tmp_path
+
+
+@pytest.fixture
+def shop() -> Iterator[Storefront]:
+    """A shop that knows one buyer, c-1."""
+    with open_storefront() as storefront:
+        yield storefront
+
+
+def start(shop: Storefront, root: Path) -> wiring.Parts:
+    """Start a process whose documents lie in a directory."""
+    parts = wiring.Parts(SETTINGS, shop.adapters(), Documents(root), clock=shop.clock)
+    wiring.install(parts)
+    telemetry.configure(stage="test", stream=shop.log)
+    return parts
+
+
+# --- documents ----------------------------------------------------------------------------------
+
+
+def test_the_package_and_the_checkout_hold_the_same_documents(packaged: Path) -> None:
+    """TOML and canonical JSON give one document, so records name one hash."""
+    written, shipped = Documents(ROOT), Documents(packaged)
+
+    assert shipped.policy("default") == written.policy("default")
+    assert shipped.policy("default").hash == written.policy("default").hash
+    assert shipped.jurisdictions == written.jurisdictions
+    assert shipped.jurisdictions_hash == written.jurisdictions_hash
+
+
+def test_mappings_are_found_by_name_alone(packaged: Path) -> None:
+    """A name from an object's key never becomes a path to anything else."""
+    (packaged / "policies" / "mappings").mkdir(exist_ok=True)
+    (packaged / "policies" / "mappings" / "erp.json").write_text('{"delimiter": ";"}')
+    documents = Documents(packaged)
+
+    assert documents.mapping("erp") == {"delimiter": ";"}
+    for name in ("absent", "../default", "erp.json", "", "\x00"):
+        assert documents.mapping(name) is None
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "problem"),
+    [
+        ("default.json", None, "neither in the checkout nor in the package"),
+        ("default.json", "{", "is unreadable"),
+        ("default.json", '{"schema_version": 2}', "schema_version"),
+        ("jurisdictions.json", '{"rows": [{"id": "x"}]}', "rows.0.countries"),
+    ],
+)
+def test_a_damaged_document_is_broken_and_named(
+    packaged: Path, file: str, text: str | None, problem: str
+) -> None:
+    """Without its policy or its law Segue does not decide, and says which file is at fault."""
+    path = packaged / "policies" / file
+    path.unlink() if text is None else path.write_text(text)
+    documents = Documents(packaged)
+
+    with pytest.raises(Broken, match=problem):
+        _ = (documents.policy("default"), documents.jurisdictions)
+
+
+# --- the model ----------------------------------------------------------------------------------
+
+
+def test_the_packaged_model_serves(shop: Storefront, packaged: Path) -> None:
+    """Health names model, policy and law as they were packaged; nothing is marked as fallback."""
+    parts = start(shop, packaged)
+
+    health = shop.call("GET", "/v1/health", scopes=None).json_body
+
+    views.Health.model_validate(health)
+    assert health["status"] == "ok"
+    assert health["model"]["name"] == SETTINGS.model
+    assert health["model"]["engine"] == "portable"
+    assert health["policy"] == parts.rules.policy.hash
+    assert shop.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda folder: shutil.rmtree(folder), "FileMissing"),
+        (lambda folder: (folder / "model.json").write_text("{}"), "HashMismatch"),
+        (lambda folder: (folder / "manifest.json").write_text("{}"), "ManifestUnusable"),
+    ],
+    ids=["missing", "altered", "manifest"],
+)
+def test_a_refused_model_leaves_the_rules_to_serve(
+    shop: Storefront, packaged: Path, damage: object, reason: str
+) -> None:
+    """The scorecard answers, every answer says fallback, and the alarm names the reason."""
+    assert callable(damage)
+    damage(packaged / "model_artifacts" / SETTINGS.model)
+    start(shop, packaged)
+    shop.knows(buyer(silent_days=10, orders=8))
+
+    answer = shop.decide()
+    health = shop.call("GET", "/v1/health", scopes=None).json_body
+
+    assert answer["segment"] == {"name": "champions", "model": "scorecard", "fallback": True}
+    assert answer["scores"] == {"churn": None, "expected_orders": None}
+    assert health["status"] == "fallback"
+    assert (health["model"]["engine"], health["model"]["rejected"]) == ("scorecard", reason)
+    [alarm] = shop.lines("model_rejected")
+    assert (alarm["error"], alarm["ModelRejected"]) == (reason, 1)
+
+
+def test_a_fallback_decision_decides_again_to_the_same(shop: Storefront, packaged: Path) -> None:
+    """The scorecard is part of the policy, so its decisions replay as well."""
+    shutil.rmtree(packaged / "model_artifacts")
+    start(shop, packaged)
+
+    answer = shop.decide()
+    replayed = shop.call("POST", f"/v1/decisions/{answer['decision_id']}/replay").json_body
+
+    assert replayed == {"same": True, "differences": []}
+
+
+# --- the process --------------------------------------------------------------------------------
+
+
+def test_the_environment_is_read_once_and_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts are made on first use and kept."""
+    for name, value in SETTINGS.model_dump(exclude_none=True).items():
+        monkeypatch.setenv(f"SEGUE_{name.upper()}", str(value))
+    wiring.install(None)
+    try:
+        assert wiring.parts() is wiring.parts()
+        assert wiring.parts().settings == SETTINGS
+    finally:
+        wiring.install(None)
+        telemetry.configure(stage="unset")
+
+
+def test_ids_are_unique_and_sort_by_time() -> None:
+    """Even a thousand at once."""
+    ids = [wiring.new_id() for _ in range(1000)]
+
+    assert len(set(ids)) == 1000
+    assert {len(each) for each in ids} == {32}
+    assert [each[:12] for each in ids] == sorted(each[:12] for each in ids)
+
+
+def test_the_clock_is_whole_seconds() -> None:
+    """Instants are integers everywhere."""
+    assert isinstance(wiring.now(), int)
+    assert wiring.now() > NOW - 10 * 365 * 86_400
+
+
+def test_each_checkout_has_a_deadline_of_its_own() -> None:
+    """Access opened later has more time left."""
+    adapters = wiring.aws_adapters(SETTINGS, Clients(region="us-east-1"))
+    first, second = adapters.hurried().store, adapters.hurried().store
+
+    assert isinstance(first, wiring.StoreWithin)
+    assert isinstance(second, wiring.StoreWithin)
+    assert second.deadline.at_seconds > first.deadline.at_seconds
+
+
+def test_lines_name_the_stage_of_the_settings() -> None:
+    """A function's metrics count for its own deployment."""
+    out = io.StringIO()
+    with open_storefront() as shop:
+        shop.start()
+        telemetry.configure(stage=wiring.parts().settings.stage, stream=out)
+        telemetry.log_event("hello")
+
+    assert json.loads(out.getvalue())["stage"] == "test"
