@@ -30,7 +30,7 @@ local: $(VENV) ## Serve the API on an in-process AWS with seeded data: the every
 	$(RUN) -m ops local
 
 test: $(VENV) ## Run every test that needs only Python
-	$(RUN) -m pytest -m "not e2e"
+	$(RUN) -m pytest -m "not e2e" --numprocesses=auto --dist=loadfile
 
 e2e: $(VENV) $(MINISTACK) ## Test the packaged template on the local stack
 	$(RUN) -m pytest -m e2e

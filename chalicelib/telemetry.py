@@ -20,6 +20,8 @@ from pydantic_core import to_json
 NAMESPACE = "Segue"
 SERVICE = "segue"
 LONGEST_VALUE = 256
+# Only a line longer than this is looked through for values that are too long.
+LONGEST_LINE = 1024
 MOST_VALUES = 20
 Unit = Literal["Count", "Milliseconds"]
 
@@ -56,7 +58,7 @@ METRICS: Mapping[str, tuple[Unit, str | None]] = {
     "ModelRejected": ("Count", None),
 }
 _BASE = ("service", "stage")
-_PLAIN = frozenset({int, float, bool})
+_PLAIN = frozenset({str, int, float, bool})
 
 
 @dataclass(slots=True)
@@ -71,8 +73,11 @@ class _Output:
 _output = _Output()
 
 
-def _encode(value: Any) -> str:
-    return to_json(value).decode()
+def _encode(line: dict[str, Any]) -> str:
+    text = to_json(line).decode()
+    if len(text) > LONGEST_LINE:
+        text = to_json({field: _short(value) for field, value in line.items()}).decode()
+    return text
 
 
 def configure(
@@ -128,7 +133,7 @@ def _directives(metrics: tuple[str, ...], dimensions: tuple[str, ...]) -> str:
         if dimension is not None and dimension not in dimensions:
             raise ValueError(f"{metric} needs the dimension {dimension}")
         by_dimension.setdefault(dimension, []).append({"Name": metric, "Unit": unit})
-    return _encode(
+    return to_json(
         [
             {
                 "Namespace": NAMESPACE,
@@ -137,7 +142,7 @@ def _directives(metrics: tuple[str, ...], dimensions: tuple[str, ...]) -> str:
             }
             for dimension, listed in by_dimension.items()
         ]
-    )
+    ).decode()
 
 
 def _line(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,11 +151,9 @@ def _line(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     if left_out:
         line["left_out"] = left_out
         fields = {field: value for field, value in fields.items() if field in FIELDS}
-    line |= {
-        field: value if type(value) in _PLAIN else _bounded(value)
-        for field, value in fields.items()
-        if value is not None
-    }
+    line |= {field: value for field, value in fields.items() if value is not None}
+    if not _PLAIN.issuperset(map(type, line.values())):
+        line = {field: _scalar(value) for field, value in line.items()}
     return line
 
 
@@ -160,13 +163,19 @@ def _not_allowed(fields: tuple[str, ...]) -> list[str]:
     return sorted(set(fields) - FIELDS)
 
 
-def _bounded(value: Any) -> Any:
+def _scalar(value: Any) -> Any:
     """Scalars, and short lists of them; a mapping could hold anything, so it is not written."""
-    if isinstance(value, str):
-        return value if len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE]
+    if isinstance(value, str | int | float):
+        return value
     if isinstance(value, Sequence):
-        return [_bounded(each) for each in value[:MOST_VALUES]]
+        return [_scalar(each) for each in value[:MOST_VALUES]]
     return f"<{type(value).__name__}>"
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_short(each) for each in value]
+    return value[:LONGEST_VALUE] if isinstance(value, str) else value
 
 
 def _write(line: str) -> None:

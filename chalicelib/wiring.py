@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, TypedDict
@@ -25,12 +25,11 @@ from chalicelib.aws.objects import S3Objects
 from chalicelib.aws.queues import SqsQueue
 from chalicelib.aws.secrets import SigningKeysParameter
 from chalicelib.aws.store import DynamoStore
+from chalicelib.aws.within import StoreWithin
 from chalicelib.core.ports import Bus, Mailer, Queue, Store
 from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
 from chalicelib.core.scores import Scorer
-from chalicelib.core.storage import Found, Key, Write
-from chalicelib.core.subject import Subject
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.documents import Documents
 from chalicelib.flows import events
@@ -54,30 +53,6 @@ def now() -> int:
 def new_id() -> str:
     """A new id that sorts by time: 48 bits of milliseconds, then 80 random bits, in hex."""
     return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
-
-
-@dataclass(frozen=True, slots=True)
-class StoreWithin:
-    """Storage for one checkout: every call within the one deadline."""
-
-    store: DynamoStore
-    deadline: Deadline
-
-    def read(self, keys: Sequence[Key[Any]], *, now: int) -> Found:
-        """As ``DynamoStore.read``."""
-        return self.store.read(keys, now=now, deadline=self.deadline)
-
-    def write(self, writes: Sequence[Write], *, now: int) -> None:
-        """As ``DynamoStore.write``."""
-        self.store.write(writes, now=now, deadline=self.deadline)
-
-    def due(self, *, shard: int, now: int, limit: int) -> list[tuple[Subject, int]]:
-        """As ``DynamoStore.due``, which nobody asks in a hurry."""
-        return self.store.due(shard=shard, now=now, limit=limit)
-
-    def recent_decisions(self, subject_key: str, *, limit: int) -> list[str]:
-        """As ``DynamoStore.recent_decisions``, which nobody asks in a hurry."""
-        return self.store.recent_decisions(subject_key, limit=limit)
 
 
 @dataclass(frozen=True, slots=True)

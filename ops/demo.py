@@ -132,6 +132,7 @@ def _show(venue: Venue, played: Played, telling: Telling, *, quiet: bool) -> Non
     if played.mails:
         telling.letter(played.mails[0])
     first = played.checkouts[0]
+    decision = first.answer.body["decision_id"]
     telling.call(venue.shop.as_curl(first.request), first.answer.body)
     telling.places(
         [
@@ -139,7 +140,8 @@ def _show(venue: Venue, played: Played, telling: Telling, *, quiet: bool) -> Non
             ("health", f"{venue.shop.public_url}/v1/health"),
             ("mails", f"{index} ({len(saved)})"),
             ("inbox", f"{venue.endpoint_url}/_ministack/ses/messages"),
-            ("AWS", f"AWS_ENDPOINT_URL={venue.endpoint_url} AWS_ACCESS_KEY_ID=test …"),
+            ("why", f"python -m ops why {decision} --endpoint-url {venue.endpoint_url}"),
+            ("keys", f"python -m ops key list --endpoint-url {venue.endpoint_url}"),
         ]
     )
 

@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -110,43 +110,53 @@ def key_store(client: DynamoDBClient, *, control_table: str) -> DynamoStore:
     return DynamoStore(lambda: client, tables={"control": control_table})
 
 
-def _place(stage: str, endpoint_url: str | None, region: str | None) -> _Place:
+def _place(*, stage: str | None, endpoint_url: str | None, region: str | None) -> _Place:
     session = open_session(endpoint_url=endpoint_url, region=region)
     try:
-        control_table = stack_environment(session, stage=stage)["SEGUE_CONTROL_TABLE"]
+        control_table = stack_environment(session, stage=stage or "dev")["SEGUE_CONTROL_TABLE"]
     except DeploymentFailed as error:
         raise click.ClickException(str(error)) from None
     client = session.client("dynamodb")
     return _Place(client, key_store(client, control_table=control_table), control_table)
 
 
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def _of_a_stage(command: Command) -> Command:
+    """Add the options that say whose keys are meant."""
+    for option in (
+        click.option("--region", envvar="AWS_REGION"),
+        click.option(
+            "--endpoint-url", envvar="AWS_ENDPOINT_URL", help="A local stack in place of AWS."
+        ),
+        click.option("--stage", default="dev", show_default=True),
+    ):
+        command = option(command)
+    return command
+
+
 @click.group()
-@click.option("--stage", default="dev", show_default=True)
-@click.option("--endpoint-url", envvar="AWS_ENDPOINT_URL", help="A local stack in place of AWS.")
-@click.option("--region", envvar="AWS_REGION")
-@click.pass_context
-def key(context: click.Context, stage: str, endpoint_url: str | None, region: str | None) -> None:
-    """Make and revoke API keys."""
-    context.obj = lambda: _place(stage, endpoint_url, region)
+def key() -> None:
+    """Make, list and revoke API keys."""
 
 
 @key.command()
 @click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES))
-@click.pass_obj
-def create(place: Callable[[], _Place], scopes: tuple[str, ...]) -> None:
+@_of_a_stage
+def create(scopes: tuple[str, ...], **place: str | None) -> None:
     """Make a key and print it, this once."""
-    issued = create_key(place().store, scopes=scopes, now=int(time.time()))
-    click.echo(
-        f"key id {issued.api_key.key_id}, scopes {', '.join(issued.api_key.scopes)}", err=True
-    )
+    issued = create_key(_place(**place).store, scopes=scopes, now=int(time.time()))
+    made = issued.api_key
+    click.echo(f"key id {made.key_id}, scopes {', '.join(made.scopes)}", err=True)
     click.echo(issued.text)
 
 
 @key.command("list")
-@click.pass_obj
-def list_(place: Callable[[], _Place]) -> None:
+@_of_a_stage
+def list_(**place: str | None) -> None:
     """Print every key: its id, since when, what it may do, whether it still works."""
-    found = place()
+    found = _place(**place)
     for _, stored in list_keys(found.client, control_table=found.control_table):
         each = stored.value
         since = format_instant(each.created_at)
@@ -156,10 +166,10 @@ def list_(place: Callable[[], _Place]) -> None:
 
 @key.command()
 @click.argument("key_id")
-@click.pass_obj
-def revoke(place: Callable[[], _Place], key_id: str) -> None:
+@_of_a_stage
+def revoke(key_id: str, **place: str | None) -> None:
     """End a key; it stops working within a minute."""
-    found = place()
+    found = _place(**place)
     try:
         revoked = revoke_key(
             found.store,

@@ -61,6 +61,7 @@ def build_answer(
 def _price(situation: Situation, decision: Decision, keys: SigningKeys) -> dict[str, Any] | None:
     if not situation.lines:
         return None
+    promised = quote_payload(situation, decision)
     return {
         "tier": decision.tier,
         "reason": decision.price_reason,
@@ -77,8 +78,8 @@ def _price(situation: Situation, decision: Decision, keys: SigningKeys) -> dict[
             }
             for line in decision.lines
         ],
-        "total": total,
-        "quote": sign(keys, purpose=QUOTE, payload=quote_payload(situation, decision, total)),
+        "total": promised["t"],
+        "quote": sign(keys, purpose=QUOTE, payload=promised),
     }
 
 

@@ -6,6 +6,7 @@ for them), contact policy (was it said too often), arbitration (what is worth mo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from chalicelib.core.policy import Action, Policy
@@ -35,15 +36,10 @@ class Candidate(NamedTuple):
 
 def removed(action: Action, situation: Situation, scores: Scores) -> Candidate | None:
     """The first layer that says no; None when the action survives to arbitration."""
-    for layer, ask in (
-        ("eligibility", _ineligible),
-        ("applicability", _inapplicable),
-        ("suitability", _unsuitable),
-        ("contact_policy", _over_contacted),
-    ):
+    for layer, ask in _LAYERS:
         reason = ask(action, situation, scores)
         if reason is not None:
-            return Candidate(action.id, "rejected", layer, reason)  # type: ignore[arg-type]
+            return Candidate(action.id, "rejected", layer, reason)
     return None
 
 
@@ -97,6 +93,14 @@ def _unsuitable(action: Action, _: Situation, scores: Scores) -> str | None:
 
 def _over_contacted(action: Action, situation: Situation, _: Scores) -> str | None:
     return "contacted_recently" if action.id in situation.contacted else None
+
+
+_LAYERS: tuple[tuple[Layer, Callable[[Action, Situation, Scores], str | None]], ...] = (
+    ("eligibility", _ineligible),
+    ("applicability", _inapplicable),
+    ("suitability", _unsuitable),
+    ("contact_policy", _over_contacted),
+)
 
 
 def arbitrate(

@@ -77,6 +77,7 @@ class Situation:
         held: what this session was shown.
         live_offers: live codes of this customer, by action.
         contacted: actions for which the address was contacted within their interval.
+        opted_out: whether a privacy signal forbids reading any feature of this customer.
     """
 
     decision_id: str
@@ -93,17 +94,17 @@ class Situation:
     held: Held | None = None
     live_offers: Mapping[str, Offer] = field(default_factory=dict)
     contacted: frozenset[str] = frozenset()
+    opted_out: bool = field(init=False, compare=False)
 
-    @property
-    def opted_out(self) -> bool:
-        """Whether a privacy signal forbids reading any feature of this customer."""
-        if self.context.pricing_opt_out or self.context.gpc:
-            return True
-        # Asked for every action: the many who never said anything are settled at once.
-        permissions = self.permissions
-        return bool(permissions.consents) and (
-            permissions.objects_to("personalised_pricing") or permissions.objects_to("profiling")
-        )
+    def __post_init__(self) -> None:
+        """Settle once what every action is asked about."""
+        context, permissions = self.context, self.permissions
+        opted_out = context.pricing_opt_out or context.gpc
+        if permissions.consents and not opted_out:
+            opted_out = permissions.objects_to("personalised_pricing") or permissions.objects_to(
+                "profiling"
+            )
+        object.__setattr__(self, "opted_out", opted_out)
 
 
 def permissions_of(contact: Contact | None) -> Permissions:

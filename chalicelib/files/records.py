@@ -36,6 +36,7 @@ from chalicelib.files.unpack import FileRefused
 Row = Mapping[str, Any]
 LineKind = Literal["sale", "return", "cancel"]
 MOST_PIECES = 10**6
+_DIGITS = re.compile(r"[0-9]+")
 # What a supplied feature must look like to be a number: 0042 is a shop's code, nan is a text.
 _NUMBER = re.compile(r"[+-]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 
@@ -159,7 +160,7 @@ def _number(value: Any, field: str, legacy: Legacy | None) -> Decimal | None:
         1 <= len(groups[0]) <= 3 and all(len(group) == 3 for group in groups[1:])
     )
     digits = "".join(groups)
-    if not well_grouped or not (digits + (fraction or "0")).isdecimal() or not digits.isascii():
+    if not (digits and well_grouped and _DIGITS.fullmatch(digits + fraction)):
         raise BadInput.of(field, f"must be a number such as 29{decimal}33")
     return Decimal(f"{sign}{digits}.{fraction or 0}")
 

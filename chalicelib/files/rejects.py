@@ -13,6 +13,7 @@ from chalicelib.core.errors import BadInput
 
 # Enough to recognise a value by; a record that lost its quotes may be a megabyte.
 LONGEST_VALUE = 500
+MOST_IN_MEMORY = 50_000
 _FETCH_ROWS = 2_000
 # DuckDB reads the rejects back, and knows one line end and no NUL.
 _TAMED = str.maketrans({"\r": "\n", "\0": "\u2400"})
@@ -76,21 +77,27 @@ class RejectSpool:
 
     def __iter__(self) -> Iterator[Reject]:
         """Everything kept so far, by record number; sorted on disk where it is much."""
+        self._file.flush()
+        if self.count > MOST_IN_MEMORY:
+            yield from self._sorted_on_disk()
+            return
+        with self._path.open(encoding="utf-8", newline="") as kept:
+            found = [Reject(int(record), *told) for record, *told in csv.reader(kept)]
+        yield from sorted(found, key=lambda reject: reject.record)
+
+    def _sorted_on_disk(self) -> Iterator[Reject]:
         import duckdb  # noqa: PLC0415  (0.2 s, and only for files)
 
-        self._file.flush()
-        if not self.count:
-            return
         with duckdb.connect(
-            config={"threads": 1, "temp_directory": f"{self._path}.sort"}
+            config={"threads": 1, "memory_limit": "128MB", "temp_directory": f"{self._path}.sort"}
         ) as connection:
             found = connection.execute(
                 "SELECT * FROM read_csv($path, auto_detect=false, header=false, delim=',',"
-                " quote='\"', escape='\"', new_line='\\n', parallel=false, nullstr='\\N',"
-                " columns={'record': 'BIGINT', 'field': 'VARCHAR', 'value': 'VARCHAR',"
-                " 'reason': 'VARCHAR'}) ORDER BY record",
+                " quote='\"', escape='\"', new_line='\\n', allow_quoted_nulls=false,"
+                " parallel=false, buffer_size=8388608, columns={'record': 'BIGINT',"
+                " 'field': 'VARCHAR', 'value': 'VARCHAR', 'reason': 'VARCHAR'}) ORDER BY record",
                 {"path": str(self._path)},
             )
             while chunk := found.fetchmany(_FETCH_ROWS):
                 for record, *told in chunk:
-                    yield Reject(record, *(text or "" for text in told))
+                    yield Reject(record, *told)

@@ -13,6 +13,7 @@ import pytest
 from chalicelib import telemetry, wiring
 from chalicelib.api import views
 from chalicelib.aws.clients import Clients
+from chalicelib.aws.within import StoreWithin
 from chalicelib.core.errors import Broken
 from chalicelib.documents import Documents
 from ops.places import ROOT
@@ -184,8 +185,8 @@ def test_each_checkout_has_a_deadline_of_its_own() -> None:
     adapters = wiring.aws_adapters(SETTINGS, Clients(region="us-east-1"))
     first, second = adapters.hurried().store, adapters.hurried().store
 
-    assert isinstance(first, wiring.StoreWithin)
-    assert isinstance(second, wiring.StoreWithin)
+    assert isinstance(first, StoreWithin)
+    assert isinstance(second, StoreWithin)
     assert second.deadline.at_seconds > first.deadline.at_seconds
 
 

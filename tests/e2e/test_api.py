@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import pytest
+from click.testing import CliRunner
 
 from chalicelib.core.control import SCOPES
 from chalicelib.core.policy import policy_from_toml
+from ops.cli import main
 from ops.key import create_key, key_store, revoke_key
 from ops.places import ROOT
-from ops.story.letters import SentMail
+from ops.story.letters import SentMail, from_local_stack
 from ops.story.play import Venue, read_segments
 from ops.story.script import checkout, pick_shopper, scenes
 from ops.story.shop import Shop
@@ -19,6 +22,29 @@ from tests.e2e.deployed import Filled, eventually
 
 pytestmark = pytest.mark.e2e
 POLICY = policy_from_toml((ROOT / "policies" / "default.toml").read_text())
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What takes its time, begun before the first test so that the last ones need not wait long.
+
+    Attributes:
+        leaver: the address of a customer who left a checkout alone.
+        mails: how many mails had gone there by then.
+        revoked: a shop whose key has just been revoked.
+    """
+
+    leaver: str
+    mails: int
+    revoked: Shop
+
+
+@pytest.fixture(scope="module", autouse=True)
+def begun(venue: Venue, filled: Filled) -> Begun:
+    """A checkout left alone, and a key revoked."""
+    leaver = leave_a_checkout(venue, filled)
+    mails = mails_to(leaver, from_local_stack(venue.endpoint_url))
+    return Begun(leaver, mails, use_and_revoke_a_key(venue))
 
 
 def test_no_key_and_a_wrong_key_are_kept_out(venue: Venue) -> None:
@@ -106,9 +132,27 @@ def test_the_same_message_twice_counts_once(venue: Venue) -> None:
 
 
 def test_the_schedule_finds_a_checkout_left_alone(
-    venue: Venue, filled: Filled, inbox: Callable[[], list[SentMail]]
+    begun: Begun, inbox: Callable[[], list[SentMail]]
 ) -> None:
     """Nothing more is sent, and still the reminder goes out within two runs of the schedule."""
+    eventually(
+        lambda: mails_to(begun.leaver, inbox()) > begun.mails or None,
+        within_seconds=150,
+        what="the reminder",
+    )
+
+
+def test_a_revoked_key_stops_working(begun: Begun) -> None:
+    """Once the authorizer's answer has left its cache, a revoked key is refused."""
+    eventually(
+        lambda: begun.revoked.call("GET", "/v1/decisions/none").status == 403 or None,
+        within_seconds=150,
+        what="the refusal of a revoked key",
+    )
+
+
+def leave_a_checkout(venue: Venue, filled: Filled) -> str:
+    """Start a checkout that nobody ends; returns whose, by address."""
     [left] = [
         scene
         for scene in scenes(filled.seed.contacts, now=int(time.time()), policy=POLICY)
@@ -116,28 +160,18 @@ def test_the_schedule_finds_a_checkout_left_alone(
     ]
     leaver = left.messages[-1]["userId"]
     [address] = [c.email for c in filled.seed.contacts if c.customer_id == leaver]
-    before = sum(mail.recipient == address for mail in inbox())
-
     venue.shop.send(left.messages)
-    sent_at_once = sum(mail.recipient == address for mail in inbox())
-
-    assert sent_at_once == before
-    eventually(
-        lambda: sum(mail.recipient == address for mail in inbox()) > before or None,
-        within_seconds=150,
-        what="the reminder",
-    )
+    return address
 
 
-def test_a_revoked_key_stops_working(venue: Venue) -> None:
-    """Once the authorizer's answer has left its cache, a revoked key is refused."""
+def use_and_revoke_a_key(venue: Venue) -> Shop:
+    """Make a key, use it, so that the authorizer's answer is remembered, and revoke it."""
     client = venue.session.client("dynamodb")
     control_table = venue.outputs["ControlTable"]
     store = key_store(client, control_table=control_table)
     issued = create_key(store, scopes=("read",), now=int(time.time()))
     shop = Shop(venue.shop.public_url, key=issued.text)
     assert shop.call("GET", "/v1/decisions/none").status == 404
-
     revoke_key(
         store,
         client,
@@ -145,9 +179,30 @@ def test_a_revoked_key_stops_working(venue: Venue) -> None:
         key_id=issued.api_key.key_id,
         now=int(time.time()),
     )
+    return shop
 
-    eventually(
-        lambda: shop.call("GET", "/v1/decisions/none").status == 403 or None,
-        within_seconds=150,
-        what="the refusal of a revoked key",
-    )
+
+def mails_to(address: str, mails: Iterable[SentMail]) -> int:
+    """How many mails went to an address."""
+    return sum(mail.recipient == address for mail in mails)
+
+
+def test_keys_are_made_listed_and_ended_by_command(venue: Venue) -> None:
+    """``python -m ops key`` finds the stack by itself, and names keys by their id alone."""
+
+    def ops(*arguments: str) -> list[str]:
+        done = CliRunner().invoke(main, ["key", *arguments, "--endpoint-url", venue.endpoint_url])
+        assert done.exit_code == 0, done.output
+        return done.stdout.splitlines()
+
+    [text] = ops("create", "--scope", "read", "--scope", "decide")
+    key_id = text.split("_")[1]
+    assert Shop(venue.shop.public_url, key=text).call("GET", "/v1/decisions/none").status == 404
+    [listed] = [line for line in ops("list") if line.startswith(key_id)]
+    ops("revoke", key_id)
+    [ended] = [line for line in ops("list") if line.startswith(key_id)]
+
+    assert "decide,read" in listed
+    assert "revoked" not in listed
+    assert "revoked" in ended
+    assert not any(text.rpartition("_")[2] in line for line in ops("list"))

@@ -66,9 +66,7 @@ def test_a_quoted_value_may_hold_line_breaks_delimiters_and_quotes(tmp_path: Pat
         ('1,"x" y', OPEN),
     ],
 )
-def test_a_broken_quote_costs_its_own_line_alone(
-    tmp_path: Path, broken: str, problem: str
-) -> None:
+def test_a_broken_quote_costs_its_own_line_alone(tmp_path: Path, broken: str, problem: str) -> None:
     """What follows is read as if nothing had happened, quoted line breaks included."""
     text = f'1,2\n{broken}\n3,4\n"5\n5",6\n'
 
@@ -117,7 +115,10 @@ def test_a_quotation_longer_than_any_address_is_taken_for_a_lost_quote(tmp_path:
 def test_aligned_columns_become_tabs_and_quotes_mean_nothing(tmp_path: Path) -> None:
     """Runs of blanks set columns apart."""
     records, refused, sums = numbered(
-        tmp_path, ' 00004 0001  19970101\t2   29.33 \n\n5 "6 7 8 9\n', style="aligned", delimiter="\t"
+        tmp_path,
+        ' 00004 0001  19970101\t2   29.33 \n\n5 "6 7 8 9\n',
+        style="aligned",
+        delimiter="\t",
     )
 
     assert records == ["1\t00004\t0001\t19970101\t2\t29.33", '2\t5\t"6\t7\t8\t9']

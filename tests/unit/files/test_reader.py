@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from chalicelib.files.layout import MOST_COLUMNS
@@ -102,7 +103,7 @@ def test_what_belongs_to_two_is_found(tmp_path: Path) -> None:
 
 def test_names_that_differ_by_case_or_hold_quotes_are_names(tmp_path: Path) -> None:
     """No name in a file reaches SQL."""
-    text = "id,ID,\"a'b\",\"c\"\"d\",record\n1,2,3,4,5\n"
+    text = 'id,ID,"a\'b","c""d",record\n1,2,3,4,5\n'
 
     with loaded(tmp_path, text) as rows:
         [(record, row)] = rows.ordered_by("ID")
@@ -131,7 +132,10 @@ def test_positions_name_the_columns_where_no_header_does(tmp_path: Path) -> None
             (1, "4", "29.33"),
             (2, "5", "29.73"),
         ]
-        assert [(reject.record, reject.column) for reject in rows.rejects] == [(3, "price"), (4, "")]
+        assert [(reject.record, reject.column) for reject in rows.rejects] == [
+            (3, "price"),
+            (4, ""),
+        ]
 
 
 @pytest.mark.parametrize(
@@ -224,8 +228,6 @@ def test_json_lines_of_a_thousand_fields_refuse_the_file(tmp_path: Path) -> None
 
 def test_the_database_reads_nothing_else(tmp_path: Path) -> None:
     """Whatever a file might smuggle into a query, no other file of the machine is in reach."""
-    import duckdb
-
     with loaded(tmp_path, "id\na\n") as rows, pytest.raises(duckdb.PermissionException):
         rows._connection.execute("SELECT * FROM read_csv('/etc/passwd')")
 

@@ -7,15 +7,18 @@ import io
 import tempfile
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.files.reader import Layout, Rows
-from chalicelib.files.unpack import FileRefused
 
 # Everything that a CSV reader can stumble over, and a little of what it cannot.
-_STUMBLING = st.text(alphabet='",;\n\r\t \'\\ab1.-é\x1f\x0b\u2028', max_size=60)
-_CELL = st.text(alphabet='",;\n\r\' ab1.é\u2028', min_size=1, max_size=8).filter(str.strip)
+_STUMBLING = st.text(alphabet="\",;\n\r\t '\\ab1.-é\x1f\x0b\u2028", max_size=60)
+_CELL = st.text(alphabet="\",;\n\r' ab1.é\u2028", min_size=1, max_size=8).filter(str.strip)
+# Each example opens a database on disk.
+_FEW = settings(
+    max_examples=max(15, settings.default.max_examples // 4) if settings.default else 15
+)
 
 
 def read(text: str, layout: Layout) -> tuple[int, dict[int, dict[str, object]], list[int]]:
@@ -31,13 +34,12 @@ def read(text: str, layout: Layout) -> tuple[int, dict[int, dict[str, object]], 
             rows.close()
 
 
+@_FEW
 @given(rows=st.lists(st.tuples(_CELL, _CELL), min_size=1, max_size=8), windows=st.booleans())
 def test_what_a_csv_writer_wrote_comes_back(rows: list[tuple[str, str]], windows: bool) -> None:
     """Any values, quoted as they should be, are read as they were, under their numbers."""
     text = io.StringIO(newline="")
-    writer = csv.writer(
-        text, lineterminator="\r\n" if windows else "\n", quoting=csv.QUOTE_ALL
-    )
+    writer = csv.writer(text, lineterminator="\r\n" if windows else "\n", quoting=csv.QUOTE_ALL)
     writer.writerows([("a", "b"), *rows])
     layout = Layout("csv", {"a": "text"}, {}, [["a"]])
 
@@ -49,32 +51,28 @@ def test_what_a_csv_writer_wrote_comes_back(rows: list[tuple[str, str]], windows
     }
 
 
+@_FEW
 @given(text=_STUMBLING)
 def test_no_record_of_any_csv_is_lost(text: str) -> None:
     """However broken: rows and rejects together are the records, each once."""
     layout = Layout("csv", {"a": "amount"}, {}, [["a"]])
 
-    try:
-        count, found, rejects = read("a,b\n" + text, layout)
-    except FileRefused as refusal:
-        assert "no records" in str(refusal)
-    else:
-        assert sorted([*found, *rejects]) == list(range(1, count + 1))
+    count, found, rejects = read("a,b\n0,x\n" + text, layout)
+
+    assert sorted([*found, *rejects]) == list(range(1, count + 1))
 
 
-@given(text=_STUMBLING, objects=st.lists(st.integers(0, 9), max_size=4))
+@_FEW
+@given(text=_STUMBLING, objects=st.lists(st.integers(0, 9), min_size=1, max_size=4))
 def test_no_line_of_any_json_is_lost(text: str, objects: list[int]) -> None:
-    """As above, for JSON Lines."""
+    """As above, for JSON Lines; whatever comes before them, good objects are read."""
     lines = "\n".join([text, *(f'{{"a": {number}}}' for number in objects)])
     layout = Layout("jsonl", {"a": "amount"}, {}, [["a"]])
 
-    try:
-        count, found, rejects = read(lines, layout)
-    except FileRefused as refusal:
-        assert "no records" in str(refusal)
-    else:
-        assert sorted([*found, *rejects]) == list(range(1, count + 1))
-        assert [row["a"] for row in found.values()][-len(objects) or 99 :] == objects
+    count, found, rejects = read(lines, layout)
+
+    assert sorted([*found, *rejects]) == list(range(1, count + 1))
+    assert [row["a"] for row in found.values()][-len(objects) :] == objects
 
 
 def _plain(value: str) -> str:
