@@ -13,6 +13,7 @@ import click
 COMMANDS = {
     "demo": "Run the whole story on the local stack; --check plays it without a person.",
     "deploy": "Create or update a stack, on AWS or on the local stack.",
+    "drop": "Put a file into a stage and show what becomes of it.",
     "evaluate": "Print the model's figures on held-out time.",
     "key": "Make and revoke API keys.",
     "local": "Serve the API on an in-process AWS, with seeded data.",

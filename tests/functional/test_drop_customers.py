@@ -1,4 +1,4 @@
-"""A file of customers: who they are, what they agreed to, and what follows for those with orders."""
+"""A file of customers: who they are, what they agreed to, and what follows from it."""
 
 from __future__ import annotations
 
@@ -78,8 +78,11 @@ def test_files_that_come_together_see_each_other(
     """Both are read before either is written: the later write notices, and decides."""
     arrived, other = team.put(*slow), team.put(*fast)
 
-    def meanwhile() -> None:  # the slow drop has said that it runs, and read; now it writes
-        team.store.before_write = lambda: team.handle(other) and None
+    def other_comes() -> None:
+        team.handle(other)
+
+    def meanwhile() -> None:  # the slow drop says that it runs; before its next write, it has read
+        team.store.before_write = other_comes
 
     team.store.before_write = meanwhile
     drop = team.handle(arrived)
@@ -192,7 +195,7 @@ def test_a_header_that_no_customer_fits_refuses_the_file(
     team: DataTeam, header: str, words: str
 ) -> None:
     """One reason for the file instead of one for each of its rows."""
-    drop = team.drop("customers/a.csv", header + "\nc-1,x,y\n".replace(",y", "" if header.count(",") < 2 else ",y"))
+    drop = team.drop("customers/a.csv", f"{header}\nc-1{',x' * header.count(',')}\n")
 
     assert drop.state == "REJECTED"
     assert words in str(drop.reason)

@@ -228,13 +228,11 @@ def test_a_correction_counts_once_in_however_many_files(team: DataTeam) -> None:
 
 def test_corrections_may_come_before_their_order(team: DataTeam) -> None:
     """A cancellation of an order that is still to come counts when it comes."""
-    team.drop(
-        "orders/semicolon-latin1/a.csv", german("A1;c-1;05.02.2026;-1;4,00;x", "A2;c-1;05.02.2026;1;1,00;storniert")
-    )  # fmt: skip
+    corrections = german("A1;c-1;05.02.2026;-1;4,00;x", "A2;c-1;05.02.2026;1;1,00;storniert")
+    sales = german("A1;c-1;03.02.2026;1;10,00;x", "A2;c-1;03.02.2026;1;1,00;x")
+    team.drop("orders/semicolon-latin1/a.csv", corrections)
 
-    drop = team.drop(
-        "orders/semicolon-latin1/b.csv", german("A1;c-1;03.02.2026;1;10,00;x", "A2;c-1;03.02.2026;1;1,00;x")
-    )  # fmt: skip
+    drop = team.drop("orders/semicolon-latin1/b.csv", sales)
 
     assert counts(drop) == (2, 2, 0, 0)
     assert amounts(facts_of(team)) == [600]

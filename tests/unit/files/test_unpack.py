@@ -68,8 +68,16 @@ def test_gzip_of_several_members_is_one_text(tmp_path: Path) -> None:
         ("a,b\n".encode("utf-16-le"), {}, "holds NUL characters"),
         (b"abc", {"encoding": "klingon"}, "klingon is no encoding that we know"),
         (b"plain", {"compressed": True}, "damaged or truncated gzip"),
-        (gzip.compress(b"x" * 999, mtime=0)[:-8], {"compressed": True}, "damaged or truncated gzip"),
-        (gzip.compress(b"x" * 999, mtime=0)[:20], {"compressed": True}, "damaged or truncated gzip"),
+        (
+            gzip.compress(b"x" * 999, mtime=0)[:-8],
+            {"compressed": True},
+            "damaged or truncated gzip",
+        ),
+        (
+            gzip.compress(b"x" * 999, mtime=0)[:20],
+            {"compressed": True},
+            "damaged or truncated gzip",
+        ),
         (gzip.compress(b"x", mtime=0) + b"junk", {"compressed": True}, "damaged or truncated gzip"),
         (b"x" * 101, {"most_bytes": 100}, "is larger than 100 bytes when unpacked"),
     ],
