@@ -82,11 +82,23 @@ def demo(check: bool, stop_after: float | None) -> None:
 
 @contextmanager
 def _directory() -> Iterator[Path]:
-    """A directory of this run's own, left behind only when the run fails: its log says why."""
+    """A directory of this run's own; one that fails leaves it, with its log, to the next run."""
+    for left in LOCAL.glob("demo-[0-9]*"):
+        if not _runs(int(left.name.partition("-")[2])):
+            shutil.rmtree(left)
     directory = LOCAL / f"demo-{os.getpid()}"
-    with suppress(KeyboardInterrupt):
-        yield directory
+    yield directory
     shutil.rmtree(directory)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it runs, and is somebody else's
+    return True
 
 
 def _tell(venue: Venue, telling: Telling, *, quiet: bool) -> Outcome:
@@ -158,4 +170,5 @@ def _judge(outcome: Outcome, *, check: bool) -> None:
 def _stay(stop_after: float | None, telling: Telling) -> None:
     """Leave everything running until Ctrl-C, or for as long as was asked."""
     telling.say("all of it stays up until Ctrl-C")
-    threading.Event().wait(stop_after)
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait(stop_after)
