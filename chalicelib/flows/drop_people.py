@@ -87,6 +87,9 @@ def _round(
     lost = set(waiting)
     for losers in executor.map(lambda group: _write(group, store, about), _grouped(planned)):
         lost.update(losers)
+    lost |= _met_meanwhile(
+        [each for each in ready if each.person.subject not in lost], store, about
+    )
     for each in ready:
         if each.person.subject not in lost:
             outcomes[each.person.subject] = each.outcome
@@ -164,14 +167,25 @@ def _checks(each: Folded, writes: Iterable[Write]) -> Iterator[Write]:
     """
     subject_key = each.person.subject.key
     saved = {write.key for write in writes}
-    if not saved:
-        return
-    for key, version in (
-        (FACTS.key(subject_key), each.version),
-        (CONTACT.key(subject_key), each.contact_version),
-    ):
-        if key not in saved:
-            yield Check(key, AtVersion(version))
+    read: list[tuple[Key[Any], int]] = [(CONTACT.key(subject_key), each.contact_version)]
+    if each.version:  # that there was no profile is looked up once more, which costs less
+        read.append((FACTS.key(subject_key), each.version))
+    if saved:
+        yield from (Check(key, AtVersion(version)) for key, version in read if key not in saved)
+
+
+def _met_meanwhile(written: Iterable[Folded], store: Store, about: DropGiven) -> set[Subject]:
+    """Who had no profile when they were read and has one now that their contact is stored.
+
+    Whoever brings the profile later than this finds the contact, and decides.
+    """
+    keys = {
+        each.person.subject: FACTS.key(each.person.subject.key)
+        for each in written
+        if not each.version and not each.changed
+    }
+    found = store.read(list(keys.values()), now=about.given.now)
+    return {subject for subject, key in keys.items() if found.stored(key) is not None}
 
 
 def _grouped(planned: Iterable[Planned]) -> Iterator[list[Planned]]:

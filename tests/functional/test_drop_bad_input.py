@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from chalicelib.core.errors import Transient
+from chalicelib.core.errors import Broken, Transient
+from chalicelib.flows.drop_fold import Outcome
+from chalicelib.flows.drop_notice import Arrived
 from chalicelib.flows.drop_work import DropLimits
 from tests.drops import DROPS, DataTeam, notification, order_row, orders_csv, zipped
 
@@ -135,16 +137,34 @@ def test_a_customer_that_stands_twice_is_taken_once(team: DataTeam) -> None:
     assert reasons[4] == "must be an ISO 3166-1 alpha-2 code such as US"
 
 
-def test_no_cell_of_the_results_is_a_formula(team: DataTeam) -> None:
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+cmd|calc", "'+cmd|calc"),
+        ("-2+3", "'-2+3"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\uff1d1", "'\uff1d1"),
+        ("\tx", "'\tx"),
+        ("-inf", "'-inf"),
+        ("-3.50", "-3.50"),
+        ("plain", "plain"),
+    ],
+)
+def test_no_cell_of_the_results_is_a_formula(team: DataTeam, value: str, cell: str) -> None:
     """What a spreadsheet would execute is quoted; negative numbers stay numbers."""
-    row = '=HYPERLINK("x"),c-1,2026-01-01,-3,USD,5'
+    rows = f"customer_id,country\n{value},US\nc-1,{value}\n"
+    scored = orders_csv(order_row("o-1", value, days_ago=9))
 
-    drop = team.drop("orders/a.csv", orders_csv("@evil,+evil,2026-13-01,1,USD,5", row))
+    drop = team.drop("customers/a.csv", rows)
+    orders = team.drop("orders/a.csv", scored)
 
-    text = team.result(drop, "rejects.csv").decode()
-    assert ",=" not in text
-    assert ",@" not in text
-    assert {row["value"] for row in team.rejects(drop)} == {"2026-13-01", "-3"}
+    found = {int(row["record"]): row["value"] for row in team.rejects(drop)}
+    assert found[2] == cell
+    if "\t" in value:  # no id holds control characters
+        assert team.rejects(orders)[0]["value"] == cell
+    else:
+        assert set(team.scores(orders)) == {cell}
 
 
 def test_a_bomb_is_refused_before_it_unfolds(team: DataTeam) -> None:
@@ -175,6 +195,52 @@ def test_what_the_queue_brings(team: DataTeam) -> None:
     assert failed == ["m-2", "m-3", "m-4"]
     assert team.facts("c-1") is not None
     assert len([key for key in team.objects.keys("results") if key.endswith("summary.json")]) == 2
+
+
+def test_a_folder_is_no_file(team: DataTeam) -> None:
+    """What a console puts in place of a folder is left alone."""
+    folder = team.put("orders/", b"")
+
+    assert team.deliver({"Records": [notification(folder)]}) == []
+    assert team.objects.keys("results") == []
+
+
+def test_results_are_never_dropped(team: DataTeam) -> None:
+    """A bucket that notifies about our own results would feed on itself."""
+    arrived = Arrived("results", "orders/a.csv", "1", "e")
+
+    assert team.deliver({"Records": [notification(arrived)]}) == ["m-0"]
+    assert team.store.all("drop") == {}
+
+
+@pytest.mark.parametrize(
+    ("as_of", "words"), [("soon", "is not an ISO 8601"), ("2027-01-01", "lies in the future")]
+)
+def test_a_moment_that_cannot_be_is_refused(team: DataTeam, as_of: str, words: str) -> None:
+    """Nothing is scored at a moment that nobody knows yet."""
+    info = team.objects.arrive(
+        DROPS, key="orders/a.csv", body=orders_csv(GOOD).encode(), metadata={"as-of": as_of}
+    )
+
+    drop = team.handle(Arrived(DROPS, "orders/a.csv", info.version_id, info.etag))
+
+    assert drop.state == "REJECTED"
+    assert words in str(drop.reason)
+
+
+def test_counts_that_do_not_add_up_are_an_alarm_and_not_a_result(
+    team: DataTeam, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record lost on the way is our error: the message goes back, nothing is COMPLETE."""
+    monkeypatch.setattr(Outcome, "count", lambda self, records, *, ours: None)
+    arrived = team.put("orders/a.csv", orders_csv(GOOD))
+
+    with pytest.raises(Broken, match="records do not add up: 1 in, 0 folded"):
+        team.handle(arrived)
+
+    assert not any(key.endswith("summary.json") for key in team.objects.keys("results"))
+    [drop] = team.store.all("drop").values()
+    assert drop.state == "RUNNING"
 
 
 def test_a_file_that_vanished_is_rejected(team: DataTeam) -> None:

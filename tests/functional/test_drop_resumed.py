@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import Executor
 from typing import Any
 
 import pytest
@@ -11,10 +12,17 @@ from chalicelib.core.control import Drop
 from chalicelib.core.errors import Transient
 from chalicelib.core.kinds import DROP
 from chalicelib.core.storage import WHATEVER, Put
+from chalicelib.core.subject import customer
+from chalicelib.files.records import OrderLine
+from chalicelib.flows.drop_fold import DropGiven, Person
 from chalicelib.flows.drop_notice import Arrived
+from chalicelib.flows.drop_orders import by_order
+from chalicelib.flows.drop_people import fold_people
 from chalicelib.flows.drop_work import DropLimits
+from chalicelib.flows.settled import Given
 from tests.drops import RESULTS, DataTeam, notification, order_row, orders_csv
-from tests.makers import NOW, identify
+from tests.fakes import SIGNING_KEYS
+from tests.makers import DAY_SECONDS, NOW, identify
 from tests.shop import Shop, bought
 
 EXPORT = "\n".join(
@@ -165,3 +173,39 @@ def test_results_do_not_depend_on_how_much_is_written_at_once(parallel_writes: i
 
     assert found[0] == found[1]
     assert sum(effect.kind == "mail" for effect in found[0]["effect"].values()) == 7
+
+
+class Backwards(Executor):
+    """Runs everything at once, and the last of it first."""
+
+    def map(self, fn: Any, *iterables: Any, **_: Any) -> Any:
+        """As ``Executor.map``, in another order."""
+        calls = [*zip(*iterables, strict=True)]
+        return reversed([fn(*call) for call in reversed(calls)])
+
+
+def test_chance_does_not_choose_among_customers_of_one_address() -> None:
+    """Whichever write comes first, the mail is for the first of them in the file."""
+    people = [Person(customer(f"c-{n}"), orders=by_order([sale(n)])) for n in range(3)]
+    team, shop = DataTeam(), Shop()
+    for n in range(3):
+        shop.send(identify(user=f"c-{n}", email="a@example.com", consent_marketing_email=True))
+    team.store = shop.store
+    given = Given(team.rules, SIGNING_KEYS, NOW, "drop-1")
+
+    outcomes = fold_people(
+        people, store=team.store, executor=Backwards(), about=DropGiven(given, "1", NOW)
+    )
+
+    rows = [outcome.row for outcome in outcomes]
+    assert [row.reason for row in rows if row is not None] == [
+        "highest_priority",
+        "contacted_recently",
+        "contacted_recently",
+    ]
+
+
+def sale(n: int) -> OrderLine:
+    """An order of long ago."""
+    at = NOW - 100 * DAY_SECONDS
+    return OrderLine(n, "sale", f"o-{n}", f"c-{n}", at, 3000, "USD", content=str(n))
