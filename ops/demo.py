@@ -38,7 +38,7 @@ from ops.story.letters import clear_mails, save_index, save_mails
 from ops.story.play import Played, StoryStalled, Venue, play
 from ops.story.shop import Shop, ShopRefused
 from ops.story.telling import Telling
-from ops.story.verdict import Outcome, broken_rules
+from ops.story.verdict import Outcome, broken_rules, remarks
 
 MAIL = LOCAL / "mail"
 SCOPES = ("decide", "events", "read")
@@ -113,6 +113,7 @@ def _tell(venue: Venue, telling: Telling, *, quiet: bool) -> Outcome:
         decisions=played.books.records,
         mails_accepted=played.books.mails_accepted,
         inbox=len(played.mails),
+        reminders=played.books.reminders,
         codes=played.books.coupons,
         unfinished=played.books.open,
         dead_letters=dead_letters(venue.session.client("sqs"), venue.outputs),
@@ -162,6 +163,8 @@ def _judge(outcome: Outcome, *, check: bool) -> None:
     broken = broken_rules(outcome)
     for rule in broken:
         click.echo(f"broken rule: {rule}", err=True)
+    for remark in remarks(outcome):
+        click.echo(remark, err=True)
     click.echo(json.dumps(outcome.as_json()))
     if check and broken:
         sys.exit(1)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_sqs import SQSClient
 
+REMINDER = "cart-reminder"  # the template
 DEAD_LETTERS = (
     "DropsDeadLetters",
     "EffectsDeadLetters",
@@ -49,6 +50,16 @@ class Books:
     def mails_accepted(self) -> int:
         """Mails that the provider took."""
         return self.by_state.get(("mail", "ACCEPTED"), 0)
+
+    @property
+    def reminders(self) -> int:
+        """Mails about a checkout left alone, which only silence sets off."""
+        return sum(
+            effect.kind == "mail"
+            and effect.state == "ACCEPTED"
+            and effect.payload["template"] == REMINDER
+            for effect in self.effects
+        )
 
     @property
     def open(self) -> int:

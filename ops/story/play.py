@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MOST_DROP_SECONDS = 300
 MOST_QUIET_SECONDS = 120
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 NEVER_SEEN = "demo-nobody-has-heard-of-me"
 
 
@@ -92,7 +92,8 @@ def play(venue: Venue, seed: Seed, *, policy: Policy, telling: Telling) -> Playe
     checkouts = _checkouts(venue.shop, seed.contacts, segments, policy)
     for each in checkouts:
         telling.checkout(each.shows, each.answer)
-    books, mails = await_quiet(venue, telling)
+    telling.say("silence takes until the next run of the schedule, at most a minute")
+    books, mails = await_quiet(venue, telling, until=lambda books: books.reminders > 0)
     return Played([*drops, orders], segments, checkouts, books, mails)
 
 
@@ -172,22 +173,25 @@ def _checkouts(
     return [Checkout(shows, request, shop.decide(request)) for shows, request in asked]
 
 
-def await_quiet(venue: Venue, telling: Telling) -> tuple[Books, tuple[SentMail, ...]]:
-    """Wait until every effect has ended and every accepted mail has arrived.
+def await_quiet(
+    venue: Venue, telling: Telling, *, until: Callable[[Books], bool] = lambda _: True
+) -> tuple[Books, tuple[SentMail, ...]]:
+    """Wait until every effect has ended, every accepted mail has arrived, and ``until`` holds.
 
     Returns the ledger and the inbox as they stand then, quiet or not: the verdict names what is
     unfinished.
     """
     sqs, dynamodb = venue.session.client("sqs"), venue.session.client("dynamodb")
-    until = time.monotonic() + MOST_QUIET_SECONDS
+    last = time.monotonic() + MOST_QUIET_SECONDS
     with telling.waiting() as show:
         while True:
             queued = waiting(sqs, venue.outputs["EffectsQueue"])
-            late = time.monotonic() > until
+            late = time.monotonic() > last
             if not queued or late:
                 books = read_books(dynamodb, venue.outputs)
                 mails = from_local_stack(venue.endpoint_url)
-                if late or (not books.open and books.mails_accepted == len(mails)):
+                quiet = not books.open and books.mails_accepted == len(mails)
+                if late or (quiet and until(books)):
                     return books, mails
             show(queued)
-            time.sleep(2 * POLL_SECONDS)
+            time.sleep(POLL_SECONDS)

@@ -9,7 +9,7 @@ from chalicelib.core.control import Drop
 
 LEAST_MAILS = 20
 LEAST_CODES = 20
-MOST_SECONDS = 120
+EXPECTED_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Outcome:
         decisions: decision records.
         mails_accepted: mail effects that ended ACCEPTED.
         inbox: mails in the inbox.
+        reminders: those among them about a checkout left alone.
         codes: coupon codes that are stored.
         unfinished: effects that ended in no final state.
         dead_letters: messages by dead-letter queue.
@@ -33,6 +34,7 @@ class Outcome:
     decisions: int
     mails_accepted: int
     inbox: int
+    reminders: int
     codes: int
     unfinished: int
     dead_letters: Mapping[str, int]
@@ -59,6 +61,13 @@ def broken_rules(outcome: Outcome) -> list[str]:
     return [*_files(outcome), *_effects(outcome)]
 
 
+def remarks(outcome: Outcome) -> list[str]:
+    """What is no error and still worth saying: how long it took says as much of the machine."""
+    if outcome.seconds <= EXPECTED_SECONDS:
+        return []
+    return [f"{outcome.seconds:.0f} s; two free cores do it in less than {EXPECTED_SECONDS}"]
+
+
 def _files(outcome: Outcome) -> Iterator[str]:
     for drop in outcome.drops:
         counts = drop.counts
@@ -75,6 +84,8 @@ def _files(outcome: Outcome) -> Iterator[str]:
 def _effects(outcome: Outcome) -> Iterator[str]:
     if outcome.mails_accepted != outcome.inbox:
         yield f"mails_match: {outcome.mails_accepted} accepted, {outcome.inbox} in the inbox"
+    if not outcome.reminders:
+        yield "silence_noticed: nobody was reminded of the checkout left alone"
     if outcome.mails_accepted < LEAST_MAILS:
         yield f"enough_mails: {outcome.mails_accepted}, expected {LEAST_MAILS} or more"
     if outcome.codes < LEAST_CODES:
@@ -84,5 +95,3 @@ def _effects(outcome: Outcome) -> Iterator[str]:
     for name, count in outcome.dead_letters.items():
         if count:
             yield f"no_dead_letters: {count} in {name}"
-    if outcome.seconds > MOST_SECONDS:
-        yield f"in_time: {outcome.seconds:.0f} s, at most {MOST_SECONDS}"

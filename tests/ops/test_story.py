@@ -18,7 +18,7 @@ from ops.places import ROOT
 from ops.seed import Contact, make_contact
 from ops.story.letters import SentMail, clear_mails, from_mime, save_index, save_mails
 from ops.story.script import checkout, guest_checkout, pick_shopper, scenes
-from ops.story.verdict import Outcome, broken_rules
+from ops.story.verdict import Outcome, broken_rules, remarks
 
 NOW = 1_795_000_000
 
@@ -122,11 +122,11 @@ def test_a_story_that_adds_up_breaks_no_rule() -> None:
 BROKEN: dict[str, dict[str, Any]] = {
     "customers_scored": {"customers": 2_358},
     "mails_match": {"inbox": 29},
+    "silence_noticed": {"reminders": 0},
     "enough_mails": {"mails_accepted": 19, "inbox": 19},
     "enough_codes": {"codes": 19},
     "effects_finished": {"unfinished": 1},
     "no_dead_letters": {"dead_letters": {"DropsDeadLetters": 1}},
-    "in_time": {"seconds": 120.5},
 }
 
 
@@ -136,6 +136,15 @@ def test_each_broken_rule_is_named(rule: str, changes: Mapping[str, Any]) -> Non
     named = [each.partition(":")[0] for each in broken_rules(replace(good_outcome(), **changes))]
 
     assert named == [rule]
+
+
+def test_a_slow_machine_is_remarked_and_fails_nothing() -> None:
+    """How long the story took is said when it is long; it breaks no rule."""
+    slow = replace(good_outcome(), seconds=121.0)
+
+    assert broken_rules(slow) == []
+    assert remarks(slow) == ["121 s; two free cores do it in less than 120"]
+    assert remarks(good_outcome()) == []
 
 
 def test_a_record_that_went_missing_is_named() -> None:
@@ -215,6 +224,7 @@ def good_outcome() -> Outcome:
         decisions=2_360,
         mails_accepted=30,
         inbox=30,
+        reminders=1,
         codes=40,
         unfinished=0,
         dead_letters={"DropsDeadLetters": 0},
