@@ -26,11 +26,11 @@ import click
 from boto3.session import Session
 from chalice.cli.factory import CLIFactory
 from chalice.local import LocalDevServer, create_local_server
-from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
 from ops.key import IssuedKey, create_key, key_store
+from ops.moto_in_turns import moto_in_turns
 from ops.places import LOCAL, ROOT
 from ops.pump import IDLE_SECONDS, Handlers, Pump, find_sources, streams_client
 from ops.resources import create_resources
@@ -70,7 +70,7 @@ def in_process_aws() -> Iterator[Session]:
     """An AWS of this process alone; no call can leave it, and no credential is real."""
     for name in _ELSEWHERE:
         os.environ.pop(name, None)
-    with mock_aws():
+    with moto_in_turns():
         os.environ.update(LOCAL_ENVIRONMENT)
         yield Session(region_name=REGION)
 

@@ -23,9 +23,9 @@ for _name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
 
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
-from moto import mock_aws  # noqa: E402
 
 from chalicelib.aws.clients import Clients  # noqa: E402
+from ops.moto_in_turns import moto_in_turns  # noqa: E402
 from tests.stack import Stack, create_stack  # noqa: E402
 
 # Wall-clock deadlines of Hypothesis say more about the machine than about the code.
@@ -63,7 +63,7 @@ sys.addaudithook(_stay_home)
 @pytest.fixture
 def aws() -> Iterator[None]:
     """Run the test on an empty moto."""
-    with mock_aws():
+    with moto_in_turns():
         yield
 
 

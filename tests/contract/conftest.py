@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from moto import mock_aws
 
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.store import DynamoStore
+from ops.moto_in_turns import moto_in_turns
 from tests.fakes import MemoryStore
 from tests.stack import create_tables
 from tests.stores import no_sleep
@@ -20,6 +20,6 @@ def store(request: pytest.FixtureRequest, clients: Clients) -> Iterator[MemorySt
     if request.param == "memory":
         yield MemoryStore()
         return
-    with mock_aws():
+    with moto_in_turns():
         tables = create_tables(clients.dynamodb_patient())
         yield DynamoStore(clients.dynamodb_patient, tables=tables, sleep=no_sleep)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.store import DynamoStore
@@ -16,6 +15,7 @@ from chalicelib.core.storage import Found
 from chalicelib.core.subject import customer, guest
 from chalicelib.flows.events import EventPorts, from_request
 from chalicelib.flows.silence import review_due
+from ops.moto_in_turns import moto_in_turns
 from tests.fakes import SIGNING_KEYS
 from tests.makers import DAY_SECONDS, HOUR_SECONDS, NOW, Raw, identify, rules_with, track
 from tests.shop import ANN, bought
@@ -27,7 +27,7 @@ RULES = rules_with()
 @pytest.fixture
 def store(clients: Clients) -> Iterator[DynamoStore]:
     """The real store on moto, empty."""
-    with mock_aws():
+    with moto_in_turns():
         tables = create_tables(clients.dynamodb_patient())
         yield DynamoStore(clients.dynamodb_patient, tables=tables)
 

@@ -133,7 +133,7 @@ def test_a_taken_port_is_named(local: Local, tmp_path: Path) -> None:
 
 def start(*options: str, output: Path) -> subprocess.Popen[bytes]:
     """Start the command; it ends by itself should the test vanish."""
-    command = [sys.executable, "-m", "ops", "local", "--stop-after", "240", *options]
+    command = [sys.executable, "-m", "ops", "local", "--stop-after", "900", *options]
     with output.open("wb") as log:
         return subprocess.Popen(  # noqa: S603 (our own command)
             command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
