@@ -10,6 +10,8 @@ from importlib import import_module
 
 import click
 
+from chalicelib.core.errors import SegueError
+
 COMMANDS = {
     "demo": "Run the whole story on the local stack; --check plays it without a person.",
     "deploy": "Create or update a stack, on AWS or on the local stack.",
@@ -40,6 +42,15 @@ class LazyGroup(click.Group):
         if not isinstance(command, click.Command):
             raise TypeError(f"ops.{cmd_name}.{cmd_name} is not a click command")
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; what AWS or a rule of ours refuses is told in one line."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  (not for --help)
+
+        try:
+            return super().invoke(ctx)
+        except (BotoCoreError, ClientError, SegueError) as error:
+            raise click.ClickException(f"{type(error).__name__}: {error}") from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parseaddr
+from subprocess import CalledProcessError
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -253,6 +254,8 @@ def deploy(endpoint_url: str | None, region: str | None, **chosen: Any) -> None:
         done = deploy_package(package, plan, session, endpoint_url=endpoint_url, say=say)
     except (DeploymentFailed, PackageRefused) as error:
         raise click.ClickException(str(error)) from None
+    except CalledProcessError as error:
+        raise click.ClickException(f"{error.cmd[0]} failed; it says why above") from None
     _print(done, plan)
 
 

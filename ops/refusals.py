@@ -78,8 +78,9 @@ def judge_contents(
     yield from _data(contents, data)
     if f"model_artifacts/{model}/model.json" not in data:
         yield Refusal("ModelNotShipped", f"{model} is to serve, and model_artifacts/ lacks it")
-    if "policies/default.json" not in data:
-        yield Refusal("PolicyNotShipped", "policies/default.toml is missing from the checkout")
+    for name in ("default", "jurisdictions"):
+        if f"policies/{name}.json" not in data:
+            yield Refusal("PolicyNotShipped", f"policies/{name}.toml is missing from the checkout")
 
 
 def judge_template(template: Mapping[str, Any]) -> Iterator[Refusal]:
@@ -166,7 +167,8 @@ def _flags(resources: Mapping[str, Any]) -> Iterator[Refusal]:
 def _wildcards(resources: Mapping[str, Any]) -> Iterator[Refusal]:
     for name, resource in resources.items():
         for statement in _allow_statements(resource):
-            actions = statement["Action"]
+            # Whoever is granted all but a few is granted a wildcard.
+            actions = statement.get("Action", "*")
             for action in [actions] if isinstance(actions, str) else actions:
                 if "*" in action:
                     yield Refusal("WildcardAction", f"{name} allows {action}")

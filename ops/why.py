@@ -15,8 +15,10 @@ import click
 from chalicelib.aws.store import DynamoStore
 from chalicelib.core.errors import NotFound, SegueError
 from chalicelib.core.explain import explain
+from chalicelib.core.policy import Policy
 from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
+from chalicelib.core.scores import Scorer
 from chalicelib.documents import Documents
 from chalicelib.flows.read import find_record
 from chalicelib.scoring.load import load_scorer
@@ -44,19 +46,23 @@ def why(decision_id: str, stage: str, endpoint_url: str | None, region: str | No
         raise click.ClickException(str(error)) from None
     except SegueError as error:
         raise click.ClickException(f"storage did not answer: {error}") from None
-    click.echo(explain(record, rules=rules_of(environment)))
+    click.echo(explain(record, rules=rules_of(environment, model=record["model"]["name"])))
 
 
-def rules_of(environment: Mapping[str, str]) -> Rules:
-    """The documents of this checkout that a stage's settings name."""
+def rules_of(environment: Mapping[str, str], *, model: str) -> Rules:
+    """The documents of this checkout: the stage's policy, and the model that decided."""
     documents = Documents()
     policy = documents.policy(environment.get("SEGUE_POLICY", "default"))
+    scorer = _scorer(environment.get("SEGUE_SCORER", "portable"), model, documents, policy)
+    return Rules(policy, documents.jurisdictions, documents.jurisdictions_hash, scorer)
+
+
+def _scorer(engine: str, model: str, documents: Documents, policy: Policy) -> Scorer:
+    scorecard = Scorecard(policy)
+    if model == scorecard.name:
+        return scorecard
     try:
-        scorer = load_scorer(
-            environment.get("SEGUE_SCORER", "portable"),
-            documents.model(environment.get("SEGUE_MODEL", "cdnow-1.0.0")),
-        )
+        return load_scorer(engine, documents.model(model))
     except ArtifactRejected as rejection:
         click.echo(f"the model of this checkout was refused: {rejection}", err=True)
-        scorer = Scorecard(policy)
-    return Rules(policy, documents.jurisdictions, documents.jurisdictions_hash, scorer)
+        return scorecard

@@ -115,12 +115,17 @@ class Offer(Part):
 
 
 class Reason(Part):
-    """What became of one action, and the layer of the engagement policy that said so."""
+    """What became of one action, and the layer of the engagement policy that said so.
+
+    The action ``cart_price``, with the article's ``sku``, stands for a price in the cart that is
+    not the catalogue's.
+    """
 
     action: str
     outcome: Literal["chosen", "rejected"]
     layer: str
     reason: str
+    sku: str = ""
 
 
 class Experiment(Part):

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from chalicelib.core.answer import reasons
+from chalicelib.core.candidates import Candidate
 from chalicelib.core.control import Drop
 from chalicelib.core.effects import Effect
 from chalicelib.core.facts import Facts, facts_from_json
 from chalicelib.core.instants import format_instant
+from chalicelib.core.pricing import PricedLine
+from chalicelib.core.situation import Line
 from chalicelib.core.subject import Subject
 from chalicelib.flows.quotes import Verdict
 from chalicelib.flows.read import Consent, CustomerView
@@ -31,7 +35,11 @@ def decision_record(record: Mapping[str, Any]) -> Json:
         "model": dict(record["model"]),
         "situation": _situation(situation),
         "decision": _decision(decision),
-        "reasons": [_reason(candidate) for candidate in decision["candidates"]],
+        "reasons": reasons(
+            [Candidate(*each) for each in decision["candidates"]],
+            [Line(*each) for each in situation["lines"]],
+            [PricedLine(*each) for each in decision["lines"]],
+        ),
     }
 
 
@@ -166,11 +174,6 @@ def _product(stored: Mapping[str, Any]) -> Json:
 
 def _offer(stored: Mapping[str, Any]) -> Json:
     return {**stored, "expires_at": format_instant(stored["expires_at"])}
-
-
-def _reason(candidate: Any) -> Json:
-    action, outcome, layer, reason = candidate
-    return {"action": action, "outcome": outcome, "layer": layer, "reason": reason}
 
 
 def _recent(record: Mapping[str, Any]) -> Json:

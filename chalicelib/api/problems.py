@@ -131,6 +131,13 @@ def invalid(error: ValidationError, model: type[BaseModel]) -> BadInput:
     return BadInput(*(_field_error(each, model) for each in listed[:MOST_ERRORS]))
 
 
+def _instruction(message: str) -> str:
+    """What pydantic says of a value, as what the caller must do."""
+    for subject in ("Input should", "String should", "List should"):
+        message = message.replace(subject, "must")
+    return message.replace(" after validation", "")
+
+
 def _field_error(error: Any, model: type[BaseModel]) -> FieldError:
     location: tuple[Any, ...] = error["loc"]
     field = ".".join(str(step)[:LONGEST_STEP] for step in location) or "body"
@@ -146,6 +153,6 @@ def _field_error(error: Any, model: type[BaseModel]) -> FieldError:
         case "model_type" | "dict_type":
             text = "must be a JSON object"
         case _:
-            text = error["msg"].replace("Input should", "must").replace("String should", "must")
+            text = _instruction(error["msg"])
     description = describe_field(model, location)
     return FieldError(field, text if description is None else f"{text} ({description})")

@@ -1,13 +1,14 @@
 """One function for each route: read the request, call the flow, say what came of it.
 
 Each takes the request and a callable that gives the edge, so that even settings that cannot be
-read are answered with a problem document.
+read are answered with a problem document. An id in a path comes as it was sent, percent-encoded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from chalice.app import AuthRequest, AuthResponse, Request
 from pydantic import BaseModel, ValidationError
@@ -77,7 +78,7 @@ def create_decision(request: Request, get_edge: GetEdge) -> Answer:
 def get_decision(request: Request, get_edge: GetEdge, decision_id: str) -> Answer:
     """``GET /v1/decisions/{decision_id}``."""
     edge = get_edge()
-    record = read.find_record(decision_id, store=edge.patient().store, now=edge.now())
+    record = read.find_record(unquote(decision_id), store=edge.patient().store, now=edge.now())
     return Answer(present.decision_record(record))
 
 
@@ -86,7 +87,7 @@ def replay_decision(request: Request, get_edge: GetEdge, decision_id: str) -> An
     """``POST /v1/decisions/{decision_id}/replay``."""
     edge = get_edge()
     altered = read.replay(
-        decision_id, store=edge.patient().store, rules=edge.rules(), now=edge.now()
+        unquote(decision_id), store=edge.patient().store, rules=edge.rules(), now=edge.now()
     )
     return Answer({"same": not altered, "differences": list(altered)})
 
@@ -123,7 +124,11 @@ def get_customer(request: Request, get_edge: GetEdge, customer_id: str) -> Answe
     edge = get_edge()
     access = edge.patient()
     view = read.view_customer(
-        customer_id, store=access.store, rules=edge.rules(), keys=access.keys(), now=edge.now()
+        unquote(customer_id),
+        store=access.store,
+        rules=edge.rules(),
+        keys=access.keys(),
+        now=edge.now(),
     )
     return Answer(present.customer(view))
 
@@ -132,7 +137,7 @@ def get_customer(request: Request, get_edge: GetEdge, customer_id: str) -> Answe
 def get_drop(request: Request, get_edge: GetEdge, drop_id: str) -> Answer:
     """``GET /v1/drops/{drop_id}``."""
     edge = get_edge()
-    state = read.find_drop(drop_id, store=edge.patient().store, now=edge.now())
+    state = read.find_drop(unquote(drop_id), store=edge.patient().store, now=edge.now())
     return Answer(present.drop(state))
 
 

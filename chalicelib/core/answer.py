@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from chalicelib.core.candidates import Candidate
 from chalicelib.core.decide import Decision
 from chalicelib.core.instants import format_instant
 from chalicelib.core.policy import BASE_TIER
-from chalicelib.core.pricing import total_minor
-from chalicelib.core.situation import Situation
+from chalicelib.core.pricing import PricedLine, overruled, total_minor
+from chalicelib.core.situation import Line, Situation
 from chalicelib.core.tokens import SigningKeys, sign
 
 QUOTE = "quote"
+_CART_PRICE = {
+    "action": "cart_price",  # no action of a policy has an underscore in its name
+    "outcome": "rejected",
+    "layer": "catalogue",
+    "reason": "catalogue_price_differs",
+}
 
 
 def build_answer(
@@ -42,20 +50,24 @@ def build_answer(
             }
             for offer in decision.offers
         ],
-        "reasons": [
-            {
-                "action": c.action,
-                "outcome": c.outcome,
-                "layer": c.layer,
-                "reason": c.reason,
-            }
-            for c in decision.candidates
-        ],
+        "reasons": reasons(decision.candidates, situation.lines, decision.lines),
         "experiment": {"holdout": decision.holdout, "arms": {}},
         "policy": policy_hash,
         "expires_at": format_instant(decision.quote_expires_at),
     }
     return answer
+
+
+def reasons(
+    candidates: Iterable[Candidate], cart: Iterable[Line], priced: Iterable[PricedLine]
+) -> list[dict[str, str]]:
+    """What became of every action, and of every price in the cart that is not the catalogue's."""
+    told = [
+        {"action": c.action, "outcome": c.outcome, "layer": c.layer, "reason": c.reason}
+        for c in candidates
+    ]
+    told += [{**_CART_PRICE, "sku": sku} for sku in overruled(cart, priced)]
+    return told
 
 
 def _price(situation: Situation, decision: Decision, keys: SigningKeys) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from chalicelib.core.errors import BadInput
 from chalicelib.core.subject import Subject
 
 PURPOSES = ("transactional", "marketing_email", "profiling", "personalised_pricing")
+MAIL_PURPOSES = ("transactional", "marketing_email")
 TEXT_FIELDS = ("email", "first_name", "country", "region", "time_zone")
 CONSENT_PREFIX = "consent_"
 LONGEST_TEXT = 320  # the longest address that SMTP can carry (RFC 5321, 64 + 1 + 255)
@@ -69,6 +70,16 @@ class Contact:
         """True or False as last said, None when the customer never said."""
         stamped = self.fields.get(CONSENT_PREFIX + purpose)
         return None if stamped is None else bool(stamped.value)
+
+    def agreed_at(self, purpose: str) -> int | None:
+        """When the customer said yes, None where the last word is another or there is none."""
+        stamped = self.fields.get(CONSENT_PREFIX + purpose)
+        return stamped.at if stamped is not None and stamped.value is True else None
+
+    def refused_at(self, purpose: str) -> int | None:
+        """When the customer said no, None where the last word is another or there is none."""
+        stamped = self.fields.get(CONSENT_PREFIX + purpose)
+        return stamped.at if stamped is not None and stamped.value is False else None
 
 
 def join_contact(contact: Contact, change: ContactChange | Contact) -> Contact:

@@ -83,7 +83,7 @@ def decide(
     holdout = in_holdout(policy, situation.subject.key)
     tier, price_reason = _tier(situation, policy, scores, ruling, holdout=holdout)
     lines = price_cart(situation.lines, situation.products, currency=context.currency, tier=tier)
-    chosen, candidates = _choose(situation, policy, scores, holdout=holdout)
+    chosen, candidates = _choose(situation, policy, scores, ruling, holdout=holdout)
     offers, issued = _offers(situation, chosen, code_for)
     if not chosen and not offers:
         fallback = policy.fallbacks[situation.placement].action
@@ -160,11 +160,12 @@ def _no_personal_price(situation: Situation, ruling: Ruling, *, holdout: bool) -
 
 
 def _choose(
-    situation: Situation, policy: Policy, scores: Scores, *, holdout: bool
+    situation: Situation, policy: Policy, scores: Scores, ruling: Ruling, *, holdout: bool
 ) -> tuple[tuple[Action, ...], tuple[Candidate, ...]]:
     """Keep what the session was shown; otherwise let the candidates compete."""
     held = situation.held
-    if held is None or not held.offers or situation.opted_out or not situation.switches.offers:
+    overridden = situation.opted_out or ruling.mode == "ban" or not situation.switches.offers
+    if held is None or not held.offers or overridden:
         return arbitrate(policy, situation, scores, holdout=holdout)
     kept = {offer.action for offer in held.offers if offer.expires_at > situation.as_of}
     candidates = tuple(

@@ -181,7 +181,7 @@ def _track(raw: Mapping[str, Any], envelope: Envelope, default_currency: str) ->
 
 def _track_order(
     event: str, properties: Mapping[str, Any], envelope: Envelope, default_currency: str
-) -> OrderMessage:
+) -> OrderMessage | Seen:
     order_id = check_id(properties.get("order_id"), field="properties.order_id")
     if event == "Order Cancelled":
         return OrderCancelled(envelope, order_id)
@@ -189,6 +189,8 @@ def _track_order(
     amount_minor = _order_amount(properties, currency)
     if event == "Order Refunded":
         return OrderRefunded(envelope, order_id, amount_minor, currency)
+    if amount_minor is None and event == "Order Updated":
+        return Seen(envelope)  # what was updated is nothing that Segue keeps
     if amount_minor is None:
         raise BadInput.of("properties.total", "or revenue, value or products must be given")
     build = OrderCompleted if event == "Order Completed" else OrderUpdated

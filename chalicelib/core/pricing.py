@@ -74,6 +74,16 @@ def price_cart(
     )
 
 
+def overruled(cart: Iterable[Line], priced: Iterable[PricedLine]) -> tuple[str, ...]:
+    """The SKUs whose price in the cart is not the catalogue's, each once."""
+    skus = [
+        line.sku
+        for line, quoted in zip(cart, priced, strict=True)
+        if line.unit_price_minor != quoted.base_unit_price_minor
+    ]
+    return tuple(dict.fromkeys(skus))
+
+
 def total_minor(lines: Iterable[PricedLine]) -> int:
     """What the cart costs, in minor units."""
     return sum([line.quantity * line.unit_price_minor for line in lines])

@@ -12,7 +12,7 @@ from typing import Any
 
 from chalicelib.core.address import address_hash
 from chalicelib.core.candidates import removed
-from chalicelib.core.contact import Contact
+from chalicelib.core.contact import PURPOSES, Contact
 from chalicelib.core.control import Switches
 from chalicelib.core.decide import Decision, decide
 from chalicelib.core.facts import Facts
@@ -144,12 +144,17 @@ def _live_offers(facts: Facts, actions: tuple[Action, ...], found: Found) -> Map
 
 
 def _permissions(contact: Contact | None, named: str | None, found: Found) -> Permissions:
-    """What the customer agreed to, less what the owner of the address took back since."""
+    """What the customer agreed to, less what the owner of the address said no to since."""
     said = permissions_of(contact)
     address = None if named is None else found.value(ADDRESS.key(named))
-    if address is None:
+    if contact is None or address is None:
         return said
-    return replace(said, consents={**said.consents, **dict.fromkeys(address.withdrawn, False)})
+    forbidden = [
+        purpose
+        for purpose in PURPOSES
+        if address.forbids(purpose, agreed_at=contact.agreed_at(purpose))
+    ]
+    return replace(said, consents={**said.consents, **dict.fromkeys(forbidden, False)})
 
 
 def _address_hash(contact: Contact | None, keys: SigningKeys) -> str | None:

@@ -20,6 +20,7 @@ class Session:
         tier: the price tier that stands.
         offers: the offers that stand.
         answer: what was answered, word for word.
+        known: whether it was made from a profile.
     """
 
     decision_id: str
@@ -27,6 +28,7 @@ class Session:
     tier: str | None
     offers: tuple[Offer, ...]
     answer: Mapping[str, Any]
+    known: bool
 
 
 def sticky_key(subject_key: str, *, placement: str, session_id: str | None) -> str:
@@ -45,6 +47,7 @@ def session_to_json(session: Session) -> dict[str, Any]:
             for offer in session.offers
         ],
         "answer": dict(session.answer),
+        "known": session.known,
     }
 
 
@@ -56,4 +59,5 @@ def session_from_json(stored: Mapping[str, Any]) -> Session:
         tier=stored["tier"],
         offers=tuple(Offer(*offer) for offer in stored["offers"]),
         answer=stored["answer"],
+        known=stored["known"],
     )

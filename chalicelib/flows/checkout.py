@@ -1,9 +1,9 @@
 """The checkout call: one read, one pure decision, one write.
 
 A repeat of what was answered before is answered again, word for word, and writes nothing: by
-Idempotency-Key for as long as the record lives, and within a session for as long as the quote
-holds and nothing changed that the customer, the operator or the law could change. Otherwise a
-session keeps its tier and its codes and prices the cart anew.
+Idempotency-Key for as long as the record lives, and without one within a session for as long as
+the quote holds and nothing changed that the customer, the operator or the law could change.
+Otherwise a session keeps its tier and its codes and prices the cart anew.
 
 When storage does not answer in time the checkout is answered all the same: its own prices, no
 offer, no quote, ``degraded``.
@@ -125,7 +125,10 @@ def _repeat(
             policy_hash=record["policy"],
             keys=keys(),
         )
-    if stored is None or stored.value.situation_hash != _shown_hash(gathered.situation, rules):
+    # A new Idempotency-Key needs a record of its own, or its reuse would go unnoticed.
+    if stored is None or call.repeat_of is not None:
+        return None
+    if stored.value.situation_hash != _shown_hash(gathered.situation, rules):
         return None
     # The quote in the answer must still be good. ISO 8601 in UTC sorts by time.
     expires_at: str = stored.value.answer["expires_at"]
@@ -141,9 +144,9 @@ def _decide(
     correlation_id: str,
 ) -> tuple[Mapping[str, Any], tuple[Write, ...]]:
     """Decide; give the answer and everything that makes it true."""
-    situation, session = gathered.situation, gathered.session
-    if session is not None:
-        situation = replace(situation, held=Held(session.value.tier, session.value.offers))
+    situation, held = gathered.situation, _held(gathered)
+    if held is not None:
+        situation = replace(situation, held=held)
     decision = decide(
         situation,
         policy=rules.policy,
@@ -174,6 +177,16 @@ def _decide(
     return answer, writes
 
 
+def _held(gathered: Gathered) -> Held | None:
+    """What the session was shown; nothing once the profile that it was made from is gone."""
+    if gathered.session is None:
+        return None
+    shown = gathered.session.value
+    if shown.known and gathered.situation.facts is None:
+        return None
+    return Held(shown.tier, shown.offers)
+
+
 def _keep_session(
     call: CheckoutCall,
     gathered: Gathered,
@@ -192,6 +205,7 @@ def _keep_session(
         tier=None if decision.tier == BASE_TIER else decision.tier,
         offers=decision.offers,
         answer=answer,
+        known=situation.facts is not None,
     )
     version = 0 if standing is None else standing.version
     return Put(gathered.session_key, shown, AtVersion(version), expires_at=expires_at)

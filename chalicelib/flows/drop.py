@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,18 +49,34 @@ def from_messages(
         now: the moment; everything of one event happens at it.
         clock: seconds of any origin, for how long it took; it decides nothing.
     """
-    failures = []
-    for message in event["Records"]:
-        message_id = message["messageId"]
+    handle_one = partial(handle, ports=ports, rules=rules, keys=keys, now=now, clock=clock)
+    failed = [each["messageId"] for each in event["Records"] if not _take(each, handle_one)]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _take(message: Mapping[str, Any], handle_one: Callable[[Arrived], Drop]) -> bool:
+    """Handle every object that a message names; one that fails does not hold up the others.
+
+    Returns whether all were handled. If not, the message comes again and finds them finished.
+    """
+    message_id = message["messageId"]
+    try:
+        named = read_notification(message["body"])
+    except BadInput as error:
+        _tell_failure(error, message_id=message_id)
+        return False
+    done = True
+    for arrived in named:
         try:
-            for arrived in read_notification(message["body"]):
-                handle(arrived, ports=ports, rules=rules, keys=keys, now=now, clock=clock)
+            handle_one(arrived)
         except SegueError as error:
-            log_event(
-                "drop_failed", message_id=message_id, error=type(error).__name__, reason=str(error)
-            )
-            failures.append({"itemIdentifier": message_id})
-    return {"batchItemFailures": failures}
+            _tell_failure(error, message_id=message_id, drop_id=arrived.drop_id)
+            done = False
+    return done
+
+
+def _tell_failure(error: SegueError, **ids: str) -> None:
+    log_event("drop_failed", error=type(error).__name__, reason=str(error), **ids)
 
 
 def handle(
@@ -153,7 +170,11 @@ def _finish(work: Work, refusal: str | None, *, seconds: float) -> Drop:
     drop = log.save(tally.counts(), state=state, reason=refusal)
     emit_metrics(
         "drop_finished",
-        {"Rejects": tally.rejected, "Decisions": tally.decisions},
+        {
+            "Rejects": tally.rejected,
+            "Decisions": tally.decisions,
+            "Fallbacks": tally.fallbacks,
+        },
         dimensions={"placement": "batch"},
         drop_id=drop.drop_id,
         state=drop.state,

@@ -66,6 +66,7 @@ class Outcome:
         row: the line of ``scores.csv``; None when the customer was not scored.
         unscored: why not.
         decided: whether a decision was recorded.
+        fallback: whether it was made without the model.
         effects: how many effects it planned, by kind.
     """
 
@@ -75,6 +76,7 @@ class Outcome:
     row: ScoredRow | None = None
     unscored: str | None = None
     decided: bool = False
+    fallback: bool = False
     effects: Counter[str] = field(default_factory=Counter)
 
     def count(self, records: int, *, ours: bool) -> None:
@@ -129,6 +131,12 @@ class Folded:
     occasion: Occasion
     changed: bool
     reachable: bool
+
+    @property
+    def changed_contacts(self) -> tuple[Contact, ...]:
+        """The contact, if these rows say something new of it."""
+        said = any(write.key.kind is CONTACT for write in self.writes)
+        return (self.contact,) if said and self.contact is not None else ()
 
 
 def person_keys(person: Person) -> tuple[Key[Any], ...]:

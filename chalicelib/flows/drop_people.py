@@ -35,6 +35,7 @@ from chalicelib.flows.drop_fold import (
     fold_person,
     person_keys,
 )
+from chalicelib.flows.refused_mail import refusal_keys, refusal_writes
 from chalicelib.flows.settled import Review, review_writes, switch_key
 
 MOST_WRITES = 100  # what one transaction holds
@@ -80,7 +81,9 @@ def _round(
     found = _gather(people, store, about)
     folded = [fold_person(person, found, about) for person in people]
     wanted = {each.person.subject: _decision_keys(each, about) for each in folded}
-    known = store.read([*dict.fromkeys(key for keys in wanted.values() for key in keys)], now=now)
+    nos = [key for each in folded for key in _refusal_keys(each, about)]
+    decisive = [key for keys in wanted.values() for key in keys]
+    known = store.read([*dict.fromkeys([*decisive, *nos])], now=now)
     switches = found.value(switch_key(about.given)) or Switches()
     ready, waiting = _one_for_each_address(folded, wanted)
     planned = [_plan(each, known, switches, about) for each in ready]
@@ -124,6 +127,10 @@ def _decision_keys(each: Folded, about: DropGiven) -> tuple[Key[Any], ...]:
     return (*gathered, RECORD.key(each.occasion.decision_id))
 
 
+def _refusal_keys(each: Folded, about: DropGiven) -> tuple[Key[Any], ...]:
+    return refusal_keys(each.changed_contacts, keys=about.given.keys)
+
+
 def _one_for_each_address(
     folded: Iterable[Folded], wanted: dict[Subject, tuple[Key[Any], ...]]
 ) -> tuple[list[Folded], list[Subject]]:
@@ -155,7 +162,8 @@ def _plan(each: Folded, known: Found, switches: Switches, about: DropGiven) -> P
         review = Review(each.settled, each.contact, each.version, None, ())
         saved, _ = review_writes([review], Found({}, now=about.given.now), about.given)
         each.outcome.effects["event"] += int(each.settled.transition is not None)
-    writes = (*saved, *each.writes, *decided)
+    nos = refusal_writes(each.changed_contacts, known, keys=about.given.keys)
+    writes = (*saved, *each.writes, *nos, *decided)
     return Planned(each, (*writes, *_checks(each, writes)))
 
 
@@ -274,6 +282,7 @@ def _decide(each: Folded, known: Found, switches: Switches, about: DropGiven) ->
 def _note(each: Folded, decision: Decision, policy: Policy) -> None:
     """Put action and reason into the customer's line, and what the decision sets in motion."""
     each.outcome.decided = bool(decision.chosen)
+    each.outcome.fallback = each.outcome.decided and decision.scores.fallback
     each.outcome.effects += _effects_of(decision, each.contact, policy)
     if each.outcome.row is None or not decision.candidates:
         return

@@ -58,6 +58,7 @@ class Tally:
     unscored: Counter[str] = field(default_factory=Counter)
     products: int = 0
     decisions: int = 0
+    fallbacks: int = 0
     effects: Counter[str] = field(default_factory=Counter)
     segments: Counter[str] = field(default_factory=Counter)
 

@@ -183,6 +183,7 @@ class Work:
             rejects.add(reject)
         tally.customers += 1
         tally.decisions += outcome.decided
+        tally.fallbacks += outcome.fallback
         tally.effects += outcome.effects
         if outcome.row is None:
             tally.unscored[outcome.unscored or "unknown"] += 1

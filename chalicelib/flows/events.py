@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.core.contact import Contact
 from chalicelib.core.errors import FieldError, Transient
 from chalicelib.core.identity import further_keys, profile_keys
 from chalicelib.core.ports import Store
@@ -22,6 +23,7 @@ from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.intake import Numbered, read_body
 from chalicelib.flows.portion import (
     Portion,
+    changed_contacts,
     concerned_keys,
     fold_portion,
     message_key,
@@ -29,6 +31,7 @@ from chalicelib.flows.portion import (
     portion_unsettled,
     portion_writes,
 )
+from chalicelib.flows.refused_mail import refusal_keys, refusal_writes
 from chalicelib.flows.settled import (
     EventPorts,
     Given,
@@ -37,7 +40,6 @@ from chalicelib.flows.settled import (
     review_writes,
     tell,
 )
-from chalicelib.telemetry import emit_metrics
 
 __all__ = ["EventPorts", "from_request"]
 
@@ -97,14 +99,6 @@ def from_request(
     found = _gather(intake.messages, ports.store, given)
     for group in _groups(intake.messages, found):
         _commit(group, found, ports.store, given, tally)
-    emit_metrics(
-        "events_folded",
-        {"Rejects": len(tally.rejected)},
-        accepted=tally.accepted,
-        duplicates=tally.duplicates,
-        rejected=len(tally.rejected),
-        correlation_id=correlation_id,
-    )
     return tally.answer()
 
 
@@ -166,7 +160,10 @@ def _store_some(
         if len(writes) > MOST_WRITES:
             continue
         reviews = portion_reviews(portion, found, given) if settles else ()
-        settled, decisions = review_writes(reviews, _standing(reviews, store, given), given)
+        contacts = tuple(changed_contacts(portion))
+        standing = _standing(reviews, contacts, store, given)
+        writes += refusal_writes(contacts, standing, keys=given.keys)
+        settled, decisions = review_writes(reviews, standing, given)
         writes += settled if settles else portion_unsettled(portion, found, given)
         if len(writes) <= MOST_WRITES:
             break
@@ -186,6 +183,9 @@ def _sizes(count: int) -> Iterator[tuple[int, bool]]:
         yield count, False
 
 
-def _standing(reviews: Sequence[Review], store: Store, given: Given) -> Found:
-    keys = decision_keys(reviews, given)
+def _standing(
+    reviews: Sequence[Review], contacts: Sequence[Contact], store: Store, given: Given
+) -> Found:
+    """What decisions and nos to mail meet; most messages bring neither, and nothing is read."""
+    keys = [*decision_keys(reviews, given), *refusal_keys(contacts, keys=given.keys)]
     return store.read(keys, now=given.now) if keys else Found({}, now=given.now)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from chalicelib.core.contact import Contact
 from chalicelib.core.errors import BadInput, FieldError
 from chalicelib.core.facts import Facts
 from chalicelib.core.identity import (
@@ -151,10 +152,15 @@ def portion_writes(portion: Portion, found: Found, given: Given) -> tuple[Write,
     )
 
 
+def changed_contacts(portion: Portion) -> Iterable[Contact]:
+    """Contacts that say something new."""
+    return _changed(portion.before.contacts, portion.after.contacts)
+
+
 def _contact_writes(portion: Portion, found: Found, given: Given) -> Iterable[Write]:
     """Contacts that say something new; a merged guest's is gone, what it said stands elsewhere."""
     before, after = portion.before.contacts, portion.after.contacts
-    for contact in _changed(before, after):
+    for contact in changed_contacts(portion):
         key = CONTACT.key(contact.subject.key)
         expires_at = _expiry(contact.subject, given)
         yield Put(key, contact, AtVersion(found.version(key)), expires_at)

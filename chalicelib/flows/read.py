@@ -133,9 +133,12 @@ def _scores(facts: Facts | None, contact: Contact | None, rules: Rules, now: int
 
 
 def _consent(purpose: str, contact: Contact | None, address: AddressState | None) -> Consent:
-    """A withdrawal by the owner of the address stands above whatever an account says."""
+    """A no by the owner of the address stands above an account's yes before it."""
     if address is not None and purpose in address.withdrawn:
         return Consent(purpose, granted=False, said_at=address.withdrawn[purpose])
+    agreed_at = None if contact is None else contact.agreed_at(purpose)
+    if address is not None and address.forbids(purpose, agreed_at=agreed_at):
+        return Consent(purpose, granted=False, said_at=address.refused[purpose])
     said = None if contact is None else contact.fields.get(f"consent_{purpose}")
     if said is None:
         return Consent(purpose, None, None)

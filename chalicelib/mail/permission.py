@@ -23,13 +23,13 @@ def forbidden(
     """The reason code why a mail must not be sent, None when it may.
 
     What forbids it for good comes first, so that a mail nobody agreed to does not wait for the
-    switch. Marketing needs a yes from the customer and no withdrawal by the owner of the address;
-    a transactional mail needs only that nobody said no to it.
+    switch. Marketing needs a yes from the customer, and that nobody with the same address has said
+    no since; a transactional mail needs only that nobody said no to it.
 
     Args:
         purpose: what the mail is for, the purpose that consent is given to.
         contact: what the customer said; None when nothing is known.
-        address: what the owner of the address withdrew, over all accounts with that address.
+        address: what the owner of the address said no to, through any account with it.
         switches: the operator's switches; None when they were never touched.
         offer_expires_at: when the mail's offer ends, None without one.
         now: the moment of sending, in epoch seconds.
@@ -38,6 +38,8 @@ def forbidden(
         return "no_address"
     if address is not None and purpose in address.withdrawn:
         return "withdrawn"
+    if address is not None and address.forbids(purpose, agreed_at=contact.agreed_at(purpose)):
+        return "no_consent"
     reason = _unwanted(purpose, contact)
     if reason is not None:
         return reason

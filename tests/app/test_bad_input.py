@@ -148,6 +148,15 @@ def test_an_error_says_what_would_be_right(shop: Storefront) -> None:
     assert "ISO 3166-1 alpha-2, such as US" in error["problem"]
 
 
+def test_a_limit_is_named_with_what_came(shop: Storefront) -> None:
+    """How much is too much stands in the problem, without the words of a library."""
+    cart = {"lines": [LINE] * (MOST_LINES + 1)}
+
+    [error] = refused(shop, {"customer_id": "c", "context": USD, "cart": cart})["errors"]
+
+    assert error["problem"].startswith("must have at most 200 items, not 201")
+
+
 def test_errors_do_not_repeat_what_was_sent(shop: Storefront) -> None:
     """A wrong value may be an address; the answer names its place alone."""
     problem = refused(shop, {"customer_id": ["ann@example.com"]})

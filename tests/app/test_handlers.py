@@ -107,6 +107,14 @@ def test_a_refused_message_is_told_and_the_others_count(shop: Storefront) -> Non
     ]
 
 
+def test_a_refused_message_is_counted_once(shop: Storefront) -> None:
+    """Whatever lines a request writes, its rejects add up to those that were told."""
+    shop.call("POST", "/v1/events", body={"type": "track", "userId": "u"})
+
+    written = [json.loads(line) for line in shop.log.getvalue().splitlines()]
+    assert [line["Rejects"] for line in written if "Rejects" in line] == [1]
+
+
 def test_effects_go_from_the_stream_to_the_queue_to_the_bus(shop: Storefront) -> None:
     """A decision's code and tier end as events for other systems, in the request's name."""
     answer = shop.decide(headers={"X-Correlation-Id": "checkout-4711"})

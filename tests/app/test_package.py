@@ -33,6 +33,7 @@ DATA = {
     "model_artifacts/shop-1.0.0/manifest.json": b"{}",
     "model_artifacts/shop-1.0.0/model.json": b'{"k":5}',
     "policies/default.json": b'{"name":"default"}',
+    "policies/jurisdictions.json": b'{"rows":[]}',
 }
 GOOD = {
     "app.py": b"app",
@@ -111,6 +112,7 @@ def test_a_complete_zip_is_accepted(tmp_path: Path) -> None:
         ("typing_extensions-4.16.0.dist-info/METADATA", "DependencyLeftOut"),
         ("model_artifacts/shop-1.0.0/model.json", "ModelNotShipped"),
         ("policies/default.json", "PolicyNotShipped"),
+        ("policies/jurisdictions.json", "PolicyNotShipped"),
     ],
 )
 def test_what_is_missing_is_named(tmp_path: Path, left_out: str, reason: str) -> None:
@@ -163,6 +165,17 @@ def test_the_model_that_serves_must_be_there(tmp_path: Path) -> None:
     assert _reasons(contents, model="shop-2.0.0") == ["ModelNotShipped"]
 
 
+@pytest.mark.parametrize("name", ["policies/default.json", "policies/jurisdictions.json"])
+def test_what_decides_must_be_in_the_checkout(tmp_path: Path, name: str) -> None:
+    """A checkout without its policy or its table of law makes no package."""
+    contents = _zip(tmp_path / "short.zip", {key: GOOD[key] for key in GOOD if key != name})
+    data = {key: DATA[key] for key in DATA if key != name}
+
+    judged = judge_contents(contents, lock=LOCK, data=data, model="shop-1.0.0", with_joblib=False)
+
+    assert [refusal.reason for refusal in judged] == ["PolicyNotShipped"]
+
+
 def test_size_limits(tmp_path: Path) -> None:
     """A zip over 50 MiB or over 150 MB unzipped is refused; scikit-learn's own may be larger."""
     contents = _zip(tmp_path / "good.zip", GOOD)
@@ -192,6 +205,10 @@ def _without_flag(resources: dict[str, Any]) -> None:
 
 def _with_wildcard(resources: dict[str, Any]) -> None:
     _statement(resources)["Action"] = ["sqs:*"]
+
+
+def _with_all_but_one(resources: dict[str, Any]) -> None:
+    _statement(resources)["NotAction"] = _statement(resources).pop("Action")
 
 
 def _with_everything(resources: dict[str, Any]) -> None:
@@ -225,6 +242,7 @@ def _statement(resources: dict[str, Any]) -> dict[str, Any]:
     [
         (_without_flag, {"PartialBatchFlagMissing"}),
         (_with_wildcard, {"WildcardAction"}),
+        (_with_all_but_one, {"WildcardAction"}),
         (_with_everything, {"WildcardResource"}),
         (_with_shared_role, {"NoPolicyOfItsOwn"}),
         (_without_policy, {"NoPolicyOfItsOwn"}),

@@ -60,6 +60,8 @@ def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
         ("dynamodb:DeleteItem", {"APIHandler", "OnDrop", "OnReviewDue"}),
         ("dynamodb:GetRecords", {"OnEffectsPlanned"}),
         ("dynamodb:PutItem", {"APIHandler", "OnDrop", "OnEffect", "OnReviewDue"}),
+        ("dynamodb:ConditionCheckItem", {"OnDrop", "OnEffect"}),
+        ("dynamodb:UpdateItem", set()),
         ("dynamodb:Scan", set()),
         ("dynamodb:BatchWriteItem", set()),
         ("ssm:", {"APIHandler", "OnDrop", "OnEffect", "OnReviewDue"}),
@@ -72,6 +74,28 @@ def test_only_those_who_need_it_may(template: Json, prefix: str, functions: set[
         for function in NAMES
         for statement in statements_of(template, function)
         if any(action.startswith(prefix) for action in statement["Action"])
+    }
+
+    assert allowed == functions
+
+
+@pytest.mark.parametrize(
+    ("table", "functions"),
+    [
+        ("ProfilesTable", {"APIHandler", "OnDrop", "OnReviewDue"}),
+        ("DecisionsTable", {"APIHandler", "OnDrop", "OnReviewDue"}),
+        ("EffectsTable", {"APIHandler", "OnDrop", "OnEffect", "OnReviewDue"}),
+        ("ControlTable", {"OnDrop"}),
+        ("SignalsTable", {"OnDrop"}),
+    ],
+)
+def test_only_those_who_write_a_table_may(template: Json, table: str, functions: set[str]) -> None:
+    """A checkout cannot change the catalogue, and the API cannot make itself a key."""
+    allowed = {
+        function
+        for function in NAMES
+        for statement in statements_of(template, function)
+        if "dynamodb:PutItem" in statement["Action"] and table in json.dumps(statement["Resource"])
     }
 
     assert allowed == functions

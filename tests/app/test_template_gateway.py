@@ -15,6 +15,7 @@ def test_gateway_errors_are_problem_documents(template: Json) -> None:
         "UNAUTHORIZED": 401,
         "ACCESS_DENIED": 403,
         "MISSING_AUTHENTICATION_TOKEN": 404,  # this is how the gateway says: no such route
+        "INVALID_SIGNATURE": 404,  # and this, to an Authorization header that is no AWS signature
         "RESOURCE_NOT_FOUND": 404,
         "REQUEST_TOO_LARGE": 413,
         "UNSUPPORTED_MEDIA_TYPE": 415,
@@ -42,6 +43,20 @@ def test_gateway_errors_are_problem_documents(template: Json) -> None:
     )
 
 
+def test_no_client_error_repeats_the_request(template: Json) -> None:
+    """The gateway's own words for an unreadable Authorization header quote it, key and all."""
+    responses = swagger_of(template)["x-amazon-apigateway-gateway-responses"]
+    spoken = {
+        kind
+        for kind, response in responses.items()
+        if "messageString" in response["responseTemplates"]["application/json"]
+        and response.get("statusCode", "400").startswith("4")
+        and kind != "DEFAULT_5XX"
+    }
+
+    assert spoken == {"REQUEST_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "THROTTLED"}
+
+
 def test_only_three_routes_are_open(template: Json) -> None:
     """Every route but health, openapi.json and unsubscribe stands behind the bearer authorizer."""
     open_routes = {
@@ -53,7 +68,7 @@ def test_only_three_routes_are_open(template: Json) -> None:
     (name,) = swagger_of(template)["securityDefinitions"]
     authorizer = swagger_of(template)["securityDefinitions"][name]
 
-    assert open_routes <= OPEN_ROUTES
+    assert open_routes == OPEN_ROUTES
     assert authorizer["name"] == "Authorization"
     assert authorizer["x-amazon-apigateway-authorizer"]["authorizerResultTtlInSeconds"] == 60
 

@@ -40,7 +40,9 @@ def test_compressed_things_come_back_whole(store: AnyStore) -> None:
     """Kinds whose body is compressed come back equal, beyond ASCII and beyond a few kilobytes."""
     record = _record("d-1", subject=ANN, decided_at=NOW)
     long = replace(record, value={**record.value, "note": "für Ännchen · 100 % 🎁 " * 500})
-    session = Session("d-1", "h", "winback", (Offer("a", "CODE", "percent_off", 10, NOW),), {})
+    session = Session(
+        "d-1", "h", "winback", (Offer("a", "CODE", "percent_off", 10, NOW),), {}, known=True
+    )
 
     store.write([long, Put(SESSION.key("s"), session)], now=NOW)
 

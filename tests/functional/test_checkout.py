@@ -219,12 +219,31 @@ def test_without_a_cart_there_is_no_price(shop: Storefront) -> None:
 
 
 def test_the_catalogue_price_stands_against_the_cart(shop: Storefront) -> None:
-    """The base price is the catalogue's; that the cart said another is told with the line."""
+    """The base price is the catalogue's; line and reasons tell that the cart said another."""
     answer = shop.decide(cart={"lines": [{"sku": "MUG", "quantity": 1, "unit_price": 2500}]})
 
+    answers.Decision.model_validate(answer)
     [line] = answer["price"]["lines"]
     assert (line["base_unit_price"], line["unit_price"]) == (2000, 1900)
     assert line["reason"] == "catalogue_price_differs"
+    assert answer["reasons"][-1] == {
+        "action": "cart_price",
+        "outcome": "rejected",
+        "layer": "catalogue",
+        "reason": "catalogue_price_differs",
+        "sku": "MUG",
+    }
+
+
+def test_every_article_whose_price_differs_is_a_reason_once(shop: Storefront) -> None:
+    """A line has room for one remark; the reasons name the difference whatever that remark is."""
+    shop.knows(replace(MUG, floor_minor=None))
+    lines = [{"sku": "MUG", "quantity": 1, "unit_price": price} for price in (2500, 2000, 1)]
+
+    answer = shop.decide(cart={"lines": lines})
+
+    assert {line["reason"] for line in answer["price"]["lines"]} == {"no_floor"}
+    assert [each["sku"] for each in answer["reasons"] if "sku" in each] == ["MUG"]
 
 
 def test_no_price_falls_below_its_floor(shop: Storefront) -> None:

@@ -14,9 +14,9 @@ from chalicelib.core.control import Switches
 from chalicelib.core.errors import Transient
 from chalicelib.core.fold import recount
 from chalicelib.core.instants import DAY_SECONDS
-from chalicelib.core.kinds import RECORD
+from chalicelib.core.kinds import FACTS, RECORD
 from chalicelib.core.orders import Amount, OrderState
-from chalicelib.core.storage import Conflict, Put
+from chalicelib.core.storage import AtVersion, Conflict, Delete, Put
 from tests.storefront import MUGS, Storefront, open_storefront
 from tests.unit.core.situations import NOW, buyer
 
@@ -63,6 +63,20 @@ def test_the_same_key_with_another_body_is_refused(shop: Storefront) -> None:
     assert response.json_body["type"] == "urn:segue:problem:idempotency-key-reused"
     assert response.json_body["errors"][0]["field"] == "Idempotency-Key"
     assert shop.calls() == ["read"]
+
+
+def test_a_key_that_comes_first_within_a_session_is_remembered(shop: Storefront) -> None:
+    """It gets a record of its own, with the session's tier and code: its reuse is noticed."""
+    shown = shop.decide()
+
+    first = shop.decide(headers=KEY)
+    again = shop.decide(headers=KEY)
+    other = shop.call("POST", "/v1/decisions", body={"customer_id": "c-1"}, headers=KEY)
+
+    assert again == first
+    assert other.status_code == 422
+    assert (first["price"]["reason"], first["offers"]) == ("session_kept", shown["offers"])
+    assert first["price"]["lines"] == shown["price"]["lines"]
 
 
 def test_keys_of_different_callers_do_not_meet(shop: Storefront) -> None:
@@ -220,11 +234,23 @@ def test_a_ban_that_begins_at_midnight_overrides_the_session() -> None:
         shop.rules = replace(shop.rules, jurisdictions=banned)
         shop.start()
         shop.clock.now = midnight - 30
-        assert shop.decide()["price"]["tier"] == "winback"
+        shown = shop.decide()
+        assert (shown["price"]["tier"], len(shown["offers"])) == ("winback", 1)
 
         shop.clock.forward(60)
+        answer = shop.decide()
 
-        assert shop.decide()["price"]["reason"] == "banned"
+        assert (answer["price"]["reason"], answer["offers"]) == ("banned", [])
+
+
+def test_a_profile_that_is_gone_takes_the_session_with_it(shop: Storefront) -> None:
+    """What was shown for a profile is shown no longer than there is one."""
+    shop.decide()
+    shop.store.write([Delete(FACTS.key("c#c-1"), AtVersion(1))], now=NOW)
+
+    answer = shop.decide()
+
+    assert (answer["price"]["tier"], answer["offers"]) == ("base", [])
 
 
 def test_two_tabs_are_shown_the_same(shop: Storefront) -> None:

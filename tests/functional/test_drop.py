@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from chalicelib.core.control import Drop
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.kinds import CONTACT, PRODUCT
+from chalicelib.core.scorecard import Scorecard
 from chalicelib.core.subject import customer
 from tests.drops import DataTeam, order_row, orders_csv, zipped
 from tests.unit.core.situations import NOW
@@ -252,6 +255,21 @@ def test_a_file_about_the_past_is_scored_and_sets_nothing_in_motion(team: DataTe
     assert facts is not None
     assert facts.segment == "at_risk"
     assert drop.counts["decisions"] == 0
+
+
+def test_decisions_without_the_model_are_counted(
+    team: DataTeam, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While the scorecard serves, a drop counts its decisions as fallbacks."""
+    team.rules = replace(team.rules, scorer=Scorecard(team.rules.policy))
+    rows = [order_row(f"o-{n}", "c-1", days_ago=n + 1) for n in range(6)]
+
+    drop = team.drop("orders/a.csv", orders_csv(*rows))
+
+    assert team.scores(drop)["c-1"]["segment"] == "champions"
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (finished,) = [line for line in lines if line["event"] == "drop_finished"]
+    assert (finished["Decisions"], finished["Fallbacks"]) == (1, 1)
 
 
 def test_more_orders_than_one_transaction_holds(team: DataTeam) -> None:

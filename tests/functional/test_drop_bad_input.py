@@ -197,6 +197,22 @@ def test_what_the_queue_brings(team: DataTeam) -> None:
     assert len([key for key in team.objects.keys("results") if key.endswith("summary.json")]) == 2
 
 
+def test_an_object_that_fails_does_not_hold_up_the_others_of_its_message(team: DataTeam) -> None:
+    """They are handled at once; the message comes again for the one that failed alone."""
+    poison = Arrived("results", "orders/a.csv", "1", "e")
+    good = team.put("orders/a.csv", orders_csv(GOOD))
+    message = {"Records": [notification(poison), notification(good)]}
+
+    failed = team.deliver(message)
+    calls = [name for name, _ in team.store.calls]
+    failed_again = team.deliver(message)
+
+    assert failed == failed_again == ["m-0"]
+    assert team.facts("c-1") is not None
+    assert [key.split("/")[1] for key in team.objects.keys("results")].count(good.drop_id) == 3
+    assert [name for name, _ in team.store.calls][len(calls) :].count("write") == 0
+
+
 def test_a_folder_is_no_file(team: DataTeam) -> None:
     """What a console puts in place of a folder is left alone."""
     folder = team.put("orders/", b"")

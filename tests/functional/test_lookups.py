@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -63,6 +64,17 @@ def test_a_record_shows_inputs_outcome_and_reasons(shop: Storefront) -> None:
     assert record["decision"]["quote_expires_at"] == answer["expires_at"]
     assert record["reasons"] == answer["reasons"]
     assert record["policy"] == answer["policy"]
+
+
+def test_a_record_says_that_the_cart_had_another_price(shop: Storefront) -> None:
+    """A difference from the catalogue is among the record's reasons, too."""
+    answer = shop.decide(cart={"lines": [{"sku": "MUG", "quantity": 1, "unit_price": 2500}]})
+
+    record = get(shop, f"/v1/decisions/{answer['decision_id']}")
+
+    views.DecisionRecord.model_validate(record)
+    assert record["reasons"] == answer["reasons"]
+    assert record["reasons"][-1]["action"] == "cart_price"
 
 
 def test_a_record_names_the_request_that_led_to_it(shop: Storefront) -> None:
@@ -225,6 +237,16 @@ def test_a_customer_known_by_contact_alone_is_shown(shop: Storefront) -> None:
 
     views.Customer.model_validate(view)
     assert view["facts"] is None
+
+
+@pytest.mark.parametrize("customer_id", ["ann@example.com", "a b", "à/é", "50% + 1", "#7"])
+def test_an_id_in_a_path_may_be_percent_encoded(shop: Storefront, customer_id: str) -> None:
+    """Every id that an event may carry can be looked up."""
+    shop.knows(Contact(customer(customer_id), fields=XAVER))
+
+    view = get(shop, f"/v1/customers/{quote(customer_id, safe='')}")
+
+    assert view["customer_id"] == customer_id
 
 
 def test_an_unknown_customer_is_404(shop: Storefront) -> None:

@@ -48,6 +48,22 @@ def test_an_unknown_command_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    "command", [["deploy"], ["key", "list"], ["signing", "rotate"], ["why", "d_0"]]
+)
+def test_without_an_account_a_command_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    """No credentials is an error of one line that names the cause."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+
+    result = CliRunner().invoke(main, command)
+
+    assert result.exit_code == 1
+    assert result.output == "Error: NoCredentialsError: Unable to locate credentials\n"
+
+
+@pytest.mark.parametrize(
     ("arguments", "problem"),
     [
         (["--stage", "Prod"], "--stage"),

@@ -8,9 +8,9 @@ from click.testing import CliRunner
 from ops.why import rules_of, why
 
 
-def test_the_rules_are_those_that_the_stage_names() -> None:
-    """The portable model of this checkout, the shipped policy and the table of law."""
-    rules = rules_of({"SEGUE_MODEL": "cdnow-1.0.0", "SEGUE_POLICY": "default"})
+def test_the_rules_are_those_that_decided() -> None:
+    """The model that the record names, the stage's policy and the table of law."""
+    rules = rules_of({"SEGUE_POLICY": "default"}, model="cdnow-1.0.0")
 
     assert rules.scorer.name == "cdnow-1.0.0"
     assert rules.policy.name == "default"
@@ -21,10 +21,20 @@ def test_a_model_that_is_refused_is_said_and_replaced(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Without the model the scorecard stands in, as it does when serving."""
-    rules = rules_of({"SEGUE_MODEL": "nothing-0.0.0"})
+    rules = rules_of({}, model="nothing-0.0.0")
 
     assert rules.scorer.name == "scorecard"
     assert "was refused" in capsys.readouterr().err
+
+
+def test_a_decision_of_the_scorecard_is_told_by_the_scorecard(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Where the rules of the policy decided, no model of this checkout is to blame."""
+    rules = rules_of({}, model="scorecard")
+
+    assert rules.scorer.name == "scorecard"
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("aws")

@@ -79,6 +79,7 @@ def test_segments_own_example_is_taken_unchanged() -> None:
         (identify(user="c-1", email="a@example.com"), Identified),
         (order_event("Order Completed", "o-1", total=1, user="c-1"), OrderCompleted),
         (order_event("Order Updated", "o-1", total=1, user="c-1"), OrderUpdated),
+        (order_event("Order Updated", "o-1", user="c-1"), Seen),
         (order_event("Order Refunded", "o-1", user="c-1"), OrderRefunded),
         (order_event("Order Cancelled", "o-1", user="c-1"), OrderCancelled),
         (track("Product Viewed", user="c-1", sku="MUG"), ProductViewed),

@@ -46,6 +46,13 @@ def test_who_agreed_may_be_mailed() -> None:
         ({"contact": contact_of(consents={"transactional": True})}, "no_consent"),
         ({"address": WITHDRAWN}, "withdrawn"),
         ({"address": AddressState({"profiling": NOW})}, None),
+        ({"address": AddressState(refused={"marketing_email": 1})}, "no_consent"),
+        ({"address": AddressState(refused={"marketing_email": 0})}, None),
+        ({"address": AddressState(refused={"transactional": NOW})}, None),
+        (
+            {"purpose": "transactional", "address": AddressState(refused={"transactional": 1})},
+            "no_consent",
+        ),
         ({"offer_expires_at": NOW}, "offer_expired"),
         ({"offer_expires_at": NOW + 1}, None),
         ({"switches": OFF}, SENDING_OFF),
