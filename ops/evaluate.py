@@ -19,7 +19,13 @@ from threadpoolctl import threadpool_limits
 from chalicelib.core.errors import SegueError
 from chalicelib.core.instants import DAY_SECONDS, Instant, format_instant, parse_instant
 from ops.datasets import CDNOW_CURRENCY
-from ops.training.evaluation import HeldOut, cross_validate, fit_and_test, held_out_in_turn
+from ops.training.evaluation import (
+    HeldOut,
+    cross_validate,
+    fit_and_test,
+    held_out_in_turn,
+    recency_auc,
+)
 from ops.training.history import History, cdnow_history
 from ops.training.model import HORIZON_DAYS, SEED
 from ops.training.segmentation import CANDIDATE_KS, Stability, choose, stack, study
@@ -43,6 +49,7 @@ class Figures:
         thirteen_weeks: the same, tested on the first 13 of them.
         other_customers: the 39 weeks of the 21,213 customers who are not in the sample.
         cross_validated: AUC at 1997-06-30 itself by fold of customers, one for each seed.
+        recency_alone: AUC of ranking by recency there, which needs no folds.
         in_turn: each quarter's end, fitted on the quarters before it.
         studied: stability by number of segments; ``chosen`` is one of them.
     """
@@ -51,6 +58,7 @@ class Figures:
     thirteen_weeks: HeldOut
     other_customers: HeldOut
     cross_validated: tuple[float, ...]
+    recency_alone: float
     in_turn: tuple[HeldOut, ...]
     studied: tuple[Stability, ...]
     chosen: Stability
@@ -79,6 +87,7 @@ def measure(*, seed: int, bootstraps: int, ks: Sequence[int], cv_seeds: Sequence
             thirteen_weeks=tested(sample, HORIZON_DAYS),
             other_customers=tested(others, _HELD_OUT_DAYS),
             cross_validated=tuple(cross_validate(known, folds=_FOLDS, seed=s) for s in cv_seeds),
+            recency_alone=recency_auc(known),
             in_turn=held_out_in_turn(snapshots, "logistic", seed=seed),
             studied=studied,
             chosen=choose(studied),
@@ -108,7 +117,8 @@ def evaluate(seed: int, bootstraps: int) -> None:
     )
     console.print(
         f"Folds of customers at 1997-06-30 itself, {_FOLDS} folds: AUC"
-        f" {mean(figures.cross_validated):.4f} ± {pstdev(figures.cross_validated):.4f}."
+        f" {mean(figures.cross_validated):.4f} ± {pstdev(figures.cross_validated):.4f};"
+        f" recency alone {figures.recency_alone:.4f}."
         " A quarter after the first customers came, recency tells less than later on."
     )
     console.print(_segment_table(figures))

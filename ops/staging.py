@@ -31,7 +31,13 @@ from typing import Any, Literal
 from chalicelib.core.canonical import canonical_json
 from chalicelib.core.law import Jurisdictions
 from chalicelib.core.policy import policy_from_toml
-from chalicelib.scoring.manifest import read_manifest, shipped_files
+from chalicelib.scoring.manifest import (
+    MANIFEST_FILE,
+    read_bytes,
+    read_listed,
+    read_manifest,
+    shipped_files,
+)
 
 Engine = Literal["portable", "joblib"]
 LOCKS: Mapping[Engine, str] = {
@@ -61,7 +67,8 @@ def stage(root: Path, into: Path, build: Build, *, with_dependencies: bool = Tru
     """Lay out what ships from the checkout ``root``; whatever stood in ``into`` is gone.
 
     ``with_dependencies=False`` leaves the lock empty, for those who only want the template.
-    Raises BadInput when a policy does not validate, FileMissing when a model is incomplete.
+    Raises BadInput when a policy does not validate, FileMissing or HashMismatch when a model is
+    not whole.
     """
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
@@ -89,8 +96,13 @@ def shipped_data(root: Path, engine: Engine) -> Iterator[tuple[str, bytes]]:
         yield name, _compiled(source, is_policy=source.parent == policies)
     for artefact in sorted((root / "model_artifacts").glob("*/manifest.json")):
         directory = artefact.parent
-        for file in shipped_files(read_manifest(directory), engine=engine):
-            yield f"model_artifacts/{directory.name}/{file}", (directory / file).read_bytes()
+        manifest = read_manifest(directory)
+        for file in shipped_files(manifest, engine=engine):
+            listed = file != MANIFEST_FILE
+            data = (
+                read_listed(directory, manifest, file) if listed else read_bytes(directory / file)
+            )
+            yield f"model_artifacts/{directory.name}/{file}", data
 
 
 def inputs_digest(root: Path, build: Build) -> str:

@@ -106,7 +106,10 @@ def train(  # one parameter for each option
     if not model.chosen.eligible:
         console.print("[bold]No number of segments was stable:[/] treat them with care.")
     console.print(_segment_table(document))
-    console.print(_held_out_table(model))
+    if model.held_out:
+        console.print(_held_out_table(model))
+    else:
+        console.print("[bold]The history is too short to test on time after training.[/]")
     console.print(f"Wrote {directory}: look at report.html.")
     click.echo(
         json.dumps(

@@ -15,6 +15,7 @@ from chalicelib.core.control import Drop
 from chalicelib.core.errors import Broken
 from chalicelib.core.instants import format_instant
 from chalicelib.core.rules import Rules
+from chalicelib.core.scorecard import Scorecard
 from chalicelib.files.rejects import Reject
 
 SCORE_COLUMNS = (
@@ -141,6 +142,7 @@ def summary_json(
         "segments": dict(sorted(tally.segments.items())),
         "effects": dict(sorted(tally.effects.items())),
         "model": rules.scorer.name,
+        "fallback": isinstance(rules.scorer, Scorecard),
         "model_hash": rules.scorer.hash,
         "policy": rules.policy.hash,
         "correlation_id": correlation_id,

@@ -26,6 +26,7 @@ from chalicelib.core.policy import Trigger
 from chalicelib.core.ports import Store
 from chalicelib.core.reach import Occasion, could_reach, reach_keys, reach_out
 from chalicelib.core.rules import Rules
+from chalicelib.core.scorecard import Scorecard
 from chalicelib.core.scores import Scores
 from chalicelib.core.storage import AtVersion, Found, Key, Put, Stored, Write
 from chalicelib.core.tokens import SigningKeys
@@ -231,6 +232,7 @@ def _effects(each: Review, given: Given) -> Iterable[Effect]:
             "previous": settled.transition.before,
             "segment": settled.transition.after,
             "model": settled.facts.segment_model or given.rules.scorer.name,
+            "fallback": isinstance(given.rules.scorer, Scorecard),
             "as_of": format_instant(settled.transition.at),
         }
         yield _event(SEGMENT_CHANGED, payload, each, given)

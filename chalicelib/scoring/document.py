@@ -168,7 +168,7 @@ class ModelDocument(Part):
     horizon_days: Annotated[int, Field(ge=1)]
     trained_at: InstantText
     data: Fingerprint
-    libraries: dict[str, str]
+    libraries: Annotated[dict[str, str], Field(min_length=1)]
     seed: Count
     features: Annotated[tuple[FeatureSpec, ...], Field(min_length=1)]
     parameters: Annotated[PortableParameters | OpaqueParameters, Field(discriminator="kind")]
@@ -187,6 +187,17 @@ class ModelDocument(Part):
             raise ValueError("parameters.centroids: must be one for each segment")
         if self.currency not in MINOR_DIGITS:
             raise ValueError("currency: must be an ISO 4217 code")
+        return self
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        features = {feature.name for feature in self.features}
+        if any(segment.profile.keys() != features for segment in self.segments):
+            raise ValueError("segments: each profile must name each feature")
+        if self.baselines.features.keys() != features:
+            raise ValueError("baselines.features: must name each feature")
+        if self.baselines.segment_shares.keys() != set(self.segment_names):
+            raise ValueError("baselines.segment_shares: must name each segment")
         return self
 
     @property

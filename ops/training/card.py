@@ -148,6 +148,9 @@ def _propensities(model: TrainedModel, document: ModelDocument) -> Iterable[str]
         f"{document.horizon_days} days are complete. The figures are of “buys again”, strictly in",
         "time: the model tested at a moment was fitted only on horizons that had ended by then.",
     )
+    if not model.held_out:
+        yield "**The history is too short to test on time after training.**"
+        return
     yield _table(
         ("tested at", "bought", "AUC", "recency alone", "Brier", "of base rate", "orders off by"),
         (

@@ -79,13 +79,20 @@ def fit_and_test(
         customers=len(actual),
         bought=float(actual.mean()),
         auc=float(roc_auc_score(actual, predicted)),
-        recency_auc=float(roc_auc_score(actual, -test.features[:, _RECENCY])),
+        recency_auc=recency_auc(test),
         brier=float(brier_score_loss(actual, predicted)),
         base_brier=float(actual.mean() * (1 - actual.mean())),
         orders_error=float(np.abs(expected - test.orders_after).mean()),
         predicted=predicted,
         actual=actual,
     )
+
+
+def recency_auc(snapshot: Snapshot) -> float:
+    """AUC of "buys again" when customers are ranked by recency alone."""
+    if snapshot.orders_after is None:
+        raise ValueError("the data ends before the horizon of the snapshot does")
+    return float(roc_auc_score(snapshot.orders_after > 0, -snapshot.features[:, _RECENCY]))
 
 
 def cross_validate(snapshot: Snapshot, *, folds: int, seed: int) -> float:

@@ -7,11 +7,13 @@ chance would have it).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -149,9 +151,14 @@ def _measure(rows: Rows, prepared: Matrix, k: int, *, bootstraps: int, seed: int
 
 
 def _fit_kmeans(prepared: Matrix, k: int, seed: int, restarts: int) -> KMeans:
-    kmeans = KMeans(k, n_init=restarts, random_state=seed).fit(prepared)
+    with warnings.catch_warnings():
+        # Fewer distinct rows than segments: it shows as an empty smallest segment.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        kmeans = KMeans(k, n_init=restarts, random_state=seed).fit(prepared)
     # The number of a segment must not depend on the seed: sort by standardised recency, then on.
     centres = rounded(kmeans.cluster_centers_)
     kmeans.cluster_centers_ = np.ascontiguousarray(centres[np.lexsort(centres.T[::-1])])
     kmeans.labels_ = kmeans.predict(prepared)
+    # Nothing scores with it, but it is pickled, and its last bit is the machine's.
+    kmeans.inertia_ = float(rounded(np.asarray(kmeans.inertia_)))
     return kmeans

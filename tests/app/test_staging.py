@@ -1,12 +1,14 @@
 """What is laid out for packaging: exactly what ships."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from chalicelib.core.errors import BadInput
 from chalicelib.core.policy import policy_from_json, policy_from_toml
+from chalicelib.scoring.rejections import FileMissing, HashMismatch
 from ops.places import ROOT
 from ops.staging import Build, inputs_digest, shipped_data, stage
 
@@ -44,6 +46,19 @@ def test_a_policy_that_does_not_validate_is_not_packaged(tmp_path: Path) -> None
     (tmp_path / "policies" / "default.toml").write_text(text.replace("offers_per", "ofers_per"))
 
     with pytest.raises(BadInput, match="ofers_per_decision"):
+        dict(shipped_data(tmp_path, "portable"))
+
+
+def test_a_model_that_is_not_whole_is_not_packaged(tmp_path: Path) -> None:
+    """A missing file is named, and one that the manifest does not know is no model of ours."""
+    artefact = tmp_path / "model_artifacts" / "cdnow-1.0.0"
+    shutil.copytree(ROOT / "model_artifacts" / "cdnow-1.0.0", artefact)
+    (artefact / "model.joblib").unlink(missing_ok=True)
+
+    with pytest.raises(FileMissing, match=r"cdnow-1\.0\.0/model\.joblib"):
+        dict(shipped_data(tmp_path, "joblib"))
+    (artefact / "model.json").write_text("{}")
+    with pytest.raises(HashMismatch, match=r"model\.json"):
         dict(shipped_data(tmp_path, "portable"))
 
 

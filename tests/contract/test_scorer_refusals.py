@@ -110,6 +110,10 @@ class TestRefusals:
             lambda d: d | {"parameters": d["parameters"] | {"scale": [1.0, 1.0, 0.0, 1.0, 1.0]}},
             lambda d: d | {"parameters": d["parameters"] | {"mean": [1.0, 1.0]}},
             lambda d: d | {"features": [d["features"][0] | {"lower": 9e9}, *d["features"][1:]]},
+            lambda d: d | {"segments": [d["segments"][0] | {"profile": {}}, *d["segments"][1:]]},
+            lambda d: d | {"baselines": d["baselines"] | {"features": {}}},
+            lambda d: d | {"baselines": d["baselines"] | {"segment_shares": {"regulars": 1.0}}},
+            lambda d: d | {"libraries": {}},
         ],
         ids=[
             "unknown field",
@@ -122,6 +126,10 @@ class TestRefusals:
             "scale of zero",
             "short row",
             "lower above upper",
+            "a profile of other features",
+            "baselines of other features",
+            "baselines of other segments",
+            "no libraries",
         ],
     )
     def test_a_document_that_breaks_the_schema(

@@ -267,6 +267,7 @@ def test_decisions_without_the_model_are_counted(
     drop = team.drop("orders/a.csv", orders_csv(*rows))
 
     assert team.scores(drop)["c-1"]["segment"] == "champions"
+    assert team.summary(drop)["fallback"] is True
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     (finished,) = [line for line in lines if line["event"] == "drop_finished"]
     assert (finished["Decisions"], finished["Fallbacks"]) == (1, 1)

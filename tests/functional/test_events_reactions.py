@@ -32,6 +32,7 @@ def test_the_first_segment_is_announced_with_nothing_before_it(shop: Shop) -> No
         "previous": None,
         "segment": "loyal",
         "model": "silence-1.0.0",
+        "fallback": False,
         "as_of": "2026-11-18T11:06:40Z",
     }
 

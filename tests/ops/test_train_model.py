@@ -12,12 +12,15 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler
 
 from chalicelib.core.errors import BadInput
 from chalicelib.core.features import FEATURE_NAMES
+from chalicelib.core.instants import DAY_SECONDS
+from ops.training.card import render_card
+from ops.training.document import build_document
 from ops.training.export import NotExportable, export, export_opaque
 from ops.training.history import History, cdnow_history
 from ops.training.model import Recipe, predict, train
 from ops.training.naming import ARCHETYPES, name_segments
 from ops.training.preparation import rounded
-from ops.training.segmentation import Stability, choose
+from ops.training.segmentation import Rows, Stability, choose, study
 from tests.trained import generated_rows, trained
 
 SILENT = {"at_risk", "cannot_lose", "hibernating", "lost"}
@@ -83,6 +86,38 @@ class TestTraining:
         values = np.array([[1 / 3, 2e10 / 3], [-1e-5 / 3, 0.0]])
 
         assert rounded(values).tolist() == [[0.3333333333, 6666666667.0], [-3.333333333e-06, 0.0]]
+
+    def test_no_last_bit_of_a_machine_is_pickled(self) -> None:
+        """What k-means sums up is rounded as well, so that the manifest's hashes stay."""
+        kmeans = trained().pipelines["segment"].named_steps["model"]
+
+        assert kmeans.inertia_ == float(rounded(np.asarray(kmeans.inertia_)))
+
+    def test_a_short_history_says_that_nothing_was_tested(self) -> None:
+        """Two horizons train a model; there is no later one to test it on, and the card says so."""
+        history = cdnow_history()
+        last = history.starts_at + 200 * DAY_SECONDS
+        short = History("short", tuple(o for o in history.orders if o.at < last))
+
+        model = train(short, Recipe("USD", ks=(3,), bootstraps=1))
+
+        document = build_document(model, name="short", release="1.0.0", engine="portable")
+        assert model.held_out == ()
+        assert "too short to test" in render_card(model, document)
+
+
+class TestStudy:
+    """How each number of segments fares."""
+
+    def test_more_segments_than_kinds_of_customers_are_not_eligible(self) -> None:
+        """Three kinds of rows fill three segments: a fourth is empty, without a warning."""
+        kinds = np.array([[9.0, 1, 900, 9, 0], [90.0, 2, 900, 99, 9], [400.0, 9, 900, 500, 50]])
+        rows = Rows(np.repeat(kinds, 20, axis=0), tuple(np.arange(60).reshape(60, 1)))
+
+        (four,) = study(rows, ks=(4,), bootstraps=1, seed=1)
+
+        assert four.smallest_share == 0.0
+        assert not four.eligible
 
 
 def stability(k: int, ari: float, silhouette: float, smallest: float = 0.1) -> Stability:
