@@ -26,7 +26,7 @@ from chalicelib.core.storage import (
 from chalicelib.core.subject import Subject
 
 T = TypeVar("T")
-Call = tuple[Literal["read", "write", "due", "recent_decisions"], int]
+Call = tuple[Literal["read", "write", "due", "recent_decisions", "belongings"], int]
 
 
 class Script:
@@ -137,6 +137,17 @@ class MemoryStore:
             if row.indexed.get("subject") == subject_key
         ]
         return [name for _, name in sorted(found, reverse=True)][:limit]
+
+    def belongings(
+        self, subject_key: str, *, table: Literal["profiles", "effects"]
+    ) -> list[Key[Any]]:
+        """As ``DynamoStore.belongings``."""
+        self.calls.append(("belongings", 1))
+        return [
+            key
+            for key, row in self._rows.items()
+            if key.kind.table == table and row.indexed.get("owned_by") == subject_key
+        ]
 
     def all(self, kind: str) -> dict[str, Any]:
         """Every value of a kind by its partition key, expired ones included; no call to AWS."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from chalicelib.core.control import Drop
 from chalicelib.core.effects import Effect
+from chalicelib.core.erasure import is_erased
 from chalicelib.core.facts import Facts, facts_from_json
 from chalicelib.core.instants import format_instant
 from chalicelib.core.subject import Subject
@@ -19,6 +20,8 @@ Json = dict[str, Any]
 def decision_record(record: Mapping[str, Any]) -> Json:
     """The body of ``GET /v1/decisions/{id}``."""
     situation, decision = record["situation"], record["decision"]
+    if is_erased(record):
+        return _erased_record(record)
     return {
         "decision_id": record["decision_id"],
         **_who(Subject.from_key(record["subject"])),
@@ -32,6 +35,27 @@ def decision_record(record: Mapping[str, Any]) -> Json:
         "situation": _situation(situation),
         "decision": _decision(decision),
         "reasons": [_reason(candidate) for candidate in decision["candidates"]],
+    }
+
+
+def _erased_record(record: Mapping[str, Any]) -> Json:
+    """A record whose person was erased: how it was decided, not about whom or from what."""
+    situation, decision = record["situation"], dict(record["decision"])
+    candidates = decision.pop("candidates")
+    quote_expires_at = format_instant(decision["quote_expires_at"])
+    return {
+        "decision_id": record["decision_id"],
+        "decided_at": format_instant(record["decided_at"]),
+        "placement": situation["placement"],
+        "trigger": situation["trigger"],
+        "correlation_id": record["correlation_id"],
+        "erased_at": format_instant(record["erased_at"]),
+        "policy": record["policy"],
+        "jurisdictions": record["jurisdictions"],
+        "model": dict(record["model"]),
+        "situation": {},
+        "decision": {**decision, "quote_expires_at": quote_expires_at},
+        "reasons": [_reason(candidate) for candidate in candidates],
     }
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from chalicelib.core.canonical import short_hash
 
 
 def address_hash(email: str, *, secret: bytes) -> str:
@@ -26,23 +28,66 @@ class AddressState:
     Attributes:
         withdrawn: purposes that the owner unsubscribed from, with the moment. A later file or
             message that still says "consented" does not undo it.
+        regranted: by purpose, the accounts whose customer has proved since that they own the
+            address and agree again, with the moment. For every other account it stays withdrawn.
     """
 
     withdrawn: Mapping[str, int] = field(default_factory=dict)
+    regranted: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def binds(self, purpose: str, *, subject_key: str) -> bool:
+        """Whether the withdrawal of a purpose holds for this account."""
+        again = self.regranted.get(purpose, {})
+        return purpose in self.withdrawn and account_mark(subject_key) not in again
+
+    def withdrawn_for(self, subject_key: str) -> tuple[str, ...]:
+        """The purposes that are withdrawn for this account."""
+        return tuple(p for p in self.withdrawn if self.binds(p, subject_key=subject_key))
+
+
+def account_mark(subject_key: str) -> str:
+    """A short name of an account within the state of its address."""
+    return short_hash("account", subject_key, digits=16)
 
 
 def withdraw(state: AddressState, purpose: str, *, at: int) -> AddressState:
-    """Record that the owner of the address withdrew consent; the first moment stands."""
-    if purpose in state.withdrawn:
+    """Record that the owner of the address withdrew consent; the first moment stands.
+
+    It also ends whatever was granted again since: the next withdrawal is a withdrawal once more.
+    """
+    again = {name: marks for name, marks in state.regranted.items() if name != purpose}
+    if purpose in state.withdrawn and len(again) == len(state.regranted):
         return state
-    return AddressState({**state.withdrawn, purpose: at})
+    return replace(state, withdrawn={**state.withdrawn, purpose: at}, regranted=again)
+
+
+def regrant(state: AddressState, purpose: str, *, subject_key: str, at: int) -> AddressState:
+    """Lift a withdrawal for one account whose customer agreed again later, with proof."""
+    withdrawn_at = state.withdrawn.get(purpose)
+    if withdrawn_at is None or at <= withdrawn_at:
+        return state
+    marks = {**state.regranted.get(purpose, {}), account_mark(subject_key): at}
+    return replace(state, regranted={**state.regranted, purpose: marks})
+
+
+def forget_account(state: AddressState, subject_key: str) -> AddressState:
+    """Forget what one account granted again; withdrawals stay."""
+    mark = account_mark(subject_key)
+    left = {
+        purpose: {name: at for name, at in marks.items() if name != mark}
+        for purpose, marks in state.regranted.items()
+    }
+    return replace(state, regranted={purpose: marks for purpose, marks in left.items() if marks})
 
 
 def address_to_json(state: AddressState) -> dict[str, Any]:
     """The stored form."""
-    return {"withdrawn": dict(state.withdrawn)}
+    stored: dict[str, Any] = {"withdrawn": dict(state.withdrawn)}
+    if state.regranted:
+        stored["regranted"] = {purpose: dict(marks) for purpose, marks in state.regranted.items()}
+    return stored
 
 
 def address_from_json(stored: Mapping[str, Any]) -> AddressState:
     """Undo ``address_to_json``."""
-    return AddressState(stored["withdrawn"])
+    return AddressState(stored["withdrawn"], stored.get("regranted", {}))

@@ -147,9 +147,10 @@ def _permissions(contact: Contact | None, named: str | None, found: Found) -> Pe
     """What the customer agreed to, less what the owner of the address took back since."""
     said = permissions_of(contact)
     address = None if named is None else found.value(ADDRESS.key(named))
-    if address is None:
+    if contact is None or address is None:
         return said
-    return replace(said, consents={**said.consents, **dict.fromkeys(address.withdrawn, False)})
+    withdrawn = dict.fromkeys(address.withdrawn_for(contact.subject.key), False)
+    return replace(said, consents={**said.consents, **withdrawn})
 
 
 def _address_hash(contact: Contact | None, keys: SigningKeys) -> str | None:

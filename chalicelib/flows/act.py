@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.core.effects import Effect, claim, move
+from chalicelib.core.erasure import ERASED
 from chalicelib.core.errors import BadInput, Broken, NotFound, Transient
 from chalicelib.core.ports import Bus, Mailer, Queue, Store
 from chalicelib.core.storage import Conflict, Stored
@@ -231,8 +232,12 @@ def _attempt(effect_id: str, gathered: Gathered, ports: ActPorts, now: int, work
 
 
 def _forbidden(effect: Effect, gathered: Gathered, now: int) -> str | None:
-    """Why an effect must not be performed now; only mail is ever forbidden."""
-    if effect.kind != "mail" or effect.state not in UNPERFORMED:
+    """Why an effect must not be performed now; only mail, and what is about a person erased."""
+    if effect.state not in UNPERFORMED:
+        return None
+    if gathered.is_erased(effect):
+        return ERASED
+    if effect.kind != "mail":
         return None
     return forbids(effect, gathered.bearings(effect), now=now)
 

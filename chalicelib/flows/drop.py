@@ -160,6 +160,7 @@ def _finish(work: Work, refusal: str | None, *, seconds: float) -> Drop:
         records=tally.records,
         folded=tally.folded,
         duplicate=tally.duplicate,
+        erased=tally.erased or None,
         customers=tally.customers,
         scored=tally.scored,
         effects=tally.effects.total(),

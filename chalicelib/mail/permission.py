@@ -36,7 +36,7 @@ def forbidden(
     """
     if contact is None or contact.text("email") is None:
         return "no_address"
-    if address is not None and purpose in address.withdrawn:
+    if address is not None and address.binds(purpose, subject_key=contact.subject.key):
         return "withdrawn"
     reason = _unwanted(purpose, contact)
     if reason is not None:
