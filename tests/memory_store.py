@@ -157,6 +157,13 @@ class MemoryStore:
             if key.kind.name == kind
         }
 
+    def dump(self) -> str:
+        """Everything that is stored as text, keys and index attributes included."""
+        return "\n".join(
+            f"{key.kind.name} {key.partition} {row.indexed} {row.body.decode()}"
+            for key, row in self._rows.items()
+        )
+
     def _holds(self, write: Write, *, now: int) -> bool:
         condition: Condition = write.condition
         row = self._rows.get(write.key)

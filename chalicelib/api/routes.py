@@ -237,7 +237,13 @@ def unsubscribe_now(request: Request, get_edge: GetEdge, token: str) -> Answer:
     """``POST /u/{token}``, from the page or from a mail program (RFC 8058)."""
     edge = get_edge()
     access = edge.patient()
-    page = unsubscribe.act_on(token, store=access.store, keys=access.keys(), now=edge.now())
+    page = unsubscribe.act_on(
+        token,
+        store=access.store,
+        keys=access.keys(),
+        now=edge.now(),
+        form=body_of(request),
+    )
     return Answer(page.html, status=page.status, headers=page.headers)
 
 

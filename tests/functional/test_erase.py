@@ -8,12 +8,9 @@ from typing import Any
 import pytest
 
 from tests.makers import identify, order_event, track
+from tests.persons import ANN, EMAIL, settle_in, stored_text
 from tests.storefront import Storefront, open_storefront
 from tests.unit.core.situations import NOW
-
-ANN = "canary-ann-4711"
-EMAIL = "canary.ann@example.com"
-DAY = 86_400
 
 
 @pytest.fixture
@@ -24,50 +21,6 @@ def shop() -> Iterator[Storefront]:
         yield storefront
 
 
-def settle_in(shop: Storefront) -> dict[str, Any]:
-    """Give Ann a past of every kind; returns her checkout's answer."""
-    long_ago = NOW - 100 * DAY
-    told = shop.call(
-        "POST",
-        "/v1/events",
-        body={
-            "batch": [
-                track("Product Viewed", visitor="canary-guest", sku="canary-sku", at=long_ago),
-                order_event(
-                    "Order Completed", "canary-o-0", visitor="canary-guest", total=30, at=long_ago
-                ),
-                identify(
-                    user=ANN,
-                    visitor="canary-guest",
-                    email=EMAIL,
-                    firstName="Canaryann",
-                    consent_marketing_email=True,
-                    at=long_ago + 1,
-                ),
-                order_event("Order Completed", "canary-o-1", user=ANN, total=30, at=long_ago + 2),
-                order_event("Order Refunded", "canary-o-1", user=ANN, total=3, at=long_ago + 3),
-            ]
-        },
-    )
-    assert told.json_body["accepted"] == 5, told.json_body
-    consent(shop, said_at="2026-01-01T00:00:00Z")
-    return shop.decide(ANN)
-
-
-def consent(shop: Storefront, **changes: Any) -> Any:
-    """Record a consent of Ann's."""
-    body = {
-        "purpose": "marketing_email",
-        "granted": True,
-        "basis": "consent",
-        "wording": "newsletter-3",
-        "source": "form",
-        "said_at": "2026-01-01T00:00:00Z",
-        **changes,
-    }
-    return shop.call("PUT", f"/v1/customers/{ANN}/consent", body=body)
-
-
 def erase(shop: Storefront, customer_id: str = ANN) -> dict[str, Any]:
     """Erase a customer."""
     response = shop.call("DELETE", f"/v1/customers/{customer_id}")
@@ -76,20 +29,15 @@ def erase(shop: Storefront, customer_id: str = ANN) -> dict[str, Any]:
     return body
 
 
-def everything(shop: Storefront) -> str:
-    """All that is stored, keys and bodies."""
-    return "\n".join(f"{key.partition} {row.body!r}" for key, row in shop.store._rows.items())
-
-
 def test_nothing_of_the_person_is_left(shop: Storefront) -> None:
     """Not an id, a guest's id, an address, a name, an order or a product: no table holds one."""
-    assert "canary" in everything(shop).casefold()
+    assert "canary" in stored_text(shop)
 
     told = erase(shop)
 
     assert told["state"] == "ERASED"
     assert told["counts"]["record"] == 2  # of the mail and of the checkout
-    assert "canary" not in everything(shop).casefold()
+    assert "canary" not in stored_text(shop)
     assert shop.call("GET", f"/v1/customers/{ANN}").status_code == 404
     assert shop.call("GET", f"/v1/customers/{ANN}/export").status_code == 404
 
@@ -124,13 +72,13 @@ def test_codes_are_revoked_and_open_effects_end(shop: Storefront) -> None:
 def test_erasing_again_changes_nothing(shop: Storefront) -> None:
     """The second call finds nothing, says the same moment, and writes nothing."""
     first = erase(shop)
-    before = everything(shop)
+    before = stored_text(shop)
     shop.clock.forward(60)
 
     again = erase(shop)
 
     assert (again["erased_at"], again["counts"]) == (first["erased_at"], {})
-    assert everything(shop) == before
+    assert stored_text(shop) == before
 
 
 def test_what_comes_late_does_not_bring_her_back(shop: Storefront) -> None:
@@ -154,7 +102,7 @@ def test_what_comes_late_does_not_bring_her_back(shop: Storefront) -> None:
 
     assert told.status_code == 202
     assert told.json_body == {"accepted": 0, "duplicates": 0, "erased": 5, "rejected": []}
-    assert "canary" not in everything(shop).casefold()
+    assert "canary" not in stored_text(shop)
 
 
 def test_she_may_come_back_as_somebody_new(shop: Storefront) -> None:
