@@ -82,6 +82,10 @@ class MemoryStore:
         """Make the next writes be applied and raise nevertheless; None lets one through."""
         self._lost_replies.extend(errors)
 
+    def mend(self) -> None:
+        """Forget every error that was scripted and has not been raised yet."""
+        self._reads, self._writes, self._lost_replies = Script(), Script(), Script()
+
     def count(self, name: str) -> int:
         """How many calls of this name there were."""
         return sum(1 for called, _ in self.calls if called == name)

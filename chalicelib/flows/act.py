@@ -32,6 +32,7 @@ from chalicelib.flows.next_step import (
     next_step,
 )
 from chalicelib.flows.together import announce_together, claim_together
+from chalicelib.flows.wordless import wordless
 from chalicelib.mail.compose import MailSettings
 from chalicelib.telemetry import log_event
 
@@ -64,6 +65,7 @@ class ActPorts:
     mail: MailSettings
 
 
+@wordless
 def from_messages(
     event: Mapping[str, Any], *, ports: ActPorts, now: int, worker: str
 ) -> dict[str, list[dict[str, str]]]:

@@ -26,9 +26,11 @@ from chalicelib.flows.drop_log import DropLog, FinishedElsewhere
 from chalicelib.flows.drop_notice import Arrived, read_notification
 from chalicelib.flows.drop_report import Tally, summary_json
 from chalicelib.flows.drop_work import DropPorts, Work
+from chalicelib.flows.wordless import places, wordless
 from chalicelib.telemetry import emit_metrics, log_event
 
 
+@wordless
 def from_messages(
     event: Mapping[str, Any],
     *,
@@ -57,6 +59,14 @@ def from_messages(
         except SegueError as error:
             log_event(
                 "drop_failed", message_id=message_id, error=type(error).__name__, reason=str(error)
+            )
+            failures.append({"itemIdentifier": message_id})
+        except Exception as error:  # the boundary of one message: DuckDB quotes what it met
+            log_event(
+                "drop_failed",
+                message_id=message_id,
+                error=type(error).__name__,
+                traceback=places(error),
             )
             failures.append({"itemIdentifier": message_id})
     return {"batchItemFailures": failures}
