@@ -161,6 +161,19 @@ class MemoryStore:
             if key.kind.name == kind
         }
 
+    def keys(self) -> list[Key[Any]]:
+        """The key of everything that is stored."""
+        return list(self._rows)
+
+    def backup(self) -> dict[Key[Any], Any]:
+        """Everything as it stands, for ``restore``."""
+        return dict(self._rows)
+
+    def restore(self, backup: Mapping[Key[Any], Any], *, tables: Sequence[str]) -> None:
+        """Bring some tables back to how they were."""
+        kept = {key: row for key, row in self._rows.items() if key.kind.table not in tables}
+        self._rows = kept | {k: row for k, row in backup.items() if k.kind.table in tables}
+
     def dump(self) -> str:
         """Everything that is stored as text, keys and index attributes included."""
         return "\n".join(

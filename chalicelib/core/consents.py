@@ -71,10 +71,12 @@ class LedgerHead:
     Attributes:
         count: how many entries it has.
         hash: of the last.
+        began_at: when the first was recorded.
     """
 
     count: int = 0
     hash: str = FIRST
+    began_at: int | None = None
 
 
 def append_entry(
@@ -90,7 +92,8 @@ def append_entry(
     body = _hashed(number, statement, recorded_at, key_id, address_hash, head.hash)
     hashed = content_hash(body)
     entry = Entry(number, statement, recorded_at, key_id, address_hash, head.hash, hashed)
-    return LedgerHead(number, hashed), entry
+    began_at = recorded_at if head.began_at is None else head.began_at
+    return LedgerHead(number, hashed, began_at), entry
 
 
 def is_intact(head: LedgerHead, entries: Sequence[Entry]) -> bool:
@@ -110,7 +113,7 @@ def is_intact(head: LedgerHead, entries: Sequence[Entry]) -> bool:
         if content_hash(body) != entry.hash:
             return False
         previous = entry.hash
-    return head == LedgerHead(len(entries), previous)
+    return (head.count, head.hash) == (len(entries), previous)
 
 
 def _hashed(

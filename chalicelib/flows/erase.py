@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chalicelib.core.address import address_hash, forget_account
+from chalicelib.core.consents import Entry, LedgerHead
 from chalicelib.core.contact import Contact
 from chalicelib.core.effects import Effect
 from chalicelib.core.erasure import (
@@ -29,7 +30,6 @@ from chalicelib.core.kinds import (
     ADDRESS,
     CONSENT,
     CONTACT,
-    EFFECT,
     FACTS,
     LEDGER_HEAD,
     LIVE_OFFER,
@@ -38,9 +38,10 @@ from chalicelib.core.kinds import (
 )
 from chalicelib.core.offers import Coupon
 from chalicelib.core.orders import OrderState
+from chalicelib.core.sessions import Session
 from chalicelib.core.storage import WHATEVER, AtVersion, Conflict, Delete, Key, Put, Stored
 from chalicelib.core.storage import Write as StoreWrite
-from chalicelib.core.subject import Subject, check_id, customer
+from chalicelib.core.subject import Subject, check_id, customer, guest
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.core.tombstones import Tombstone, pseudonym
 from chalicelib.flows.read import Library
@@ -69,8 +70,8 @@ class Erasure:
 
 
 @dataclass(slots=True)
-class _Run:
-    """One call's work on one person."""
+class Run:
+    """One call's work: where, by which names, when, and how much was changed of each kind."""
 
     store: Library
     keys: SigningKeys
@@ -79,6 +80,7 @@ class _Run:
 
     @property
     def is_exhausted(self) -> bool:
+        """Whether one call has done as much as it may."""
         return self.counts.total() >= MOST_THINGS
 
 
@@ -109,7 +111,7 @@ def erase_customer(
         Transient: storage did not answer; ask again.
     """
     subject = customer(check_id(customer_id, field="customer_id"))
-    run = _Run(store, keys, now)
+    run = Run(store, keys, now)
     tombstone = _begin(subject, run, new_key)
     if not tombstone.is_complete:
         tombstone = _finish(subject, tombstone, run)
@@ -123,7 +125,7 @@ def erase_customer(
     return Erasure(tombstone.at, tombstone.is_complete, dict(sorted(run.counts.items())))
 
 
-def _begin(subject: Subject, run: _Run, new_key: Callable[[], str]) -> Tombstone:
+def _begin(subject: Subject, run: Run, new_key: Callable[[], str]) -> Tombstone:
     """Set the tombstones and take the profile away in one write; nothing where nothing is left."""
     tomb = tomb_key(subject.key, run.keys)
     own: tuple[Key[Any], ...] = (FACTS.key(subject.key), CONTACT.key(subject.key))
@@ -151,7 +153,7 @@ def _begin(subject: Subject, run: _Run, new_key: Callable[[], str]) -> Tombstone
     raise Transient("others keep writing the profile that is to be erased")
 
 
-def _address_writes(subject: Subject, contact: Contact | None, run: _Run) -> Iterator[StoreWrite]:
+def _address_writes(subject: Subject, contact: Contact | None, run: Run) -> Iterator[StoreWrite]:
     """The address' tombstone; its withdrawals stay, or a new file would mail it again."""
     email = None if contact is None else contact.text("email")
     if email is None:
@@ -167,28 +169,27 @@ def _address_writes(subject: Subject, contact: Contact | None, run: _Run) -> Ite
             yield Put(state_key, forgotten, AtVersion(state.version))
 
 
-def _finish(subject: Subject, tombstone: Tombstone, run: _Run) -> Tombstone:
+def _finish(subject: Subject, tombstone: Tombstone, run: Run) -> Tombstone:
     """Take everything else apart, and forget the pseudonym's key once nothing is left."""
-    key = tombstone.pseudonym_key or ""
-    named = pseudonym(subject.key, key=key)
     guests = _guests(subject, run)
     for each in (*guests, subject):
         _bury_guest(each, tombstone, run)
-        _take_apart(_owned(each, run), named, tombstone, run)
+        take_apart(_owned(each, run), each.key, tombstone, run)
     _forget_ledger(subject, run)
     if run.is_exhausted:
         return tombstone
-    _take_apart([FACTS.key(each.key) for each in guests], named, tombstone, run)
+    for each in guests:
+        take_apart([FACTS.key(each.key)], each.key, tombstone, run)
     return _complete(subject, tombstone, run)
 
 
-def _guests(subject: Subject, run: _Run) -> list[Subject]:
+def _guests(subject: Subject, run: Run) -> list[Subject]:
     """The guests that this customer turned out to be."""
     keys = run.store.belongings(subject.key, table="profiles")
     return [Subject.from_key(key.partition) for key in keys if key.kind is FACTS]
 
 
-def _bury_guest(each: Subject, tombstone: Tombstone, run: _Run) -> None:
+def _bury_guest(each: Subject, tombstone: Tombstone, run: Run) -> None:
     """A guest of the customer gets a tombstone too: late messages may know only the guest."""
     if each.kind == "customer":
         return
@@ -207,7 +208,7 @@ def _bury_guest(each: Subject, tombstone: Tombstone, run: _Run) -> None:
     raise Transient("others keep writing the tombstone of a guest")
 
 
-def _owned(subject: Subject, run: _Run) -> Iterator[Key[Any]]:
+def _owned(subject: Subject, run: Run) -> Iterator[Key[Any]]:
     """Everything of a subject that is not stored under their own name: effects first."""
     yield from run.store.belongings(subject.key, table="effects")
     for decision_id in run.store.recent_decisions(subject.key, limit=MOST_THINGS):
@@ -217,14 +218,18 @@ def _owned(subject: Subject, run: _Run) -> Iterator[Key[Any]]:
             yield key
 
 
-def _take_apart(keys: Iterable[Key[Any]], named: str, tombstone: Tombstone, run: _Run) -> None:
+def take_apart(keys: Iterable[Key[Any]], subject_key: str, tombstone: Tombstone, run: Run) -> None:
+    """Delete or strip what is a subject's among some things, until the call has done enough."""
+    named = pseudonym(subject_key, key=tombstone.pseudonym_key or "")
     left = list(keys)
     while left and not run.is_exhausted:
         chunk, left = left[:AT_ONCE], left[AT_ONCE:]
-        _store_all(chunk, named, tombstone, run)
+        _store_all(chunk, subject_key, named, tombstone, run)
 
 
-def _store_all(chunk: Sequence[Key[Any]], named: str, tombstone: Tombstone, run: _Run) -> None:
+def _store_all(
+    chunk: Sequence[Key[Any]], subject_key: str, named: str, tombstone: Tombstone, run: Run
+) -> None:
     """Delete or strip some things in one write; whoever moved one meanwhile is looked at again."""
     for _ in range(MOST_ROUNDS):
         found = run.store.read(chunk, now=run.now)
@@ -232,9 +237,12 @@ def _store_all(chunk: Sequence[Key[Any]], named: str, tombstone: Tombstone, run:
         writes: dict[Key[Any], StoreWrite] = {}
         for key in chunk:
             stored = found.stored(key)
-            for write in () if stored is None else _undo(key, stored, named, tombstone, run):
+            # An index may name what has just been given away.
+            if stored is None or owner_of(key, stored.value) != subject_key:
+                continue
+            for write in _undo(key, stored, named, tombstone, run):
                 writes[write.key] = write
-                changed[key.kind.name] += write.key == key
+            changed[key.kind.name] += 1
         try:
             run.store.write(list(writes.values()), now=run.now)
         except Conflict:
@@ -244,29 +252,48 @@ def _store_all(chunk: Sequence[Key[Any]], named: str, tombstone: Tombstone, run:
     raise Transient("others keep writing what is to be erased")
 
 
+def owner_of(key: Key[Any], value: Any) -> str | None:
+    """The subject whose a thing is; None for what names nobody any more."""
+    match value:
+        case Facts() | Contact():
+            return value.subject.key
+        case OrderState() | Effect() | Coupon():
+            return value.subject_key
+        case Entry():
+            return key.partition.removeprefix(CONSENT.prefix).rpartition("#")[0]
+        case LedgerHead():
+            return key.partition
+        case Session():
+            who = value.answer
+            shown_to = customer(who["customer_id"]) if "customer_id" in who else None
+            return (shown_to or guest(who["anonymous_id"])).key
+        case {"subject": str(subject_key), "decided_at": _} if not is_erased(value):
+            return subject_key
+        case _:
+            return None
+
+
 def _undo(
-    key: Key[Any], stored: Stored[Any], named: str, tombstone: Tombstone, run: _Run
+    key: Key[Any], stored: Stored[Any], named: str, tombstone: Tombstone, run: Run
 ) -> Iterator[StoreWrite]:
-    """What erasing makes of one thing; nothing where it is done."""
+    """What erasing makes of one thing of the person."""
     at, value = AtVersion(stored.version), stored.value
     match value:
-        case Effect() if value.subject_key != named:
+        case Effect():
             gone = erased_effect(value, pseudonym=named, now=run.now)
-            yield Put(EFFECT.key(value.effect_id), gone, at, stored.expires_at)
-        case Coupon() if value.subject_key != named:
+            yield Put(key, gone, at, stored.expires_at)
+        case Coupon():
             yield Put(key, erased_coupon(value, pseudonym=named), at, stored.expires_at)
             yield Delete(LIVE_OFFER.key(value.subject_key, value.offer.action), WHATEVER)
-        case OrderState() | Facts():
-            yield Delete(key, at)
-        case {"decision_id": _} if not is_erased(value):
+        case {"decision_id": _}:
             stripped = erased_record(value, pseudonym=named, at=tombstone.at)
             yield Put(key, stripped, at, stored.expires_at)
             yield Delete(SESSION.key(session_of(value)), WHATEVER)
         case _:
-            pass
+            yield Delete(key, at)
 
 
-def _forget_ledger(subject: Subject, run: _Run) -> None:
+def _forget_ledger(subject: Subject, run: Run) -> None:
     """Delete the consent ledger, its head last: it says how many entries there are."""
     head_key = LEDGER_HEAD.key(subject.key)
     for _ in range(MOST_ROUNDS):
@@ -286,7 +313,7 @@ def _forget_ledger(subject: Subject, run: _Run) -> None:
     raise Transient("others keep writing the ledger that is to be erased")
 
 
-def _complete(subject: Subject, tombstone: Tombstone, run: _Run) -> Tombstone:
+def _complete(subject: Subject, tombstone: Tombstone, run: Run) -> Tombstone:
     """Say that it is done, and let the pseudonym's key die."""
     key = tomb_key(subject.key, run.keys)
     for _ in range(MOST_ROUNDS):

@@ -77,6 +77,22 @@ def test_only_those_who_need_it_may(template: Json, prefix: str, functions: set[
     assert allowed == functions
 
 
+def test_the_api_writes_tombstones_and_switches_and_no_keys(template: Json) -> None:
+    """API keys lie in the same table: whoever serves requests must not be able to make one."""
+    for function in ("APIHandler", "OnEffect", "OnReviewDue"):
+        for statement in statements_of(template, function):
+            resources = statement["Resource"]
+            listed = resources if isinstance(resources, list) else [resources]
+            writes = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}
+            if {"Fn::GetAtt": ["ControlTable", "Arn"]} in listed and writes & {
+                *statement["Action"]
+            }:
+                assert function == "APIHandler"
+                assert statement["Condition"] == {
+                    "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["x#*", "switch#*"]}
+                }
+
+
 def test_nobody_may_write_where_files_are_dropped(template: Json) -> None:
     """Results go to another bucket: no function can set itself off by writing an input."""
     writes = [
