@@ -11,6 +11,7 @@ from chalicelib.aws.secrets import SigningKeysParameter
 from chalicelib.aws.store import DynamoStore
 from chalicelib.core.consents import Statement
 from chalicelib.core.control import Switches
+from chalicelib.core.storage import Table
 from chalicelib.flows.consent import record_consent
 from chalicelib.flows.erase import erase_customer
 from chalicelib.flows.events import from_request
@@ -73,7 +74,7 @@ def test_nothing_is_left_and_nothing_comes_back(
     told = export_customer(ANN, store=store, keys=keys, now=NOW)
     assert {order.order_id for order in told.orders} == {"canary-o-0", "canary-o-1"}
     assert told.effects
-    restored = ("profiles", "decisions", "effects")
+    restored: tuple[Table, ...] = ("profiles", "decisions", "effects")
     backup = {t: client.scan(TableName=stack.tables[t])["Items"] for t in restored}
     assert CANARY in everything(stack, client)
 
