@@ -120,7 +120,8 @@ def view_customer(
     """Everything known of a customer that is nobody's address or name; raises NotFound."""
     subject = customer(check_id(customer_id, field="customer_id"))
     facts_key, contact_key = FACTS.key(subject.key), CONTACT.key(subject.key)
-    found = store.read([facts_key, contact_key], now=now)
+    tomb = tomb_key(subject.key, keys)
+    found = store.read([facts_key, contact_key, tomb], now=now)
     facts, contact = found.value(facts_key), found.value(contact_key)
     if facts is None and contact is None:
         raise NotFound.of("customer_id", "names no customer that an event or a file spoke of")
@@ -130,7 +131,12 @@ def view_customer(
     address_key = _address_key(contact, keys)
     wanted: list[Key[Any]] = [*record_keys, *([] if address_key is None else [address_key])]
     more = store.read(wanted, now=now)
-    records = [record for key in record_keys if (record := more.value(key)) is not None]
+    records = [
+        record
+        for key in record_keys
+        if (record := more.value(key)) is not None
+        and not is_erased(as_erased(record, found.value(tomb)))
+    ]
     address = None if address_key is None else more.value(address_key)
 
     mail_keys = [EFFECT.key(each) for record in records for each in _mail_ids(record)]

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.address import AddressState
+from chalicelib.core.erasure import erased_effect
 from chalicelib.core.errors import Transient
 from chalicelib.core.kinds import ADDRESS
 from chalicelib.core.storage import WHATEVER, Conflict, Put
@@ -351,3 +352,54 @@ def test_a_hundred_thousand_forged_tokens() -> None:
 
     assert accepted == 0
     assert store.calls == []
+
+
+def test_stopping_everything_is_finished_by_posting_again() -> None:
+    """Broken off after the address and before the account: the same click does the rest."""
+    world = world_with_a_mail()
+    world.act()
+    token = linked(world)
+    world.store.fail_writes(None, Transient("down"))
+    with pytest.raises(Transient):
+        act_on(token, store=world.store, keys=SIGNING_KEYS, now=NOW, form=b"choice=all")
+
+    act_on(token, store=world.store, keys=SIGNING_KEYS, now=NOW + 5, form=b"choice=all")
+
+    [contact] = world.store.all("contact").values()
+    assert contact.consent("profiling") is False
+
+
+def test_a_race_for_the_account_is_looked_at_again() -> None:
+    """Somebody writes the contact meanwhile: both stand; endless contention is not confirmed."""
+    world = world_with_a_mail()
+    world.act()
+    token = linked(world)
+    world.store.fail_writes(None, Conflict(()))
+
+    page = act_on(token, store=world.store, keys=SIGNING_KEYS, now=NOW, form=b"choice=all")
+
+    assert page.status == 200
+    [contact] = world.store.all("contact").values()
+    assert contact.consent("personalised_pricing") is False
+
+    again = world_with_a_mail()
+    again.act()
+    again.store.fail_writes(None, *[Conflict(())] * 5)
+    with pytest.raises(Conflict):
+        act_on(linked(again), store=again.store, keys=SIGNING_KEYS, now=NOW, form=b"choice=all")
+
+
+def test_a_mail_of_somebody_erased_still_unsubscribes_the_address() -> None:
+    """Its effect names nobody: the address alone is bound, and no contact comes back."""
+    world = world_with_a_mail()
+    world.act()
+    token = linked(world)
+    gone = erased_effect(world.effect(), pseudonym="x#1", now=NOW)
+    world.plan(gone)
+
+    act_on(token, store=world.store, keys=SIGNING_KEYS, now=NOW, form=b"choice=all")
+
+    assert withdrawn(world.store) == dict.fromkeys(
+        ("marketing_email", "profiling", "personalised_pricing"), NOW
+    )
+    assert "c#x" not in world.store.dump()
