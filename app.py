@@ -84,6 +84,42 @@ def get_customer(customer_id: str) -> Response:
     return routes.get_customer(app.current_request, wiring.edge, customer_id)
 
 
+# --- privacy and control ------------------------------------------------------------------------
+
+
+@app.route("/v1/customers/{customer_id}/consent", methods=["PUT"], authorizer=bearer)
+def put_consent(customer_id: str) -> Response:
+    """Write down what a customer said of a purpose, with its proof."""
+    return routes.put_consent(app.current_request, wiring.edge, customer_id)
+
+
+@app.route("/v1/customers/{customer_id}/export", methods=["GET"], authorizer=bearer)
+def export_customer(customer_id: str) -> Response:
+    """Give everything that is stored of a customer."""
+    return routes.export_customer(app.current_request, wiring.edge, customer_id)
+
+
+@app.route("/v1/customers/{customer_id}", methods=["DELETE"], authorizer=bearer)
+def erase_customer(customer_id: str) -> Response:
+    """Forget a customer for good."""
+    return routes.erase_customer(app.current_request, wiring.edge, customer_id)
+
+
+@app.route("/v1/control", methods=["GET"], authorizer=bearer)
+def get_control() -> Response:
+    """Show how the kill switches stand."""
+    return routes.get_control(app.current_request, wiring.edge)
+
+
+@app.route("/v1/control", methods=["PUT"], authorizer=bearer)
+def put_control() -> Response:
+    """Flip the kill switches."""
+    return routes.put_control(app.current_request, wiring.edge)
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
 @app.route("/v1/drops/{drop_id}", methods=["GET"], authorizer=bearer)
 def get_drop(drop_id: str) -> Response:
     """Show how far a dropped file is."""

@@ -36,12 +36,12 @@ FIELDS = frozenset({
     # which documents decided
     "policy", "model", "engine", "jurisdictions", "version", "function",
     # whether
-    "degraded", "fallback", "repeated", "ok",
+    "degraded", "fallback", "repeated", "ok", "sending", "pricing",
     # how many and how long
-    "records", "folded", "duplicate", "duplicates", "rejected", "accepted", "customers", "scored",
-    "unscored", "products", "decisions", "effects", "mails", "offers", "lines", "transitions",
-    "abandoned", "due", "shard", "relayed", "failed", "count", "attempts", "rounds", "bytes",
-    "latency_ms", "seconds",
+    "records", "folded", "duplicate", "duplicates", "rejected", "accepted", "erased", "customers",
+    "scored", "unscored", "products", "decisions", "effects", "mails", "offers", "lines",
+    "transitions", "abandoned", "due", "shard", "relayed", "failed", "count", "attempts",
+    "rounds", "bytes", "latency_ms", "seconds",
     # where in our own code, never what the data was
     "traceback",
 })  # fmt: skip

@@ -36,7 +36,7 @@ from chalicelib.flows import events
 from chalicelib.flows.act import PUT_OFF_SECONDS, ActPorts
 from chalicelib.flows.authorize import RememberedKeys
 from chalicelib.flows.drop_work import DropPorts, Objects
-from chalicelib.flows.read import DecisionIndex
+from chalicelib.flows.read import Library
 from chalicelib.flows.settled import EventPorts
 from chalicelib.mail.compose import MailSettings
 from chalicelib.scoring.load import load_scorer
@@ -53,6 +53,11 @@ def now() -> int:
 def new_id() -> str:
     """A new id that sorts by time: 48 bits of milliseconds, then 80 random bits, in hex."""
     return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+
+
+def new_secret() -> str:
+    """A key that nobody can guess: 128 random bits, in hex."""
+    return os.urandom(16).hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class Adapters:
 
     hurried: Callable[[], Access]
     key_store: Callable[[], Store]
-    store: DecisionIndex
+    store: Library
     signing_keys: Callable[[int], SigningKeys]
     effects_queue: Queue
     later: Queue
@@ -163,6 +168,7 @@ class Parts:
         return Edge(
             now=self.clock,
             new_id=self.make_id,
+            new_secret=new_secret,
             hurried=adapters.hurried,
             key_store=adapters.key_store,
             patient=self._patient,

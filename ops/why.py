@@ -12,7 +12,9 @@ from collections.abc import Mapping
 
 import click
 
+from chalicelib.aws.secrets import SigningKeysParameter
 from chalicelib.aws.store import DynamoStore
+from chalicelib.core.erasure import is_erased
 from chalicelib.core.errors import NotFound, SegueError
 from chalicelib.core.explain import explain
 from chalicelib.core.policy import Policy
@@ -39,9 +41,18 @@ def why(decision_id: str, stage: str, endpoint_url: str | None, region: str | No
     try:
         environment = stack_environment(session, stage=stage)
         client = session.client("dynamodb")
-        tables = {"decisions": environment["SEGUE_DECISIONS_TABLE"]}
+        tables = {
+            "decisions": environment["SEGUE_DECISIONS_TABLE"],
+            "control": environment["SEGUE_CONTROL_TABLE"],
+        }
         store = DynamoStore(lambda: client, tables=tables)  # type: ignore[arg-type]
-        record = find_record(decision_id, store=store, now=int(time.time()))
+        now = int(time.time())
+        parameter = SigningKeysParameter(
+            lambda: session.client("ssm"), name=environment["SEGUE_SIGNING_KEYS_PARAMETER"]
+        )
+        record = find_record(decision_id, store=store, keys=parameter.read(now=now), now=now)
+        if is_erased(record):
+            raise click.ClickException("the person was erased; nothing of theirs is kept")
     except (DeploymentFailed, NotFound) as error:
         raise click.ClickException(str(error)) from None
     except SegueError as error:

@@ -26,7 +26,7 @@ from chalicelib.core.storage import (
 from chalicelib.core.subject import Subject
 
 T = TypeVar("T")
-Call = tuple[Literal["read", "write", "due", "recent_decisions"], int]
+Call = tuple[Literal["read", "write", "due", "recent_decisions", "belongings"], int]
 
 
 class Script:
@@ -81,6 +81,10 @@ class MemoryStore:
     def lose_replies(self, *errors: Exception | None) -> None:
         """Make the next writes be applied and raise nevertheless; None lets one through."""
         self._lost_replies.extend(errors)
+
+    def mend(self) -> None:
+        """Forget every error that was scripted and has not been raised yet."""
+        self._reads, self._writes, self._lost_replies = Script(), Script(), Script()
 
     def count(self, name: str) -> int:
         """How many calls of this name there were."""
@@ -138,6 +142,17 @@ class MemoryStore:
         ]
         return [name for _, name in sorted(found, reverse=True)][:limit]
 
+    def belongings(
+        self, subject_key: str, *, table: Literal["profiles", "effects"]
+    ) -> list[Key[Any]]:
+        """As ``DynamoStore.belongings``."""
+        self.calls.append(("belongings", 1))
+        return [
+            key
+            for key, row in self._rows.items()
+            if key.kind.table == table and row.indexed.get("owned_by") == subject_key
+        ]
+
     def all(self, kind: str) -> dict[str, Any]:
         """Every value of a kind by its partition key, expired ones included; no call to AWS."""
         return {
@@ -145,6 +160,26 @@ class MemoryStore:
             for key, row in self._rows.items()
             if key.kind.name == kind
         }
+
+    def keys(self) -> list[Key[Any]]:
+        """The key of everything that is stored."""
+        return list(self._rows)
+
+    def backup(self) -> dict[Key[Any], Any]:
+        """Everything as it stands, for ``restore``."""
+        return dict(self._rows)
+
+    def restore(self, backup: Mapping[Key[Any], Any], *, tables: Sequence[str]) -> None:
+        """Bring some tables back to how they were."""
+        kept = {key: row for key, row in self._rows.items() if key.kind.table not in tables}
+        self._rows = kept | {k: row for k, row in backup.items() if k.kind.table in tables}
+
+    def dump(self) -> str:
+        """Everything that is stored as text, keys and index attributes included."""
+        return "\n".join(
+            f"{key.kind.name} {key.partition} {row.indexed} {row.body.decode()}"
+            for key, row in self._rows.items()
+        )
 
     def _holds(self, write: Write, *, now: int) -> bool:
         condition: Condition = write.condition

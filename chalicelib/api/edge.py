@@ -10,7 +10,7 @@ from chalicelib.core.ports import Store
 from chalicelib.core.rules import Rules
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.authorize import RememberedKeys
-from chalicelib.flows.read import DecisionIndex
+from chalicelib.flows.read import Library
 
 
 class KeysWithin(Protocol):
@@ -24,7 +24,7 @@ class KeysWithin(Protocol):
 class Access(NamedTuple):
     """Storage and signing keys for one call, which share its deadline."""
 
-    store: DecisionIndex
+    store: Library
     keys: KeysWithin
 
 
@@ -43,6 +43,7 @@ class Edge:
     Attributes:
         now: the moment, in whole seconds.
         new_id: a new id that sorts by time.
+        new_secret: a key that nobody can guess, 32 hex digits.
         hurried: opens access for a checkout, whose deadline begins now.
         key_store: opens storage to look an API key up.
         patient: opens access for calls that may wait for the SDK's own retries.
@@ -58,6 +59,7 @@ class Edge:
 
     now: Callable[[], int]
     new_id: Callable[[], str]
+    new_secret: Callable[[], str]
     hurried: Callable[[], Access]
     key_store: Callable[[], Store]
     patient: Callable[[], Access]

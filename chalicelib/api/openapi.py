@@ -19,7 +19,12 @@ from chalicelib.api import answers, views
 from chalicelib.api.boundary import CORRELATION_HEADER, Routes
 from chalicelib.api.problems import CONTENT_TYPE
 from chalicelib.api.routes import IDEMPOTENCY_HEADER, LONGEST_IDEMPOTENCY_KEY
-from chalicelib.api.schemas import DecisionRequest, QuoteRequest
+from chalicelib.api.schemas import (
+    ConsentRequest,
+    ControlRequest,
+    DecisionRequest,
+    QuoteRequest,
+)
 from chalicelib.api.scopes import SCOPES, Route
 
 _REF = "#/components/schemas/{model}"
@@ -77,6 +82,31 @@ OPERATIONS: Mapping[Route, Operation] = {
         "Facts, segment, scores, consent, recent decisions and mails of a customer.",
         views.Customer,
         refusals=(404,),
+    ),
+    ("PUT", "/v1/customers/{customer_id}/consent"): Operation(
+        "putConsent",
+        "Write down what a customer said of a purpose, with its proof.",
+        views.RecordedConsent,
+        request=ConsentRequest,
+        refusals=(409,),
+    ),
+    ("GET", "/v1/customers/{customer_id}/export"): Operation(
+        "exportCustomer",
+        "Everything that is stored of a customer, to take along.",
+        views.Export,
+        refusals=(404,),
+    ),
+    ("DELETE", "/v1/customers/{customer_id}"): Operation(
+        "eraseCustomer",
+        "Forget a customer for good; ERASING asks to be called again.",
+        views.Erasure,
+    ),
+    ("GET", "/v1/control"): Operation("getControl", "How the kill switches stand.", views.Control),
+    ("PUT", "/v1/control"): Operation(
+        "putControl",
+        "Flip the kill switches, effective on the very next send or decision.",
+        views.Control,
+        request=ControlRequest,
     ),
     ("GET", "/v1/drops/{drop_id}"): Operation(
         "getDrop", "A dropped file's progress and counts.", views.Drop, refusals=(404,)

@@ -9,6 +9,7 @@ from chalicelib.core.answer import reasons
 from chalicelib.core.candidates import Candidate
 from chalicelib.core.control import Drop
 from chalicelib.core.effects import Effect
+from chalicelib.core.erasure import is_erased
 from chalicelib.core.facts import Facts, facts_from_json
 from chalicelib.core.instants import format_instant
 from chalicelib.core.pricing import PricedLine
@@ -23,6 +24,8 @@ Json = dict[str, Any]
 def decision_record(record: Mapping[str, Any]) -> Json:
     """The body of ``GET /v1/decisions/{id}``."""
     situation, decision = record["situation"], record["decision"]
+    if is_erased(record):
+        return _erased_record(record)
     return {
         "decision_id": record["decision_id"],
         **_who(Subject.from_key(record["subject"])),
@@ -40,6 +43,27 @@ def decision_record(record: Mapping[str, Any]) -> Json:
             [Line(*each) for each in situation["lines"]],
             [PricedLine(*each) for each in decision["lines"]],
         ),
+    }
+
+
+def _erased_record(record: Mapping[str, Any]) -> Json:
+    """A record whose person was erased: how it was decided, not about whom or from what."""
+    situation, decision = record["situation"], dict(record["decision"])
+    candidates = decision.pop("candidates")
+    quote_expires_at = format_instant(decision["quote_expires_at"])
+    return {
+        "decision_id": record["decision_id"],
+        "decided_at": format_instant(record["decided_at"]),
+        "placement": situation["placement"],
+        "trigger": situation["trigger"],
+        "correlation_id": record["correlation_id"],
+        "erased_at": format_instant(record["erased_at"]),
+        "policy": record["policy"],
+        "jurisdictions": record["jurisdictions"],
+        "model": dict(record["model"]),
+        "situation": {},
+        "decision": {**decision, "quote_expires_at": quote_expires_at},
+        "reasons": reasons([Candidate(*each) for each in candidates], (), ()),
     }
 
 

@@ -14,15 +14,24 @@ from chalice.app import AuthRequest, AuthResponse, Request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from chalicelib.api import present
+from chalicelib.api import present, present_privacy
 from chalicelib.api.boundary import Answer, answering, body_of, caller_of, correlation_of
 from chalicelib.api.edge import Edge
 from chalicelib.api.problems import Malformed, invalid
-from chalicelib.api.schemas import LARGEST_BODY_BYTES, DecisionRequest, QuoteRequest
+from chalicelib.api.schemas import (
+    LARGEST_BODY_BYTES,
+    ConsentRequest,
+    ControlRequest,
+    DecisionRequest,
+    QuoteRequest,
+)
+from chalicelib.core.consents import Statement
+from chalicelib.core.control import Switches
 from chalicelib.core.errors import TooLarge
+from chalicelib.core.instants import parse_instant
 from chalicelib.core.situation import Context, Line
 from chalicelib.core.subject import customer, guest
-from chalicelib.flows import health, read, unsubscribe
+from chalicelib.flows import consent, erase, export, health, read, switches, unsubscribe
 from chalicelib.flows.authorize import Caller, Unknown, recognise
 from chalicelib.flows.checkout import Answered, answer_checkout
 from chalicelib.flows.gather import PLACEMENT, CheckoutCall
@@ -78,7 +87,10 @@ def create_decision(request: Request, get_edge: GetEdge) -> Answer:
 def get_decision(request: Request, get_edge: GetEdge, decision_id: str) -> Answer:
     """``GET /v1/decisions/{decision_id}``."""
     edge = get_edge()
-    record = read.find_record(unquote(decision_id), store=edge.patient().store, now=edge.now())
+    access = edge.patient()
+    record = read.find_record(
+        unquote(decision_id), store=access.store, keys=access.keys(), now=edge.now()
+    )
     return Answer(present.decision_record(record))
 
 
@@ -86,8 +98,13 @@ def get_decision(request: Request, get_edge: GetEdge, decision_id: str) -> Answe
 def replay_decision(request: Request, get_edge: GetEdge, decision_id: str) -> Answer:
     """``POST /v1/decisions/{decision_id}/replay``."""
     edge = get_edge()
+    access = edge.patient()
     altered = read.replay(
-        unquote(decision_id), store=edge.patient().store, rules=edge.rules(), now=edge.now()
+        unquote(decision_id),
+        store=access.store,
+        rules=edge.rules(),
+        keys=access.keys(),
+        now=edge.now(),
     )
     return Answer({"same": not altered, "differences": list(altered)})
 
@@ -114,6 +131,7 @@ def accept_events(request: Request, get_edge: GetEdge) -> Answer:
             "accepted": told["accepted"],
             "duplicates": told["duplicates"],
             "rejected": len(told["rejected"]),
+            "erased": told.get("erased"),
         },
     )
 
@@ -131,6 +149,84 @@ def get_customer(request: Request, get_edge: GetEdge, customer_id: str) -> Answe
         now=edge.now(),
     )
     return Answer(present.customer(view))
+
+
+@answering
+def put_consent(request: Request, get_edge: GetEdge, customer_id: str) -> Answer:
+    """``PUT /v1/customers/{customer_id}/consent``."""
+    edge = get_edge()
+    asked = _body(request, ConsentRequest)
+    said_at = parse_instant(asked.said_at, field="said_at")
+    access = edge.patient()
+    recorded = consent.record_consent(
+        unquote(customer_id),
+        Statement(
+            asked.purpose,
+            asked.granted,
+            asked.basis,
+            asked.wording,
+            asked.source,
+            said_at,
+            asked.address_confirmed,
+        ),
+        store=access.store,
+        keys=access.keys(),
+        now=edge.now(),
+        key_id=caller_of(request),
+        correlation_id=correlation_of(request),
+    )
+    return Answer(present_privacy.consent(recorded))
+
+
+@answering
+def export_customer(request: Request, get_edge: GetEdge, customer_id: str) -> Answer:
+    """``GET /v1/customers/{customer_id}/export``."""
+    edge = get_edge()
+    access = edge.patient()
+    told = export.export_customer(
+        unquote(customer_id), store=access.store, keys=access.keys(), now=edge.now()
+    )
+    return Answer(present_privacy.export(told))
+
+
+@answering
+def erase_customer(request: Request, get_edge: GetEdge, customer_id: str) -> Answer:
+    """``DELETE /v1/customers/{customer_id}``; 202 while something is left to do."""
+    edge = get_edge()
+    access = edge.patient()
+    told = erase.erase_customer(
+        unquote(customer_id),
+        store=access.store,
+        keys=access.keys(),
+        new_key=edge.new_secret,
+        now=edge.now(),
+        key_id=caller_of(request),
+        correlation_id=correlation_of(request),
+    )
+    return Answer(present_privacy.erasure(told), status=200 if told.is_complete else 202)
+
+
+@answering
+def get_control(request: Request, get_edge: GetEdge) -> Answer:
+    """``GET /v1/control``."""
+    edge = get_edge()
+    state = switches.read_switches(store=edge.patient().store, now=edge.now())
+    return Answer(present_privacy.control(state))
+
+
+@answering
+def put_control(request: Request, get_edge: GetEdge) -> Answer:
+    """``PUT /v1/control``."""
+    edge = get_edge()
+    asked = _body(request, ControlRequest)
+    state = switches.flip(
+        Switches(asked.sending, asked.pricing, asked.offers),
+        store=edge.patient().store,
+        now=edge.now(),
+        key_id=caller_of(request),
+        correlation_id=correlation_of(request),
+    )
+    return Answer(present_privacy.control(state))
 
 
 @answering
@@ -153,7 +249,13 @@ def unsubscribe_now(request: Request, get_edge: GetEdge, token: str) -> Answer:
     """``POST /u/{token}``, from the page or from a mail program (RFC 8058)."""
     edge = get_edge()
     access = edge.patient()
-    page = unsubscribe.act_on(token, store=access.store, keys=access.keys(), now=edge.now())
+    page = unsubscribe.act_on(
+        token,
+        store=access.store,
+        keys=access.keys(),
+        now=edge.now(),
+        form=body_of(request),
+    )
     return Answer(page.html, status=page.status, headers=page.headers)
 
 

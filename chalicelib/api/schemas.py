@@ -55,6 +55,8 @@ Id = Annotated[
         }
     ),
 ]
+# A name of a text or of a place in the shop's own books; never a person's words.
+Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/ -]{0,127}$")]
 Currency = Annotated[
     str, AfterValidator(_currency), Field(json_schema_extra={"pattern": "^[A-Z]{3}$"})
 ]
@@ -173,6 +175,58 @@ class QuoteRequest(Part):
     quote: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_QUOTE)] = Field(
         description="price.quote of a decision."
     )
+
+
+class ConsentRequest(Part):
+    """What a customer said of one purpose, with its proof."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "purpose": "marketing_email",
+                    "granted": True,
+                    "basis": "consent",
+                    "wording": "newsletter-2026-03",
+                    "source": "preference-centre",
+                    "said_at": "2026-11-22T09:30:00Z",
+                    "address_confirmed": True,
+                }
+            ]
+        }
+    )
+
+    purpose: Literal["transactional", "marketing_email", "profiling", "personalised_pricing"] = (
+        Field(description="What they spoke of.")
+    )
+    granted: bool = Field(description="Granted, or withdrawn.")
+    basis: Literal["consent", "contract", "legal_obligation", "legitimate_interest"] = Field(
+        description="The legal basis (GDPR, article 6)."
+    )
+    wording: Reference = Field(description="The version of the text that they had before them.")
+    source: Reference = Field(description="Where it was said, such as preference-centre.")
+    said_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})] = Field(
+        description="When it was said, ISO 8601."
+    )
+    address_confirmed: bool = Field(
+        default=False,
+        description=(
+            "The owner of the address confirmed it by a link sent there. Only such a grant lifts "
+            "what the owner of the address has withdrawn."
+        ),
+    )
+
+
+class ControlRequest(Part):
+    """The kill switches, all three of them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"sending": False, "pricing": True, "offers": True}]}
+    )
+
+    sending: bool = Field(description="Whether mail goes out.")
+    pricing: bool = Field(description="Whether prices are personal.")
+    offers: bool = Field(description="Whether offers are made.")
 
 
 def describe_field(model: type[BaseModel], location: tuple[Any, ...]) -> str | None:

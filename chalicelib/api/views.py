@@ -26,6 +26,7 @@ class DecisionRecord(Part):
     placement: Literal["checkout", "mail", "batch"]
     trigger: str | None
     correlation_id: str
+    erased_at: Moment = Field(default="", description="When the person was erased, where they were")
     policy: str
     jurisdictions: str
     model: RecordedModel
@@ -113,6 +114,103 @@ class Customer(Part):
     has_address: bool
     decisions: list[RecentDecision]
     messages: list[Message]
+
+
+class ConsentEntry(Part):
+    """One entry of the consent ledger; ``hash`` covers all of it and ``previous``."""
+
+    number: int
+    purpose: str
+    granted: bool
+    basis: str
+    wording: str
+    source: str
+    said_at: Moment
+    address_confirmed: bool
+    recorded_at: Moment
+    key_id: str
+    previous: str
+    hash: str
+
+
+class RecordedConsent(Part):
+    """What became of a statement, and what now holds for its purpose.
+
+    ``granted`` stays false where the owner of the address withdrew and has not confirmed the grant.
+    """
+
+    entry: ConsentEntry
+    repeated: bool = Field(description="The very same statement stood there before.")
+    purpose: str
+    granted: bool | None
+    said_at: Moment | None
+
+
+class Erasure(Part):
+    """How far an erasure has come, and what this call deleted or stripped of the person."""
+
+    state: Literal["ERASED", "ERASING"]
+    erased_at: Moment
+    counts: dict[str, int]
+
+
+class Control(Part):
+    """The kill switches; not ``agreed`` when a flip was cut short: repeat it."""
+
+    sending: bool
+    pricing: bool
+    offers: bool
+    agreed: bool
+
+
+class Said(Part):
+    """A value and when it was said."""
+
+    value: Any
+    said_at: Moment
+
+
+class ExportedEffect(Part):
+    """What was planned for a customer, and what became of it."""
+
+    effect_id: str
+    kind: str
+    action: str
+    decision_id: str | None
+    state: str
+    reason: str | None
+    planned_at: Moment
+    payload: dict[str, Any]
+
+
+class ExportedCoupon(Part):
+    """A code that a customer was given."""
+
+    action: str
+    code: str
+    kind: str
+    value: int
+    expires_at: Moment
+    issued_at: Moment
+    state: str
+
+
+class Export(Part):
+    """Everything that is stored of a customer; ``left_out`` counts what one answer cannot hold."""
+
+    customer_id: str
+    guests: list[str]
+    facts: dict[str, Any] | None
+    contact: dict[str, Said]
+    supplied: dict[str, Said]
+    withdrawn: dict[str, Moment]
+    consent_ledger: list[ConsentEntry]
+    consent_ledger_intact: bool
+    orders: list[dict[str, Any]]
+    decisions: list[DecisionRecord]
+    effects: list[ExportedEffect]
+    coupons: list[ExportedCoupon]
+    left_out: dict[str, int]
 
 
 class Drop(Part):

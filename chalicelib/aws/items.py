@@ -40,8 +40,9 @@ Verb = Literal["Put", "Update", "Delete", "ConditionCheck"]
 
 # What an unconditional save must take away when the value is no longer in the index.
 INDEX_ATTRIBUTES: Mapping[Table, tuple[str, ...]] = {
-    "profiles": ("due_shard", "review_at"),
+    "profiles": ("due_shard", "review_at", "owned_by"),
     "decisions": ("subject", "decided_at"),
+    "effects": ("owned_by",),
 }
 
 

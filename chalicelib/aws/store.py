@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -20,7 +20,7 @@ from chalicelib.aws.deadline import READ_SECONDS, Deadline, within
 from chalicelib.aws.errors import translate, translated
 from chalicelib.aws.items import Item, Verb, action_of
 from chalicelib.aws.refusals import settle, was_retried
-from chalicelib.core.kinds import FACTS, RECORD
+from chalicelib.core.kinds import FACTS, OWNED, RECORD
 from chalicelib.core.storage import (
     Check,
     Found,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 MOST_WRITES = 100  # of one TransactWriteItems
+MOST_BELONGINGS = 10_000  # as many keys as one look brings back at most
 
 
 class DynamoStore:
@@ -134,6 +135,23 @@ class DynamoStore:
             ScanIndexForward=False,
         )
         return [item["pk"]["S"].removeprefix(RECORD.prefix) for item in items]
+
+    def belongings(
+        self, subject_key: str, *, table: Literal["profiles", "effects"]
+    ) -> list[Key[Any]]:
+        """Keys of everything in a table that is a subject's, other than under their own name.
+
+        The index follows the table with a delay, so it may miss what was stored just now and
+        name what has just been given away.
+        """
+        items = self._query(
+            table,
+            limit=MOST_BELONGINGS,
+            IndexName="by_owner",
+            KeyConditionExpression="owned_by = :owner",
+            ExpressionAttributeValues={":owner": {"S": subject_key}},
+        )
+        return [Key(OWNED[item["sk"]["S"]], item["pk"]["S"]) for item in items]
 
     def _query(self, table: Table, *, limit: int, **request: Any) -> list[Item]:
         client = self._client()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from chalicelib.aws.deadline import Deadline
 from chalicelib.aws.store import DynamoStore
@@ -34,3 +34,9 @@ class StoreWithin:
     def recent_decisions(self, subject_key: str, *, limit: int) -> list[str]:
         """As ``DynamoStore.recent_decisions``, which nobody asks in a hurry."""
         return self.store.recent_decisions(subject_key, limit=limit)
+
+    def belongings(
+        self, subject_key: str, *, table: Literal["profiles", "effects"]
+    ) -> list[Key[Any]]:
+        """As ``DynamoStore.belongings``, which nobody asks in a hurry."""
+        return self.store.belongings(subject_key, table=table)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from chalicelib.core.canonical import short_hash
+
 
 def address_hash(email: str, *, secret: bytes) -> str:
     """The HMAC-SHA256 of the normalised address, 40 hex digits.
@@ -28,24 +30,45 @@ class AddressState:
             message that still says "consented" does not undo it.
         refused: purposes that some account with this address said no to, with the latest moment.
             Only what is said later is a yes again.
+        regranted: by purpose, the accounts whose customer has proved since that they own the
+            address and agree again, with the moment. For every other account it stays withdrawn.
     """
 
     withdrawn: Mapping[str, int] = field(default_factory=dict)
     refused: Mapping[str, int] = field(default_factory=dict)
+    regranted: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
-    def forbids(self, purpose: str, *, agreed_at: int | None) -> bool:
-        """Whether the owner said no, in spite of what one account agreed to at that moment."""
-        if purpose in self.withdrawn:
+    def binds(self, purpose: str, *, subject_key: str) -> bool:
+        """Whether the withdrawal of a purpose holds for this account."""
+        again = self.regranted.get(purpose, {})
+        return purpose in self.withdrawn and account_mark(subject_key) not in again
+
+    def withdrawn_for(self, subject_key: str) -> tuple[str, ...]:
+        """The purposes that are withdrawn for this account."""
+        return tuple(p for p in self.withdrawn if self.binds(p, subject_key=subject_key))
+
+    def forbids(self, purpose: str, *, subject_key: str, agreed_at: int | None) -> bool:
+        """Whether the owner said no, in spite of what this account agreed to at that moment."""
+        if self.binds(purpose, subject_key=subject_key):
             return True
         refused_at = self.refused.get(purpose)
         return refused_at is not None and (agreed_at is None or agreed_at <= refused_at)
 
 
+def account_mark(subject_key: str) -> str:
+    """A short name of an account within the state of its address."""
+    return short_hash("account", subject_key, digits=16)
+
+
 def withdraw(state: AddressState, purpose: str, *, at: int) -> AddressState:
-    """Record that the owner of the address withdrew consent; the first moment stands."""
-    if purpose in state.withdrawn:
+    """Record that the owner of the address withdrew consent; the first moment stands.
+
+    It also ends whatever was granted again since: the next withdrawal is a withdrawal once more.
+    """
+    again = {name: marks for name, marks in state.regranted.items() if name != purpose}
+    if purpose in state.withdrawn and len(again) == len(state.regranted):
         return state
-    return replace(state, withdrawn={**state.withdrawn, purpose: at})
+    return replace(state, withdrawn={**state.withdrawn, purpose: at}, regranted=again)
 
 
 def refuse(state: AddressState, purpose: str, *, at: int) -> AddressState:
@@ -55,11 +78,39 @@ def refuse(state: AddressState, purpose: str, *, at: int) -> AddressState:
     return replace(state, refused={**state.refused, purpose: at})
 
 
+def regrant(state: AddressState, purpose: str, *, subject_key: str, at: int) -> AddressState:
+    """Lift a withdrawal for one account whose customer agreed again later, with proof."""
+    withdrawn_at = state.withdrawn.get(purpose)
+    if withdrawn_at is None or at <= withdrawn_at:
+        return state
+    marks = {**state.regranted.get(purpose, {}), account_mark(subject_key): at}
+    return replace(state, regranted={**state.regranted, purpose: marks})
+
+
+def forget_account(state: AddressState, subject_key: str) -> AddressState:
+    """Forget what one account granted again; withdrawals stay."""
+    mark = account_mark(subject_key)
+    left = {
+        purpose: {name: at for name, at in marks.items() if name != mark}
+        for purpose, marks in state.regranted.items()
+    }
+    return replace(state, regranted={purpose: marks for purpose, marks in left.items() if marks})
+
+
 def address_to_json(state: AddressState) -> dict[str, Any]:
-    """The stored form."""
-    return {"withdrawn": dict(state.withdrawn), "refused": dict(state.refused)}
+    """The stored form; what is empty takes no room."""
+    stored: dict[str, Any] = {"withdrawn": dict(state.withdrawn)}
+    if state.refused:
+        stored["refused"] = dict(state.refused)
+    if state.regranted:
+        stored["regranted"] = {purpose: dict(marks) for purpose, marks in state.regranted.items()}
+    return stored
 
 
 def address_from_json(stored: Mapping[str, Any]) -> AddressState:
     """Undo ``address_to_json``."""
-    return AddressState(stored["withdrawn"], stored["refused"])
+    return AddressState(
+        stored["withdrawn"],
+        refused=stored.get("refused", {}),
+        regranted=stored.get("regranted", {}),
+    )

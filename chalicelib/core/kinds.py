@@ -7,6 +7,14 @@ from typing import Any
 
 from chalicelib.core.address import AddressState, address_from_json, address_to_json
 from chalicelib.core.catalogue import Product, product_from_json, product_to_json
+from chalicelib.core.consents import (
+    Entry,
+    LedgerHead,
+    entry_from_json,
+    entry_to_json,
+    head_from_json,
+    head_to_json,
+)
 from chalicelib.core.contact import Contact, contact_from_json, contact_to_json
 from chalicelib.core.control import (
     ApiKey,
@@ -31,6 +39,8 @@ from chalicelib.core.offers import (
 from chalicelib.core.orders import OrderState, order_from_json, order_to_json
 from chalicelib.core.sessions import Session, session_from_json, session_to_json
 from chalicelib.core.storage import IndexAttributes, Kind
+from chalicelib.core.subject import customer
+from chalicelib.core.tombstones import Tombstone, tombstone_from_json, tombstone_to_json
 
 ORDER_WINDOW_SECONDS = 400 * DAY_SECONDS
 MESSAGE_WINDOW_SECONDS = 30 * DAY_SECONDS
@@ -46,6 +56,8 @@ def _as_is(value: Json) -> Json:
 
 
 def _due(facts: Facts) -> IndexAttributes:
+    if facts.merged_into is not None:
+        return {"owned_by": customer(facts.merged_into).key}
     if facts.review_at is None:
         return {}
     return {
@@ -54,24 +66,38 @@ def _due(facts: Facts) -> IndexAttributes:
     }
 
 
+def _owned(thing: OrderState | Effect | Coupon) -> IndexAttributes:
+    """Whose it is, so that everything of a person is found when they ask for it."""
+    return {"owned_by": thing.subject_key}
+
+
 def _by_subject(record: Json) -> IndexAttributes:
     return {"subject": record["subject"], "decided_at": record["decided_at"]}
 
 
 FACTS: Kind[Facts] = Kind("facts", "profiles", "", facts_to_json, facts_from_json, index=_due)
 CONTACT: Kind[Contact] = Kind("contact", "profiles", "", contact_to_json, contact_from_json)
-ORDER: Kind[OrderState] = Kind("order", "profiles", "o#", order_to_json, order_from_json)
+ORDER: Kind[OrderState] = Kind(
+    "order", "profiles", "o#", order_to_json, order_from_json, index=_owned
+)
 # That a message was folded: {"source": …}; nothing else of it is kept.
 MESSAGE: Kind[Json] = Kind("message", "profiles", "m#", _as_is, _as_is)
 ADDRESS: Kind[AddressState] = Kind("address", "profiles", "h#", address_to_json, address_from_json)
+# The consent ledger of a customer: its entries by number, and where it ends.
+CONSENT: Kind[Entry] = Kind("consent", "profiles", "n#", entry_to_json, entry_from_json)
+LEDGER_HEAD: Kind[LedgerHead] = Kind("ledger_head", "profiles", "", head_to_json, head_from_json)
 RECORD: Kind[Json] = Kind(
     "record", "decisions", "d#", _as_is, _as_is, index=_by_subject, compressed=True
 )
 SESSION: Kind[Session] = Kind(
     "session", "decisions", "s#", session_to_json, session_from_json, compressed=True
 )
-EFFECT: Kind[Effect] = Kind("effect", "effects", "e#", effect_to_json, effect_from_json)
-COUPON: Kind[Coupon] = Kind("coupon", "effects", "k#", coupon_to_json, coupon_from_json)
+EFFECT: Kind[Effect] = Kind(
+    "effect", "effects", "e#", effect_to_json, effect_from_json, index=_owned
+)
+COUPON: Kind[Coupon] = Kind(
+    "coupon", "effects", "k#", coupon_to_json, coupon_from_json, index=_owned
+)
 # The one live code of a customer for an action.
 LIVE_OFFER: Kind[Offer] = Kind("live", "effects", "l#", offer_to_json, offer_from_json)
 # That an address was contacted for an action: {"effect_id": …}; it expires with the interval.
@@ -80,3 +106,9 @@ PRODUCT: Kind[Product] = Kind("sku", "signals", "sku#", product_to_json, product
 SWITCH: Kind[Switches] = Kind("switch", "control", "switch#", to_json, switches_from_json)
 API_KEY: Kind[ApiKey] = Kind("key", "control", "k#", to_json, api_key_from_json)
 DROP: Kind[Drop] = Kind("drop", "control", "drop#", to_json, drop_from_json)
+# That somebody was erased, by the HMAC of the subject ("s") or of the address ("a").
+TOMBSTONE: Kind[Tombstone] = Kind(
+    "tombstone", "control", "x#", tombstone_to_json, tombstone_from_json
+)
+# What an index that finds a person's things may name, by its sort key.
+OWNED: Mapping[str, Kind[Any]] = {kind.name: kind for kind in (FACTS, ORDER, EFFECT, COUPON)}

@@ -152,7 +152,11 @@ def _permissions(contact: Contact | None, named: str | None, found: Found) -> Pe
     forbidden = [
         purpose
         for purpose in PURPOSES
-        if address.forbids(purpose, agreed_at=contact.agreed_at(purpose))
+        if address.forbids(
+            purpose,
+            subject_key=contact.subject.key,
+            agreed_at=contact.agreed_at(purpose),
+        )
     ]
     return replace(said, consents={**said.consents, **dict.fromkeys(forbidden, False)})
 

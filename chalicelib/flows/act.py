@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.core.effects import Effect, claim, move
+from chalicelib.core.erasure import ERASED
 from chalicelib.core.errors import BadInput, Broken, NotFound, Transient
 from chalicelib.core.ports import Bus, Mailer, Queue, Store
 from chalicelib.core.storage import Conflict, Stored
@@ -31,6 +32,7 @@ from chalicelib.flows.next_step import (
     next_step,
 )
 from chalicelib.flows.together import announce_together, claim_together
+from chalicelib.flows.wordless import wordless
 from chalicelib.mail.compose import MailSettings
 from chalicelib.telemetry import log_event
 
@@ -63,6 +65,7 @@ class ActPorts:
     mail: MailSettings
 
 
+@wordless
 def from_messages(
     event: Mapping[str, Any], *, ports: ActPorts, now: int, worker: str
 ) -> dict[str, list[dict[str, str]]]:
@@ -231,8 +234,12 @@ def _attempt(effect_id: str, gathered: Gathered, ports: ActPorts, now: int, work
 
 
 def _forbidden(effect: Effect, gathered: Gathered, now: int) -> str | None:
-    """Why an effect must not be performed now; only mail is ever forbidden."""
-    if effect.kind != "mail" or effect.state not in UNPERFORMED:
+    """Why an effect must not be performed now; only mail, and what is about a person erased."""
+    if effect.state not in UNPERFORMED:
+        return None
+    if gathered.is_erased(effect):
+        return ERASED
+    if effect.kind != "mail":
         return None
     return forbids(effect, gathered.bearings(effect), now=now)
 

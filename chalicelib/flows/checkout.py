@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 from chalicelib.core.answer import build_answer, degraded_answer
 from chalicelib.core.decide import Decision, decide
+from chalicelib.core.erasure import is_erased
 from chalicelib.core.errors import KeyReused, Transient
 from chalicelib.core.instants import DAY_SECONDS, format_instant
 from chalicelib.core.offers import coupon_code
@@ -114,6 +115,9 @@ def _repeat(
 ) -> Mapping[str, Any] | None:
     """What was answered before, where that still is the answer."""
     record, stored = gathered.record, gathered.session
+    if record is not None and is_erased(record):
+        # What was answered is forgotten with the person, and is not decided again under its id.
+        return _degraded(call, rules, now)
     if record is not None:
         if record["request_hash"] != call.hash:
             raise KeyReused.of(

@@ -27,9 +27,11 @@ from chalicelib.flows.drop_log import DropLog, FinishedElsewhere
 from chalicelib.flows.drop_notice import Arrived, read_notification
 from chalicelib.flows.drop_report import Tally, summary_json
 from chalicelib.flows.drop_work import DropPorts, Work
+from chalicelib.flows.wordless import places, wordless
 from chalicelib.telemetry import emit_metrics, log_event
 
 
+@wordless
 def from_messages(
     event: Mapping[str, Any],
     *,
@@ -63,20 +65,25 @@ def _take(message: Mapping[str, Any], handle_one: Callable[[Arrived], Drop]) -> 
     try:
         named = read_notification(message["body"])
     except BadInput as error:
-        _tell_failure(error, message_id=message_id)
+        _tell_failure(message_id, None, error, reason=str(error))
         return False
     done = True
     for arrived in named:
         try:
             handle_one(arrived)
         except SegueError as error:
-            _tell_failure(error, message_id=message_id, drop_id=arrived.drop_id)
+            _tell_failure(message_id, arrived.drop_id, error, reason=str(error))
+            done = False
+        except Exception as error:  # the boundary of one object: DuckDB quotes what it met
+            _tell_failure(message_id, arrived.drop_id, error, traceback=places(error))
             done = False
     return done
 
 
-def _tell_failure(error: SegueError, **ids: str) -> None:
-    log_event("drop_failed", error=type(error).__name__, reason=str(error), **ids)
+def _tell_failure(message_id: str, drop_id: str | None, error: Exception, **told: Any) -> None:
+    log_event(
+        "drop_failed", message_id=message_id, drop_id=drop_id, error=type(error).__name__, **told
+    )
 
 
 def handle(
@@ -181,6 +188,7 @@ def _finish(work: Work, refusal: str | None, *, seconds: float) -> Drop:
         records=tally.records,
         folded=tally.folded,
         duplicate=tally.duplicate,
+        erased=tally.erased or None,
         customers=tally.customers,
         scored=tally.scored,
         effects=tally.effects.total(),

@@ -8,12 +8,13 @@ folded counts as folded, so that a resumed drop adds up like one that never stop
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chalicelib.core.absence import Settled
-from chalicelib.core.contact import Contact, ContactChange, join_contact
+from chalicelib.core.contact import Contact, join_contact
+from chalicelib.core.erasure import ERASED
 from chalicelib.core.errors import BadInput
 from chalicelib.core.facts import Facts
 from chalicelib.core.identity import Profiles, fold_message, further_keys, profiles_from
@@ -28,31 +29,16 @@ from chalicelib.core.kinds import (
 )
 from chalicelib.core.messages import OrderMessage
 from chalicelib.core.reach import Occasion
-from chalicelib.core.storage import AtVersion, Found, Key, Put, Write
-from chalicelib.core.subject import Subject
+from chalicelib.core.storage import AtVersion, Check, Found, Key, Put, Write
 from chalicelib.files.records import OrderLine
 from chalicelib.files.rejects import Reject
 from chalicelib.flows.drop_orders import complete, corrections, mark_key
+from chalicelib.flows.drop_person import Person
 from chalicelib.flows.drop_report import ScoredRow
 from chalicelib.flows.drop_scores import bring_up, describe_customer, occasion_of
+from chalicelib.flows.drop_tombs import without_the_erased
 from chalicelib.flows.settled import Given
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """What a drop says of one customer.
-
-    Attributes:
-        subject: whom it is about.
-        orders: the rows of an orders file, by order.
-        change: the row of a customers file.
-        repeated: how many records only repeat another record of this file.
-    """
-
-    subject: Subject
-    orders: Mapping[str, Sequence[OrderLine]] = field(default_factory=dict)
-    change: ContactChange | None = None
-    repeated: int = 0
+from chalicelib.flows.tombs import still_standing
 
 
 @dataclass(slots=True)
@@ -65,6 +51,7 @@ class Outcome:
         rejects: records that could not be folded.
         row: the line of ``scores.csv``; None when the customer was not scored.
         unscored: why not.
+        erased: how many records are from before the customer was erased; they are rejected.
         decided: whether a decision was recorded.
         fallback: whether it was made without the model.
         effects: how many effects it planned, by kind.
@@ -75,6 +62,7 @@ class Outcome:
     rejects: list[Reject] = field(default_factory=list)
     row: ScoredRow | None = None
     unscored: str | None = None
+    erased: int = 0
     decided: bool = False
     fallback: bool = False
     effects: Counter[str] = field(default_factory=Counter)
@@ -111,6 +99,7 @@ class Folded:
         facts: the profile with the rows folded in, and not yet settled.
         settled: the same, settled.
         contact: what is known of how to reach them.
+        tombs: that the customer was not erased since, for every write.
         version: how often the profile had been saved when it was read.
         contact_version: the same for the contact.
         writes: everything but the profile and the decision.
@@ -124,6 +113,7 @@ class Folded:
     facts: Facts
     settled: Settled
     contact: Contact | None
+    tombs: tuple[Check, ...]
     version: int
     contact_version: int
     writes: tuple[Write, ...]
@@ -159,6 +149,10 @@ def fold_person(person: Person, found: Found, about: DropGiven) -> Folded:
     outcome = Outcome(duplicate=person.repeated)
     subject = person.subject
     before = profiles = profiles_from(found, _concerned(person, found))
+    person, outcome.rejects = without_the_erased(
+        person, found, before, keys=about.given.keys, as_of=about.as_of
+    )
+    outcome.erased = len(outcome.rejects)
     marks: list[Write] = []
     for order_id, lines in person.orders.items():
         profiles = _fold_order(order_id, lines, profiles, found, marks, outcome, about)
@@ -176,12 +170,15 @@ def fold_person(person: Person, found: Found, about: DropGiven) -> Folded:
         settled, contact, scores, as_of=about.as_of, occasion=occasion, rules=rules
     )
     outcome.row, outcome.unscored = described.row, described.unscored
+    if outcome.erased and described.row is None:
+        outcome.unscored = ERASED
     changed_orders = _order_writes(before, profiles, found, about)
     return Folded(
         person=person,
         facts=facts,
         settled=settled,
         contact=contact,
+        tombs=still_standing([subject.key], found, about.given.keys),
         version=found.version(FACTS.key(subject.key)),
         contact_version=found.version(CONTACT.key(subject.key)),
         writes=(

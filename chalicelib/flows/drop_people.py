@@ -31,12 +31,13 @@ from chalicelib.flows.drop_fold import (
     DropGiven,
     Folded,
     Outcome,
-    Person,
     fold_person,
     person_keys,
 )
+from chalicelib.flows.drop_person import Person
 from chalicelib.flows.refused_mail import refusal_keys, refusal_writes
 from chalicelib.flows.settled import Review, review_writes, switch_key
+from chalicelib.flows.tombs import with_tombs
 
 MOST_WRITES = 100  # what one transaction holds
 # Of these orders and corrections are left room for profile, contact, guests and a decision.
@@ -106,7 +107,9 @@ def _gather(people: Iterable[Person], store: Store, about: DropGiven) -> Found:
         switch_key(about.given),
         *(key for person in people for key in person_keys(person)),
     ]
-    while missing := [key for key in dict.fromkeys(wanted) if key not in standing]:
+    while missing := [
+        key for key in dict.fromkeys(with_tombs(wanted, about.given.keys)) if key not in standing
+    ]:
         found = store.read(missing, now=about.given.now)
         standing |= {key: found.stored(key) for key in missing}
         wanted = further_keys(found, missing)
@@ -179,6 +182,7 @@ def _checks(each: Folded, writes: Iterable[Write]) -> Iterator[Write]:
     if each.version:  # that there was no profile is looked up once more, which costs less
         read.append((FACTS.key(subject_key), each.version))
     if saved:
+        yield from each.tombs
         yield from (Check(key, AtVersion(version)) for key, version in read if key not in saved)
 
 
@@ -254,7 +258,8 @@ def _write_in_parts(person: Person, *, store: Store, about: DropGiven) -> None:
         # Due at once: the schedule settles the profile if this drop is never taken up again.
         facts = replace(folded.facts, review_at=Instant(min(now, folded.facts.review_at or now)))
         key = FACTS.key(person.subject.key)
-        store.write([Put(key, facts, AtVersion(folded.version)), *folded.writes], now=now)
+        put = Put(key, facts, AtVersion(folded.version))
+        store.write([*folded.tombs, put, *folded.writes], now=now)
 
 
 def _decide(each: Folded, known: Found, switches: Switches, about: DropGiven) -> tuple[Write, ...]:

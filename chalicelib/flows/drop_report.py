@@ -54,6 +54,7 @@ class Tally:
     folded: int = 0
     duplicate: int = 0
     rejected: int = 0
+    erased: int = 0
     customers: int = 0
     scored: int = 0
     unscored: Counter[str] = field(default_factory=Counter)
@@ -70,6 +71,7 @@ class Tally:
             "folded": self.folded,
             "duplicate": self.duplicate,
             "rejected": self.rejected,
+            **({"erased": self.erased} if self.erased else {}),
             "customers": self.customers,
             "scored": self.scored,
             "unscored": sum(self.unscored.values()),

@@ -11,8 +11,8 @@ from chalicelib.files.mapping import Mapping as Legacy
 from chalicelib.files.reader import Rows
 from chalicelib.files.records import OrderLine, Row, grouped, read_customer, read_order
 from chalicelib.files.rejects import RejectSpool
-from chalicelib.flows.drop_fold import Person
 from chalicelib.flows.drop_orders import by_order
+from chalicelib.flows.drop_person import Person
 
 
 def buyers_in(
@@ -77,4 +77,4 @@ def contacts_in(rows: Rows, rejects: RejectSpool, *, at: int) -> Iterator[Person
             else:
                 problem = f"stands twice; record {last} was taken"
                 rejects.refuse(record, BadInput.of("customer_id", problem), row)
-        yield Person(customer(customer_id), change=change, repeated=repeated)
+        yield Person(customer(customer_id), change=change, repeated=repeated, record=last)

@@ -21,11 +21,12 @@ from chalicelib.files.reader import Rows
 from chalicelib.files.records import check_customer_columns, read_product
 from chalicelib.files.rejects import RejectSpool
 from chalicelib.files.unpack import unpack
-from chalicelib.flows.drop_fold import DropGiven, Outcome, Person
+from chalicelib.flows.drop_fold import DropGiven, Outcome
 from chalicelib.flows.drop_layouts import DropKind, Plan, plan_for
 from chalicelib.flows.drop_log import DropLog
 from chalicelib.flows.drop_notice import Arrived
 from chalicelib.flows.drop_people import fold_people
+from chalicelib.flows.drop_person import Person
 from chalicelib.flows.drop_report import Tally, write_rejects, write_scores
 from chalicelib.flows.drop_rows import buyers_in, contacts_in
 from chalicelib.flows.settled import Given
@@ -179,6 +180,7 @@ class Work:
         tally = self.tally
         tally.folded += outcome.folded
         tally.duplicate += outcome.duplicate
+        tally.erased += outcome.erased
         for reject in outcome.rejects:
             rejects.add(reject)
         tally.customers += 1

@@ -32,6 +32,7 @@ from chalicelib.flows.portion import (
     portion_writes,
 )
 from chalicelib.flows.refused_mail import refusal_keys, refusal_writes
+from chalicelib.flows.resurrection import message_tombs
 from chalicelib.flows.settled import (
     EventPorts,
     Given,
@@ -40,6 +41,7 @@ from chalicelib.flows.settled import (
     review_writes,
     tell,
 )
+from chalicelib.flows.tombs import with_tombs
 
 __all__ = ["EventPorts", "from_request"]
 
@@ -55,11 +57,13 @@ class Tally:
     duplicates: int
     rejected: dict[int, tuple[FieldError, ...]]
     accepted: int = 0
+    erased: int = 0
 
     def add(self, portion: Portion) -> None:
         """Count a portion that is stored."""
         self.accepted += len(portion.fresh) + portion.stored
         self.duplicates += portion.duplicates
+        self.erased += portion.erased
         self.rejected.update(portion.rejected)
 
     def answer(self) -> dict[str, Any]:
@@ -67,6 +71,7 @@ class Tally:
         return {
             "accepted": self.accepted,
             "duplicates": self.duplicates,
+            **({"erased": self.erased} if self.erased else {}),
             "rejected": [
                 {
                     "index": index,
@@ -106,9 +111,17 @@ def _gather(messages: Iterable[Numbered], store: Store, given: Given) -> Found:
     """Read everything that these messages concern, and what that points to."""
     standing: dict[Key[Any], Stored[Any] | None] = {}
     wanted: Iterable[Key[Any]] = [
-        key for _, message in messages for key in (message_key(message), *profile_keys(message))
+        key
+        for _, message in messages
+        for key in (
+            message_key(message),
+            *profile_keys(message),
+            *message_tombs(message, given.keys),
+        )
     ]
-    while missing := [key for key in dict.fromkeys(wanted) if key not in standing]:
+    while missing := [
+        key for key in dict.fromkeys(with_tombs(wanted, given.keys)) if key not in standing
+    ]:
         found = store.read(missing, now=given.now)
         standing |= {key: found.stored(key) for key in missing}
         wanted = further_keys(found, missing)

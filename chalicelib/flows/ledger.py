@@ -22,6 +22,7 @@ from chalicelib.core.kinds import ADDRESS, CONTACT, EFFECT, PRODUCT, SWITCH
 from chalicelib.core.ports import Store
 from chalicelib.core.storage import AtVersion, Check, Conflict, Found, Key, Put, Stored
 from chalicelib.core.tokens import SigningKeys
+from chalicelib.flows.tombs import tomb_key
 
 _CONFIRM_TRIES = 4
 
@@ -61,6 +62,11 @@ class Gathered:
         """The effect with its version, None when there is none."""
         return self.effects.stored(EFFECT.key(effect_id))
 
+    def is_erased(self, effect: Effect) -> bool:
+        """Whether the person was erased whom the effect was planned for."""
+        tombstone = self.circumstances.value(tomb_key(effect.subject_key, self.keys))
+        return tombstone is not None and effect.planned_at <= tombstone.at
+
     def bearings(self, effect: Effect) -> Bearings:
         """What the mail of an effect depends on."""
         contact_key, switch_key = _contact_key(effect), _switch_key(effect)
@@ -85,14 +91,16 @@ class Gathered:
 def gather(effect_ids: Iterable[str], *, store: Store, keys: SigningKeys, now: int) -> Gathered:
     """Look up effects and, for mails still to be sent, all that may forbid them.
 
-    One read for the effects; with mails among them a second for contacts, switches and products,
-    and a third for their addresses, however many effects there are.
+    One read for the effects; a second for who was erased and, with mails among them, for
+    contacts, switches and products; and a third for their addresses, however many effects.
     """
     effect_keys = [EFFECT.key(effect_id) for effect_id in effect_ids]
     effects = store.read(effect_keys, now=now)
     found = [effect for key in effect_keys if (effect := effects.value(key)) is not None]
     mails = [e for e in found if e.kind == "mail" and e.state not in TERMINAL]
-    wanted: list[Key[Any]] = []
+    wanted: list[Key[Any]] = [
+        tomb_key(e.subject_key, keys) for e in found if e.state not in TERMINAL
+    ]
     for mail in mails:
         wanted += [_contact_key(mail), _switch_key(mail)]
         if (product_key := _product_key(mail)) is not None:

@@ -30,7 +30,9 @@ from chalicelib.core.messages import Message
 from chalicelib.core.storage import AtVersion, Delete, Found, Key, Put, Write
 from chalicelib.core.subject import Subject
 from chalicelib.flows.intake import Numbered
+from chalicelib.flows.resurrection import is_from_before
 from chalicelib.flows.settled import Given, Review, review
+from chalicelib.flows.tombs import still_standing
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -45,6 +47,7 @@ class Portion:
         fresh: the messages that were folded now.
         stored: how many of them an earlier attempt of the same request had stored.
         duplicates: how many were stored before.
+        erased: how many are from before an erasure of whom they are about.
         rejected: what is wrong with the others, by place in the body.
         before: the profiles as they were read.
         after: the profiles with the messages folded in.
@@ -54,6 +57,7 @@ class Portion:
     fresh: tuple[Message, ...]
     stored: int
     duplicates: int
+    erased: int
     rejected: Mapping[int, tuple[FieldError, ...]]
     before: Profiles
     after: Profiles
@@ -86,12 +90,15 @@ def fold_portion(
     before = after = profiles_from(found, keys)
     fresh: list[Message] = []
     rejected = {}
-    stored = duplicates = 0
+    stored = duplicates = erased = 0
     for place, message in messages:
         known = found.value(message_key(message))
         if known is not None:
             ours = again and known["source"] == given.correlation_id
             stored, duplicates = stored + ours, duplicates + (not ours)
+            continue
+        if is_from_before(message, found, after, given.keys):
+            erased += 1
             continue
         try:
             after = fold_message(after, message)
@@ -99,7 +106,8 @@ def fold_portion(
             rejected[place] = error.errors
         else:
             fresh.append(message)
-    return Portion(len(messages), tuple(fresh), stored, duplicates, rejected, before, after)
+    seen = len(messages)
+    return Portion(seen, tuple(fresh), stored, duplicates, erased, rejected, before, after)
 
 
 def portion_reviews(portion: Portion, found: Found, given: Given) -> tuple[Review, ...]:
@@ -129,7 +137,9 @@ def portion_unsettled(portion: Portion, found: Found, given: Given) -> tuple[Wri
 def portion_writes(portion: Portion, found: Found, given: Given) -> tuple[Write, ...]:
     """What changed besides the profiles: contacts, orders, merged guests and message ids."""
     tombstones = [facts for facts in _changed_facts(portion) if facts.merged_into is not None]
+    profiles = [facts.subject.key for facts in _changed_facts(portion)]
     return (
+        *still_standing(profiles, found, given.keys),
         *(_put_facts(facts, found, given) for facts in tombstones),
         *_contact_writes(portion, found, given),
         *(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from chalicelib.core.address import AddressState, address_hash
 from chalicelib.core.contact import PURPOSES, Contact
 from chalicelib.core.control import Drop
 from chalicelib.core.effects import Effect, effect_id
-from chalicelib.core.errors import NotFound
+from chalicelib.core.erasure import as_erased, is_erased
+from chalicelib.core.errors import NotFound, Refused
 from chalicelib.core.facts import Facts
 from chalicelib.core.features import describe
 from chalicelib.core.kinds import ADDRESS, CONTACT, DROP, EFFECT, FACTS, RECORD
@@ -22,6 +23,7 @@ from chalicelib.core.situation import permissions_of
 from chalicelib.core.storage import Key
 from chalicelib.core.subject import Subject, check_id, customer
 from chalicelib.core.tokens import SigningKeys
+from chalicelib.flows.tombs import tomb_key
 
 MOST_DECISIONS = 10
 
@@ -31,6 +33,16 @@ class DecisionIndex(Store, Protocol):
 
     def recent_decisions(self, subject_key: str, *, limit: int) -> list[str]:
         """Ids of the latest decisions on a subject, newest first; some may have expired."""
+        ...
+
+
+class Library(DecisionIndex, Protocol):
+    """Storage that also finds what else is a subject's."""
+
+    def belongings(
+        self, subject_key: str, *, table: Literal["profiles", "effects"]
+    ) -> list[Key[Any]]:
+        """Keys of what is a subject's without bearing their name, as far as the index knows."""
         ...
 
 
@@ -65,21 +77,32 @@ class CustomerView:
     mails: Sequence[Effect]
 
 
-def find_record(decision_id: str, *, store: Store, now: int) -> Mapping[str, Any]:
-    """The record of a decision; raises NotFound."""
+def find_record(
+    decision_id: str, *, store: Store, keys: SigningKeys, now: int
+) -> Mapping[str, Any]:
+    """The record of a decision, without the person where they were erased; raises NotFound."""
     key = RECORD.key(check_id(decision_id, field="decision_id"))
     record = store.read([key], now=now).value(key)
     if record is None:
         raise NotFound.of("decision_id", "names no decision; degraded answers leave no record")
-    return record
+    if is_erased(record):
+        return record
+    tomb = tomb_key(record["subject"], keys)
+    return as_erased(record, store.read([tomb], now=now).value(tomb))
 
 
-def replay(decision_id: str, *, store: Store, rules: Rules, now: int) -> Sequence[str]:
+def replay(
+    decision_id: str, *, store: Store, rules: Rules, keys: SigningKeys, now: int
+) -> Sequence[str]:
     """Decide a record again; the names of what came out otherwise.
 
-    Raises NotFound, and Refused when the documents that decided are not those deployed.
+    Raises NotFound, and Refused when the documents that decided are not those deployed, or with
+    ``ERASED`` when the person was.
     """
-    return differences(find_record(decision_id, store=store, now=now), rules=rules)
+    record = find_record(decision_id, store=store, keys=keys, now=now)
+    if is_erased(record):
+        raise Refused("ERASED")
+    return differences(record, rules=rules)
 
 
 def find_drop(drop_id: str, *, store: Store, now: int) -> Drop:
@@ -97,7 +120,8 @@ def view_customer(
     """Everything known of a customer that is nobody's address or name; raises NotFound."""
     subject = customer(check_id(customer_id, field="customer_id"))
     facts_key, contact_key = FACTS.key(subject.key), CONTACT.key(subject.key)
-    found = store.read([facts_key, contact_key], now=now)
+    tomb = tomb_key(subject.key, keys)
+    found = store.read([facts_key, contact_key, tomb], now=now)
     facts, contact = found.value(facts_key), found.value(contact_key)
     if facts is None and contact is None:
         raise NotFound.of("customer_id", "names no customer that an event or a file spoke of")
@@ -107,7 +131,12 @@ def view_customer(
     address_key = _address_key(contact, keys)
     wanted: list[Key[Any]] = [*record_keys, *([] if address_key is None else [address_key])]
     more = store.read(wanted, now=now)
-    records = [record for key in record_keys if (record := more.value(key)) is not None]
+    records = [
+        record
+        for key in record_keys
+        if (record := more.value(key)) is not None
+        and not is_erased(as_erased(record, found.value(tomb)))
+    ]
     address = None if address_key is None else more.value(address_key)
 
     mail_keys = [EFFECT.key(each) for record in records for each in _mail_ids(record)]
@@ -116,7 +145,7 @@ def view_customer(
         subject=subject,
         facts=facts,
         scores=_scores(facts, contact, rules, now),
-        consents=[_consent(purpose, contact, address) for purpose in PURPOSES],
+        consents=[consent_of(purpose, contact, address) for purpose in PURPOSES],
         has_address=contact is not None and contact.text("email") is not None,
         records=records,
         mails=[mail for key in mail_keys if (mail := effects.value(key)) is not None],
@@ -132,13 +161,14 @@ def _scores(facts: Facts | None, contact: Contact | None, rules: Rules, now: int
     return Scores(rules.policy.unknown_segment, None, None, rules.scorer.name, fallback=True)
 
 
-def _consent(purpose: str, contact: Contact | None, address: AddressState | None) -> Consent:
+def consent_of(purpose: str, contact: Contact | None, address: AddressState | None) -> Consent:
     """A no by the owner of the address stands above an account's yes before it."""
-    if address is not None and purpose in address.withdrawn:
-        return Consent(purpose, granted=False, said_at=address.withdrawn[purpose])
-    agreed_at = None if contact is None else contact.agreed_at(purpose)
-    if address is not None and address.forbids(purpose, agreed_at=agreed_at):
-        return Consent(purpose, granted=False, said_at=address.refused[purpose])
+    if contact is not None and address is not None:
+        if address.binds(purpose, subject_key=contact.subject.key):
+            return Consent(purpose, granted=False, said_at=address.withdrawn[purpose])
+        agreed_at = contact.agreed_at(purpose)
+        if address.forbids(purpose, subject_key=contact.subject.key, agreed_at=agreed_at):
+            return Consent(purpose, granted=False, said_at=address.refused[purpose])
     said = None if contact is None else contact.fields.get(f"consent_{purpose}")
     if said is None:
         return Consent(purpose, None, None)

@@ -12,11 +12,13 @@ from typing import Any
 
 from chalicelib.core.kinds import EFFECT
 from chalicelib.core.ports import Queue
+from chalicelib.flows.wordless import wordless
 from chalicelib.telemetry import log_event
 
 BatchAnswer = dict[str, list[dict[str, str]]]
 
 
+@wordless
 def from_stream(event: Mapping[str, Any], *, queue: Queue) -> BatchAnswer:
     """Queue ``{"effect_id", "correlation_id"}`` for each new effect in stream records.
 

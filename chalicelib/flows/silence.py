@@ -29,6 +29,7 @@ from chalicelib.flows.settled import (
     review_writes,
     tell,
 )
+from chalicelib.flows.wordless import wordless
 from chalicelib.telemetry import log_event
 
 __all__ = ["EventPorts", "review_due"]
@@ -66,6 +67,7 @@ class Run:
     troubles: list[SegueError] = field(default_factory=list)
 
 
+@wordless
 def review_due(
     *,
     ports: EventPorts,

@@ -103,7 +103,11 @@ def compose(
     link = None
     if plan.purpose != "transactional":
         link = unsubscribe_url(
-            address_hash, purpose=plan.purpose, public_url=settings.public_url, keys=keys
+            address_hash,
+            purpose=plan.purpose,
+            effect_id=effect.effect_id,
+            public_url=settings.public_url,
+            keys=keys,
         )
     title = plan.title if product is None else product.title
     offer = None
@@ -136,10 +140,14 @@ def compose(
     return Composed(raw, settings.sender, recipient)
 
 
-def unsubscribe_url(address_hash: str, *, purpose: str, public_url: str, keys: SigningKeys) -> str:
+def unsubscribe_url(
+    address_hash: str, *, purpose: str, effect_id: str, public_url: str, keys: SigningKeys
+) -> str:
     """The link that withdraws consent to a purpose for an address; it never expires.
 
-    It names the address by its hash alone, so that a forwarded or logged link tells nothing.
+    It names the address by its hash alone, and the account by the mail that it was sent, so that
+    a forwarded or logged link tells nothing.
     """
-    token = sign(keys, purpose=UNSUBSCRIBE, payload={"a": address_hash, "p": purpose})
+    payload = {"a": address_hash, "p": purpose, "e": effect_id}
+    token = sign(keys, purpose=UNSUBSCRIBE, payload=payload)
     return f"{public_url}/u/{token}"

@@ -44,13 +44,20 @@ ASK = _PAGE.format(
 with your address, from the next mail on. Mails about your orders still reach you.</p>
 <form method="post">
 <input type="hidden" name="List-Unsubscribe" value="One-Click">
-<button type="submit">Unsubscribe</button>
+<p><button type="submit">Unsubscribe</button></p>
+<p>Or go further: no mails, no offers and no prices that are made from what you bought.</p>
+<p><button type="submit" name="choice" value="all">Stop everything but order mails</button></p>
 </form>""",
 )
 DONE = _PAGE.format(
     title="You are unsubscribed",
     body="""<p>We have stopped sending you news and offers by e-mail. There is nothing else you
 need to do, and you can close this page.</p>""",
+)
+DONE_ALL = _PAGE.format(
+    title="Everything is stopped",
+    body="""<p>We have stopped sending you news and offers, and no longer use what you bought to
+choose offers or prices for you. Mails about your orders still reach you.</p>""",
 )
 INVALID = _PAGE.format(
     title="This link does not work",

@@ -36,9 +36,11 @@ def forbidden(
     """
     if contact is None or contact.text("email") is None:
         return "no_address"
-    if address is not None and purpose in address.withdrawn:
+    if address is not None and address.binds(purpose, subject_key=contact.subject.key):
         return "withdrawn"
-    if address is not None and address.forbids(purpose, agreed_at=contact.agreed_at(purpose)):
+    if address is not None and address.forbids(
+        purpose, subject_key=contact.subject.key, agreed_at=contact.agreed_at(purpose)
+    ):
         return "no_consent"
     reason = _unwanted(purpose, contact)
     if reason is not None:

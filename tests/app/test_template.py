@@ -152,7 +152,7 @@ def test_tables_are_kept_encrypted_recoverable_and_expire(template: Json) -> Non
 
 
 def test_indexes_hold_keys_alone(template: Json) -> None:
-    """What is due and what was decided are found by sparse indexes that copy nothing else."""
+    """What is due, decided and somebody's is found by sparse indexes that copy nothing else."""
     tables = dict(resources_of(template, "AWS::DynamoDB::Table"))
     indexes = {
         (name, index["IndexName"]): (
@@ -166,6 +166,8 @@ def test_indexes_hold_keys_alone(template: Json) -> None:
     keys_only = {"ProjectionType": "KEYS_ONLY"}
     assert indexes == {
         ("ProfilesTable", "due"): (["due_shard", "review_at"], keys_only),
+        ("ProfilesTable", "by_owner"): (["owned_by"], keys_only),
+        ("EffectsTable", "by_owner"): (["owned_by"], keys_only),
         ("DecisionsTable", "by_subject"): (["subject", "decided_at"], keys_only),
     }
     streams = {name for name, one in tables.items() if "StreamSpecification" in one}

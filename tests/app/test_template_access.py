@@ -60,8 +60,8 @@ def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
         ("dynamodb:DeleteItem", {"APIHandler", "OnDrop", "OnReviewDue"}),
         ("dynamodb:GetRecords", {"OnEffectsPlanned"}),
         ("dynamodb:PutItem", {"APIHandler", "OnDrop", "OnEffect", "OnReviewDue"}),
-        ("dynamodb:ConditionCheckItem", {"OnDrop", "OnEffect"}),
-        ("dynamodb:UpdateItem", set()),
+        ("dynamodb:ConditionCheckItem", {"APIHandler", "OnDrop", "OnEffect"}),
+        ("dynamodb:UpdateItem", {"APIHandler"}),
         ("dynamodb:Scan", set()),
         ("dynamodb:BatchWriteItem", set()),
         ("ssm:", {"APIHandler", "OnDrop", "OnEffect", "OnReviewDue"}),
@@ -85,7 +85,7 @@ def test_only_those_who_need_it_may(template: Json, prefix: str, functions: set[
         ("ProfilesTable", {"APIHandler", "OnDrop", "OnReviewDue"}),
         ("DecisionsTable", {"APIHandler", "OnDrop", "OnReviewDue"}),
         ("EffectsTable", {"APIHandler", "OnDrop", "OnEffect", "OnReviewDue"}),
-        ("ControlTable", {"OnDrop"}),
+        ("ControlTable", {"APIHandler", "OnDrop"}),
         ("SignalsTable", {"OnDrop"}),
     ],
 )
@@ -99,6 +99,22 @@ def test_only_those_who_write_a_table_may(template: Json, table: str, functions:
     }
 
     assert allowed == functions
+
+
+def test_the_api_writes_tombstones_and_switches_and_no_keys(template: Json) -> None:
+    """API keys lie in the same table: whoever serves requests must not be able to make one."""
+    for function in ("APIHandler", "OnEffect", "OnReviewDue"):
+        for statement in statements_of(template, function):
+            resources = statement["Resource"]
+            listed = resources if isinstance(resources, list) else [resources]
+            writes = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}
+            if {"Fn::GetAtt": ["ControlTable", "Arn"]} in listed and writes & {
+                *statement["Action"]
+            }:
+                assert function == "APIHandler"
+                assert statement["Condition"] == {
+                    "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["x#*", "switch#*"]}
+                }
 
 
 def test_nobody_may_write_where_files_are_dropped(template: Json) -> None:

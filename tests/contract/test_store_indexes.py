@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from chalicelib.aws.store import DynamoStore
+from chalicelib.core.effects import Effect
 from chalicelib.core.facts import Facts
 from chalicelib.core.instants import Instant
-from chalicelib.core.kinds import (
-    FACTS,
-    RECORD,
-)
+from chalicelib.core.kinds import COUPON, EFFECT, FACTS, ORDER, RECORD
+from chalicelib.core.offers import Coupon, Offer
+from chalicelib.core.orders import OrderState
 from chalicelib.core.storage import (
     WHATEVER,
     AtVersion,
@@ -74,6 +74,40 @@ def test_recent_decisions_come_newest_first(store: AnyStore) -> None:
 
     assert store.recent_decisions(ANN.key, limit=3) == ["d-3", "d-2", "d-1"]
     assert store.recent_decisions(customer("nobody").key, limit=3) == []
+
+
+def test_belongings_are_found_by_whose_they_are(store: AnyStore) -> None:
+    """Orders and merged guests in one table, effects and codes in another; nobody else's."""
+    lena = guest("lena")
+    offer = Offer("a", "CODE", "percent_off", 10, NOW + 9)
+    effect = Effect("e-1", "offer", "a", ANN.key, "d-1", "c", NOW)
+    for put in (
+        Put(ORDER.key("o-1"), OrderState("o-1", ANN.key)),
+        Put(ORDER.key("o-2"), OrderState("o-2", BOB.key)),
+        Put(FACTS.key(lena.key), Facts(lena, merged_into=ANN.id)),
+        Put(FACTS.key(ANN.key), Facts(ANN, review_at=NOW)),
+        Put(EFFECT.key("e-1"), effect),
+        Put(COUPON.key("CODE"), Coupon(offer, ANN.key, "d-1", NOW)),
+    ):
+        store.write([put], now=NOW)
+
+    profiles = store.belongings(ANN.key, table="profiles")
+    effects = store.belongings(ANN.key, table="effects")
+
+    assert set(profiles) == {ORDER.key("o-1"), FACTS.key(lena.key)}
+    assert set(effects) == {EFFECT.key("e-1"), COUPON.key("CODE")}
+
+
+@pytest.mark.parametrize("condition", [AtVersion(1), WHATEVER])
+def test_what_is_given_away_leaves_the_index(store: AnyStore, condition: AtVersion) -> None:
+    """An order that turns out to be another's is found there, and no longer here."""
+    key = ORDER.key("o-1")
+    store.write([Put(key, OrderState("o-1", ANN.key))], now=NOW)
+
+    store.write([Put(key, OrderState("o-1", BOB.key), condition)], now=NOW)
+
+    assert store.belongings(ANN.key, table="profiles") == []
+    assert store.belongings(BOB.key, table="profiles") == [key]
 
 
 def _record(decision_id: str, *, subject: Subject, decided_at: int) -> Put[Any]:

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.core.control import SCOPES
 from chalicelib.core.policy import policy_from_toml
 from ops.demo import PLAN
 from ops.deploy import deploy_package
@@ -53,7 +54,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
         done = deploy_package(judged, PLAN, session, endpoint_url=stack.endpoint_url, say=print)
         client = session.client("dynamodb")
         store = key_store(client, control_table=done.outputs["ControlTable"])
-        issued = create_key(store, scopes=("decide", "events", "read"), now=int(time.time()))
+        issued = create_key(store, scopes=SCOPES, now=int(time.time()))
         shop = Shop(done.outputs["PublicUrl"], key=issued.text)
         yield Venue(session, done.outputs, stack.endpoint_url, shop)
 
@@ -126,6 +127,32 @@ def test_the_schedule_finds_what_is_due(guarded: Venue, filled: Filled) -> None:
         within_seconds=150,
         what="a review that finds the cart",
     )
+
+
+def test_a_person_is_copied_and_forgotten(guarded: Venue, filled: Filled) -> None:
+    """Consent, export, erasure and the switches reach every table and index that they need."""
+    segments = read_segments(guarded, filled.drops[-1].drop_id)
+    path = f"/v1/customers/{next(iter(segments))}"
+    said = {
+        "purpose": "marketing_email",
+        "granted": False,
+        "basis": "consent",
+        "wording": "e2e",
+        "source": "e2e",
+        "said_at": datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds"),
+    }
+    off = {"sending": False, "pricing": True, "offers": True}
+
+    assert guarded.shop.call("PUT", f"{path}/consent", body=said).status == 200
+    copy = guarded.shop.call("GET", f"{path}/export")
+    assert copy.status == 200
+    assert copy.body["orders"]
+    erased = guarded.shop.call("DELETE", path)
+    assert (erased.status, erased.body["state"]) == (200, "ERASED")
+    assert guarded.shop.call("GET", path).status == 404
+    assert guarded.shop.call("PUT", "/v1/control", body=off).body["agreed"]
+    assert guarded.shop.call("GET", "/v1/control").body == {**off, "agreed": True}
+    assert guarded.shop.call("PUT", "/v1/control", body={**off, "sending": True}).status == 200
 
 
 def test_nobody_was_refused(guarded: Venue, filled: Filled) -> None:

@@ -85,7 +85,7 @@ def test_each_kind_is_announced_under_its_name(
     assert (event.event_id, event.detail_type) == (ID, detail_type)
     assert (event.correlation_id, event.causation_id) == ("correlation-1", "d-1")
     assert event.data == {"customer_id": "c-1", "planned_at": "2026-02-25T06:13:20Z", **data}
-    assert [name for name, _ in world.store.calls] == ["read", "write", "write"]
+    assert [name for name, _ in world.store.calls] == ["read", "read", "write", "write"]
 
 
 def test_a_guest_is_announced_as_a_guest() -> None:

@@ -292,7 +292,7 @@ def test_calls_are_counted_by_the_hundred(team: DataTeam) -> None:
 
     team.drop("orders/a.csv", orders_csv(*rows))
 
-    # Of the drop, of 301 keys for the chunk, of 300 for its decisions, each hundred one call.
-    assert team.store.count("read") == 1 + 4 + 3
-    # The drop three times; 100 customers of six things and a check each, 14 in a transaction.
-    assert team.store.count("write") == 3 + 8
+    # Of the drop, of 401 keys for the chunk, of 300 for its decisions, each hundred one call.
+    assert team.store.count("read") == 1 + 5 + 3
+    # The drop three times; 100 customers of six things and two checks each, 12 in a transaction.
+    assert team.store.count("write") == 3 + 9

@@ -14,10 +14,11 @@ from chalicelib.core.kinds import DROP
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
 from chalicelib.files.records import OrderLine
-from chalicelib.flows.drop_fold import DropGiven, Person
+from chalicelib.flows.drop_fold import DropGiven
 from chalicelib.flows.drop_notice import Arrived
 from chalicelib.flows.drop_orders import by_order
 from chalicelib.flows.drop_people import fold_people
+from chalicelib.flows.drop_person import Person
 from chalicelib.flows.drop_work import DropLimits
 from chalicelib.flows.settled import Given
 from tests.drops import RESULTS, DataTeam, notification, order_row, orders_csv

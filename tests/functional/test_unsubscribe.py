@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
+import string
+from random import Random
 from urllib.parse import urlsplit
 
 import pytest
@@ -10,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.address import AddressState
+from chalicelib.core.erasure import erased_effect
 from chalicelib.core.errors import Transient
 from chalicelib.core.kinds import ADDRESS
 from chalicelib.core.storage import WHATEVER, Conflict, Put
@@ -227,3 +232,174 @@ def test_the_pages_are_accessible_and_load_nothing(page: Page) -> None:
     assert page.headers["Referrer-Policy"] == "no-referrer"
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert len(page.html.encode()) < 4096
+
+
+# --- preferences ----------------------------------------------------------------------------------
+
+
+def linked(world: World) -> str:
+    """The token in the mail that was sent."""
+    link: str = parse(world.mailer.sent[0].raw).message["List-Unsubscribe"].strip("<>")
+    return urlsplit(link).path.rpartition("/")[2]
+
+
+def test_the_second_button_stops_everything_but_order_mails() -> None:
+    """Mails, profiling and personal prices: for the address, and where the next checkout looks."""
+    world = world_with_a_mail()
+    world.act()
+
+    page = act_on(
+        linked(world), store=world.store, keys=SIGNING_KEYS, now=NOW, form=b"choice=all&x=1"
+    )
+
+    assert page.status == 200
+    assert "Everything is stopped" in page.html
+    state = world.store.read([KEY], now=NOW).value(KEY)
+    assert state is not None
+    assert set(state.withdrawn) == {"marketing_email", "profiling", "personalised_pricing"}
+    [contact] = world.store.all("contact").values()
+    assert [contact.consent(p) for p in ("profiling", "personalised_pricing")] == [False, False]
+    assert contact.consent("transactional") is None
+
+
+def test_the_second_button_again_changes_nothing() -> None:
+    """Neither the address nor the contact is written a second time."""
+    world = world_with_a_mail()
+    world.act()
+    token = linked(world)
+    act_on(token, store=world.store, keys=SIGNING_KEYS, now=NOW, form=b"choice=all")
+    world.store.calls.clear()
+
+    page = act_on(token, store=world.store, keys=SIGNING_KEYS, now=NOW + 9, form=b"choice=all")
+
+    assert page.status == 200
+    assert world.store.count("write") == 0
+
+
+@pytest.mark.parametrize(
+    "form", [b"", b"List-Unsubscribe=One-Click", b"\xff\xfe", b"choice=all&choice=x", b"a" * 9999]
+)
+def test_any_other_body_withdraws_the_purpose_of_the_mail(form: bytes) -> None:
+    """What a mail program posts, or what nobody can read, still unsubscribes."""
+    world = world_with_a_mail()
+    world.act()
+
+    act_on(linked(world), store=world.store, keys=SIGNING_KEYS, now=NOW, form=form)
+
+    assert withdrawn(world.store) == {"marketing_email": NOW}
+
+
+def test_an_account_with_another_address_by_now_is_left_alone() -> None:
+    """The link binds the address that the mail went to, not whoever had it once."""
+    world = world_with_a_mail()
+    world.act()
+    token = linked(world)
+    world.meet(contact_of(email="new@example.com"))
+
+    act_on(token, store=world.store, keys=SIGNING_KEYS, now=NOW, form=b"choice=all")
+
+    [contact] = world.store.all("contact").values()
+    assert contact.consent("profiling") is None
+
+
+def test_a_thousand_scanner_visits_change_nothing() -> None:
+    """Every link of a mail is opened a thousand times: storage is neither read nor written."""
+    world = world_with_a_mail()
+    world.act()
+    token = linked(world)
+    world.store.calls.clear()
+
+    assert {show(token, keys=SIGNING_KEYS).status for _ in range(1000)} == {200}
+    assert world.store.calls == []
+
+
+def test_the_link_names_nobody() -> None:
+    """Whoever reads the token finds no address, no name and no customer id in it."""
+    world = world_with_a_mail()
+    world.act()
+    body = linked(world).split(".")[1]
+
+    said = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+
+    assert set(said) == {"a", "p", "e"}
+    assert "ada" not in json.dumps(said).lower()
+    assert "c-1" not in json.dumps(said)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_forged_tokens() -> None:
+    """Signatures altered, bodies altered, keys guessed, tokens cut: none is accepted."""
+    chance = Random(4711)  # noqa: S311  (a seed, not a secret)
+    store = MemoryStore()
+    kid, body, signature = TOKEN.split(".")
+    letters = string.ascii_letters + string.digits + "-_"
+    accepted = 0
+    for number in range(100_000):
+        at = chance.randrange(len(signature))
+        other = chance.choice(letters.replace(signature[at], ""))
+        altered = signature[:at] + other + signature[at + 1 :]
+        payload = json.dumps({"a": f"{number:040x}", "p": "marketing_email"}).encode()
+        forged_body = base64.urlsafe_b64encode(payload).rstrip(b"=").decode()
+        guess = "".join(chance.choices(letters, k=len(signature)))
+        token = (
+            f"{kid}.{body}.{altered}",
+            f"{kid}.{forged_body}.{signature}",
+            f"{kid}.{body}.{guess}",
+            f"k{number}.{body}.{signature}",
+            f"{kid}.{body}.{signature[: chance.randrange(len(signature))]}",
+        )[number % 5]
+        accepted += act_on(token, store=store, keys=SIGNING_KEYS, now=NOW).status != 404
+
+    assert accepted == 0
+    assert store.calls == []
+
+
+def test_stopping_everything_is_finished_by_posting_again() -> None:
+    """Broken off after the address and before the account: the same click does the rest."""
+    world = world_with_a_mail()
+    world.act()
+    token = linked(world)
+    world.store.fail_writes(None, Transient("down"))
+    with pytest.raises(Transient):
+        act_on(token, store=world.store, keys=SIGNING_KEYS, now=NOW, form=b"choice=all")
+
+    act_on(token, store=world.store, keys=SIGNING_KEYS, now=NOW + 5, form=b"choice=all")
+
+    [contact] = world.store.all("contact").values()
+    assert contact.consent("profiling") is False
+
+
+def test_a_race_for_the_account_is_looked_at_again() -> None:
+    """Somebody writes the contact meanwhile: both stand; endless contention is not confirmed."""
+    world = world_with_a_mail()
+    world.act()
+    token = linked(world)
+    world.store.fail_writes(None, Conflict(()))
+
+    page = act_on(token, store=world.store, keys=SIGNING_KEYS, now=NOW, form=b"choice=all")
+
+    assert page.status == 200
+    [contact] = world.store.all("contact").values()
+    assert contact.consent("personalised_pricing") is False
+
+    again = world_with_a_mail()
+    again.act()
+    again.store.fail_writes(None, *[Conflict(())] * 5)
+    with pytest.raises(Conflict):
+        act_on(linked(again), store=again.store, keys=SIGNING_KEYS, now=NOW, form=b"choice=all")
+
+
+def test_a_mail_of_somebody_erased_still_unsubscribes_the_address() -> None:
+    """Its effect names nobody: the address alone is bound, and no contact comes back."""
+    world = world_with_a_mail()
+    world.act()
+    token = linked(world)
+    gone = erased_effect(world.effect(), pseudonym="x#1", now=NOW)
+    world.plan(gone)
+
+    act_on(token, store=world.store, keys=SIGNING_KEYS, now=NOW, form=b"choice=all")
+
+    assert withdrawn(world.store) == dict.fromkeys(
+        ("marketing_email", "profiling", "personalised_pricing"), NOW
+    )
+    assert "c#x" not in world.store.dump()
