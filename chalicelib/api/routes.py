@@ -17,11 +17,17 @@ from chalicelib.api import present
 from chalicelib.api.boundary import Answer, answering, body_of, caller_of, correlation_of
 from chalicelib.api.edge import Edge
 from chalicelib.api.problems import Malformed, invalid
-from chalicelib.api.schemas import LARGEST_BODY_BYTES, DecisionRequest, QuoteRequest
+from chalicelib.api.schemas import (
+    LARGEST_BODY_BYTES,
+    DecisionRequest,
+    OfferRequest,
+    QuoteRequest,
+    ReleaseRequest,
+)
 from chalicelib.core.errors import TooLarge
 from chalicelib.core.situation import Context, Line
-from chalicelib.core.subject import customer, guest
-from chalicelib.flows import health, read, unsubscribe
+from chalicelib.core.subject import Subject, customer, guest
+from chalicelib.flows import health, read, redeem, unsubscribe
 from chalicelib.flows.authorize import Caller, Unknown, recognise
 from chalicelib.flows.checkout import Answered, answer_checkout
 from chalicelib.flows.gather import PLACEMENT, CheckoutCall
@@ -98,6 +104,24 @@ def verify_quote(request: Request, get_edge: GetEdge) -> Answer:
     asked = _body(request, QuoteRequest)
     verdict = judge(asked.quote, keys=edge.hurried().keys(), now=edge.now())
     return Answer(present.quote(verdict))
+
+
+@answering
+def reserve_offer(request: Request, get_edge: GetEdge, code: str) -> Answer:
+    """``POST /v1/offers/{code}/reserve``."""
+    return _move_offer(request, get_edge(), "reserve", code)
+
+
+@answering
+def redeem_offer(request: Request, get_edge: GetEdge, code: str) -> Answer:
+    """``POST /v1/offers/{code}/redeem``."""
+    return _move_offer(request, get_edge(), "redeem", code)
+
+
+@answering
+def release_offer(request: Request, get_edge: GetEdge, code: str) -> Answer:
+    """``POST /v1/offers/{code}/release``."""
+    return _move_offer(request, get_edge(), "release", code)
 
 
 @answering
@@ -178,16 +202,55 @@ def get_openapi(request: Request, get_edge: GetEdge, routes: Any) -> Answer:
     return Answer(document(routes, version=edge.version, public_url=edge.public_url))
 
 
-def _checkout_call(request: Request, *, call_id: str) -> CheckoutCall:
+def _move_offer(request: Request, edge: Edge, operation: redeem.Operation, code: str) -> Answer:
+    repeat_of = _repeat_of(request)
+    asked: ReleaseRequest
+    amount_minor, currency = 0, None
+    if operation == "release":
+        asked = _body(request, ReleaseRequest)
+    else:
+        asked = using = _body(request, OfferRequest)
+        amount_minor, currency = using.amount, using.currency
+    subject = _subject(asked.customer_id, asked.anonymous_id)
+    answered = redeem.from_request(
+        redeem.OfferCall(
+            operation, code, subject, asked.order_id, amount_minor, currency, repeat_of
+        ),
+        store=edge.patient().store,
+        policy=edge.rules().policy,
+        now=edge.now(),
+    )
+    return Answer(
+        answered.body,
+        metrics={} if answered.repeated else {"OfferMoves": 1},
+        dimensions={"operation": operation},
+        fields={
+            "state": answered.body["state"],
+            "repeated": answered.repeated,
+            "rounds": answered.rounds,
+        },
+    )
+
+
+def _subject(customer_id: str | None, anonymous_id: str | None) -> Subject:
+    return guest(anonymous_id or "") if customer_id is None else customer(customer_id)
+
+
+def _repeat_of(request: Request) -> tuple[str, str] | None:
+    """Who asks and the Idempotency-Key, when one was sent; raises Malformed."""
     key = request.headers.get(IDEMPOTENCY_HEADER)
-    if key is not None:
-        _check_idempotency_key(key)
+    if key is None:
+        return None
+    _check_idempotency_key(key)
+    return caller_of(request), key
+
+
+def _checkout_call(request: Request, *, call_id: str) -> CheckoutCall:
+    repeat_of = _repeat_of(request)
     asked = _body(request, DecisionRequest)
     said = asked.context
     return CheckoutCall(
-        subject=guest(asked.anonymous_id or "")
-        if asked.customer_id is None
-        else customer(asked.customer_id),
+        subject=_subject(asked.customer_id, asked.anonymous_id),
         context=Context(
             said.country,
             said.region,
@@ -201,7 +264,7 @@ def _checkout_call(request: Request, *, call_id: str) -> CheckoutCall:
         if asked.cart is None
         else tuple([Line(line.sku, line.quantity, line.unit_price) for line in asked.cart.lines]),
         call_id=call_id,
-        repeat_of=None if key is None else (caller_of(request), key),
+        repeat_of=repeat_of,
     )
 
 
