@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from chalicelib.core.ports import BusEvent
+from chalicelib.core.ports import BusEvent, Store
 from chalicelib.core.storage import Found, Key, Write
 from chalicelib.core.subject import Subject
 from chalicelib.flows.act import ActPorts
@@ -83,6 +83,26 @@ class _Gated:
             "mail", lambda: send(raw, sender=sender, recipient=recipient, tags=tags)
         )
         return provider_id
+
+
+class GatedStore:
+    """Storage alone behind a gate, for flows that call nothing else."""
+
+    def __init__(self, gate: Gate, store: Store) -> None:
+        self._gate, self._store = gate, store
+
+    def read(self, keys: Sequence[Key[Any]], *, now: int) -> Found:
+        """As ``Store.read``."""
+        found: Found = self._gate.call("read", lambda: self._store.read(keys, now=now))
+        return found
+
+    def write(self, writes: Sequence[Write], *, now: int) -> None:
+        """As ``Store.write``."""
+        self._gate.call("write", lambda: self._store.write(writes, now=now))
+
+    def due(self, *, shard: int, now: int, limit: int) -> list[tuple[Subject, int]]:
+        """As ``Store.due``."""
+        return self._store.due(shard=shard, now=now, limit=limit)
 
 
 class _GatedQueue:

@@ -92,6 +92,7 @@ OPERATIONS: Mapping[Route, Operation] = {
         "Segment-spec messages, one or a batch of at most 100.",
         answers.EventsAccepted,
         status=202,
+        refusals=(409,),
     ),
     ("GET", "/v1/customers/{customer_id}"): Operation(
         "getCustomer",
@@ -112,6 +113,7 @@ OPERATIONS: Mapping[Route, Operation] = {
 # Where an Idempotency-Key is heard.
 REPEATABLE = frozenset({
     ("POST", "/v1/decisions"),
+    ("POST", "/v1/events"),
     ("POST", "/v1/offers/{code}/reserve"),
     ("POST", "/v1/offers/{code}/redeem"),
     ("POST", "/v1/offers/{code}/release"),

@@ -6,7 +6,7 @@ read are answered with a problem document.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from chalice.app import AuthRequest, AuthResponse, Request
@@ -24,6 +24,7 @@ from chalicelib.api.schemas import (
     QuoteRequest,
     ReleaseRequest,
 )
+from chalicelib.core.canonical import sha256_hex
 from chalicelib.core.errors import TooLarge
 from chalicelib.core.situation import Context, Line
 from chalicelib.core.subject import Subject, customer, guest
@@ -31,6 +32,7 @@ from chalicelib.flows import health, read, redeem, unsubscribe
 from chalicelib.flows.authorize import Caller, Unknown, recognise
 from chalicelib.flows.checkout import Answered, answer_checkout
 from chalicelib.flows.gather import PLACEMENT, CheckoutCall
+from chalicelib.flows.once import once
 from chalicelib.flows.quotes import judge
 from chalicelib.telemetry import log_event
 
@@ -128,7 +130,22 @@ def release_offer(request: Request, get_edge: GetEdge, code: str) -> Answer:
 def accept_events(request: Request, get_edge: GetEdge) -> Answer:
     """``POST /v1/events``: what is refused is told, and the others count."""
     edge = get_edge()
-    told = edge.fold_events(_json(request), now=edge.now(), correlation_id=correlation_of(request))
+    repeat_of, now = _repeat_of(request), edge.now()
+
+    def fold() -> Mapping[str, Any]:
+        return edge.fold_events(_json(request), now=now, correlation_id=correlation_of(request))
+
+    if repeat_of is None:
+        told = fold()
+    else:
+        told = once(
+            fold,
+            repeat_of=repeat_of,
+            request_hash=sha256_hex(_raw(request)),
+            store=edge.patient().store,
+            now=now,
+            owner=edge.new_id(),
+        )
     return Answer(
         told,
         status=202,

@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple
 from chalicelib.core.allotments import Allotment, AtHand, NoRoom, make_room, shard_of, shift
 from chalicelib.core.errors import Broken, Refused
 from chalicelib.core.offers import Coupon, Use
+from chalicelib.core.storage import Conflict
 
 CouponState = Literal["live", "reserved", "redeemed", "rolled_back", "expired", "revoked"]
 # A code for several orders is live again, or still redeemed, after one of them moved.
@@ -100,6 +101,9 @@ def charge(
 
     Returns:
         What to store together with the code; why that cannot be where the move needs more.
+
+    Raises:
+        Conflict: code and budget were read at different moments; both must be read again.
     """
     was, becomes = money_of(before), money_of(after)
     held, spent = becomes.held - was.held, becomes.spent - was.spent
@@ -118,7 +122,11 @@ def charge(
         changed = {home: mine}
     if isinstance(changed, str):
         return changed
-    return {**changed, home: shift(changed[home], held=held, spent=spent)}
+    try:
+        return {**changed, home: shift(changed[home], held=held, spent=spent)}
+    except ValueError:
+        # The budget was read after the code, and somebody moved both in between.
+        raise Conflict(()) from None
 
 
 def lapse(coupon: Coupon, *, now: int) -> Coupon:

@@ -12,6 +12,7 @@ OfferKind = Literal["percent_off", "amount_off", "free_shipping"]
 # Crockford's base 32: no I, L, O, U, so that a code survives being read aloud. 32 divides 256, so
 # every letter is as likely as any other.
 _LETTER_OF_BYTE = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ" * 8
+_LETTERS = frozenset(_LETTER_OF_BYTE.decode())
 _MISREAD = str.maketrans("OIL", "011")
 CODE_LETTERS = 12  # 60 bits: a million codes collide with odds below one in two million
 
@@ -126,6 +127,15 @@ def coupon_from_json(stored: Mapping[str, Any]) -> Coupon:
     """Undo ``coupon_to_json``."""
     uses = tuple(Use(**use) for use in stored["uses"])
     return Coupon(**{**stored, "offer": Offer(**stored["offer"]), "uses": uses})
+
+
+def is_code(text: str) -> bool:
+    """Whether a normal code could be one of ours.
+
+    >>> is_code("ABC0119XYZ0K"), is_code("HASBR0S")
+    (True, False)
+    """
+    return len(text) == CODE_LETTERS and set(text) <= _LETTERS
 
 
 def normal_code(text: str) -> str:

@@ -290,7 +290,15 @@ def _charged(
         found = standing.found.joined(store.read(keys, now=now))
         shards = {number: found.value(key) for number, key in enumerate(keys)}
         whole = standing._replace(found=found, shards=shards)
-        return _move(whole, after, total=total, now=now)
+        try:
+            return _move(whole, after, total=total, now=now)
+        except Refused:
+            # The budget was read after the code: what used it up may be this very move, done by
+            # a twin of this call in between.
+            key = COUPON.key(after.offer.code)
+            if store.read([key], now=now).version(key) != standing.coupon.version:
+                raise Conflict(()) from None
+            raise
 
 
 def _move(standing: Standing, after: Coupon, *, total: int | None, now: int) -> tuple[Write, ...]:
