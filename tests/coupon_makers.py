@@ -9,7 +9,7 @@ from chalicelib.core.coupons import TRANSITIONS, money_of, state_of
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.kinds import COUPON, LIVE_OFFER
 from chalicelib.core.offers import Coupon, Offer, OfferKind
-from chalicelib.core.policy import Action, OfferLimits
+from chalicelib.core.policy import Action, OfferLimits, Policy
 from chalicelib.core.storage import Put
 from chalicelib.core.subject import Subject, customer
 from tests.fakes import MemoryStore
@@ -83,3 +83,17 @@ def check_books(store: MemoryStore, *, budget_minor: int, now: int) -> None:
         done = [use for use in each.uses if use.state != "reserved"]
         assert len(done) <= each.redemptions
         assert len(each.uses) - len(done) <= 1
+
+
+CODES = [f"C0DE{number:08}" for number in range(64)]
+AMOUNT, BUDGET = 90, 4000  # 44 redemptions, and 40 that nobody can use
+
+
+def budget_policy() -> Policy:
+    """A policy with a budget for fewer codes than there are."""
+    return default_policy(actions=limited(WINBACK, budget_minor=BUDGET))
+
+
+def owner_of(code: str) -> Subject:
+    """Whose code it is."""
+    return customer(f"owner-{code}")
