@@ -24,7 +24,7 @@ from chalicelib.core.policy import Policy
 from chalicelib.core.redemptions import rollback_of, settle_order
 from chalicelib.core.storage import AtVersion, Check, Found, Key, Put, Stored, Write
 from chalicelib.core.subject import Subject
-from chalicelib.flows.redeem import put_coupon, spent_offer
+from chalicelib.flows.code_moves import put_coupon, spent_offer
 from chalicelib.telemetry import emit_metrics
 
 

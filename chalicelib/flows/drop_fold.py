@@ -32,6 +32,7 @@ from chalicelib.core.storage import AtVersion, Found, Key, Put, Write
 from chalicelib.core.subject import Subject
 from chalicelib.files.records import OrderLine
 from chalicelib.files.rejects import Reject
+from chalicelib.flows.codes import Settlement, settle_codes
 from chalicelib.flows.drop_orders import complete, corrections, mark_key
 from chalicelib.flows.drop_report import ScoredRow
 from chalicelib.flows.drop_scores import bring_up, describe_customer, occasion_of
@@ -112,6 +113,7 @@ class Folded:
         version: how often the profile had been saved when it was read.
         contact_version: the same for the contact.
         writes: everything but the profile and the decision.
+        codes: what the orders do to the codes that they were paid with; its writes among them.
         outcome: what to report.
         occasion: of the decision.
         changed: whether the profile must be saved.
@@ -125,6 +127,7 @@ class Folded:
     version: int
     contact_version: int
     writes: tuple[Write, ...]
+    codes: Settlement
     outcome: Outcome
     occasion: Occasion
     changed: bool
@@ -169,6 +172,7 @@ def fold_person(person: Person, found: Found, about: DropGiven) -> Folded:
     )
     outcome.row, outcome.unscored = described.row, described.unscored
     changed_orders = _order_writes(before, profiles, found, about)
+    codes = settle_codes(before, profiles, (), found, rules.policy, about.given.now)
     return Folded(
         person=person,
         facts=facts,
@@ -181,7 +185,9 @@ def fold_person(person: Person, found: Found, about: DropGiven) -> Folded:
             *marks,
             *_guest_writes(before, profiles, found, about),
             *_contact_writes(before.contacts.get(subject), contact, found),
+            *codes.writes,
         ),
+        codes=codes,
         outcome=outcome,
         occasion=occasion,
         changed=bool(changed_orders) or settled.facts != (stored or Facts(subject)),

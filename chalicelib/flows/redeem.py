@@ -9,14 +9,11 @@ a race reads again. The same call for the same order has no second effect, with 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from chalicelib.core.allotments import SHARDS, AtHand, shard_of
 from chalicelib.core.canonical import content_hash
 from chalicelib.core.coupons import (
-    CodeUnknown,
-    charge,
     holder_of,
     lapse,
     redeem,
@@ -27,18 +24,9 @@ from chalicelib.core.coupons import (
 )
 from chalicelib.core.errors import Refused, Transient
 from chalicelib.core.instants import format_instant
-from chalicelib.core.kinds import (
-    COUPON,
-    FACTS,
-    LIVE_OFFER,
-    ORDER,
-    ORDER_WINDOW_SECONDS,
-    REPEAT,
-)
-from chalicelib.core.limits import OneShardIsNotEnough, allotment_key
+from chalicelib.core.kinds import FACTS, ORDER, ORDER_WINDOW_SECONDS, REPEAT
 from chalicelib.core.offers import Coupon, normal_code
 from chalicelib.core.orders import OrderState, use_code
-from chalicelib.core.plan import COUPON_MEMORY_SECONDS
 from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Store
 from chalicelib.core.redemptions import give_back
@@ -48,8 +36,9 @@ from chalicelib.core.repeats import (
     answered_before,
     repeat_name,
 )
-from chalicelib.core.storage import AtVersion, Conflict, Found, Key, Put, Stored, Write
+from chalicelib.core.storage import AtVersion, Conflict, Key, Put
 from chalicelib.core.subject import Subject, customer
+from chalicelib.flows.code_moves import Standing, charged_writes, find_standing, move_writes
 from chalicelib.telemetry import emit_metrics
 
 Operation = Literal["reserve", "redeem", "release"]
@@ -90,22 +79,6 @@ class OfferCall:
         )
 
 
-class Standing(NamedTuple):
-    """What stands before a move.
-
-    Attributes:
-        coupon: the code.
-        order: what is known of the order.
-        found: everything that was read.
-        shards: the parts of the budget that were read.
-    """
-
-    coupon: Stored[Coupon]
-    order: OrderState
-    found: Found
-    shards: AtHand
-
-
 class Answered(NamedTuple):
     """The answer, and whether it is one from before."""
 
@@ -144,96 +117,61 @@ def expire_lapsed(code: str, *, store: Store, now: int) -> bool:
     Raises CodeUnknown, Transient.
     """
 
-    def attempt() -> Answered | None:
-        standing = _standing(code, None, store=store, now=now)
+    def attempt() -> Answered:
+        standing = find_standing(code, store=store, now=now)
         after = lapse(standing.coupon.value, now=now)
         if after is standing.coupon.value:
             return Answered({}, True, 1)
-        store.write(_move(standing, after, total=None, now=now), now=now)
+        store.write(move_writes(standing, after, total=None, now=now), now=now)
         return Answered({}, False, 1)
 
     return not _in_rounds(attempt).repeated
 
 
-def _in_rounds(attempt: Callable[[], Answered | None]) -> Answered:
+def _in_rounds(attempt: Callable[[], Answered]) -> Answered:
     """Try until it holds; raises Transient when others are always faster."""
     for round_number in range(1, MOST_ROUNDS + 1):
         try:
-            answered = attempt()
+            return attempt()._replace(rounds=round_number)
         except Conflict:
             continue
-        if answered is not None:
-            return answered._replace(rounds=round_number)
     raise Transient("others keep moving the same code or budget")
 
 
-def _attempt(call: OfferCall, *, store: Store, policy: Policy, now: int) -> Answered | None:
+def _attempt(call: OfferCall, *, store: Store, policy: Policy, now: int) -> Answered:
     """Gather, decide and apply once."""
     repeat_key = None if call.repeat_of is None else REPEAT.key(repeat_name(*call.repeat_of))
-    standing = _standing(call.code, call, store=store, now=now, beside=repeat_key)
+    order_key = ORDER.key(call.order_id)
+    beside: list[Key[Any]] = [order_key]
+    if repeat_key is not None:
+        beside.append(repeat_key)
+    standing = find_standing(call.code, store=store, now=now, beside=beside)
     if repeat_key is not None:
         known = standing.found.value(repeat_key)
         before = answered_before(known, request_hash=call.hash, now=now)
         if before is not None:
             return Answered(before, True, 1)
     _check_owner(standing, call.subject)
-    limits = policy.limits_of(standing.coupon.value.offer.action)
-    budget_minor = limits.budget_minor
+    coupon = standing.coupon.value
+    known_order = standing.found.value(order_key) or OrderState(call.order_id, coupon.subject_key)
+    budget_minor = policy.limits_of(coupon.offer.action).budget_minor
     try:
-        after, order = _decide(call, standing, policy=policy, now=now)
-        body = _answer(after, call, policy=policy, now=now)
-        writes = _charged(standing, after, total=budget_minor, store=store, now=now)
+        after, order = _decide(call, coupon, known_order, policy=policy, now=now)
+        writes = charged_writes(standing, after, total=budget_minor, store=store, now=now)
     except Refused:
-        if lapse(standing.coupon.value, now=now) is not standing.coupon.value:
+        if lapse(coupon, now=now) is not coupon:
             expire_lapsed(call.code, store=store, now=now)
         raise
-    if order is not standing.order:
-        key = ORDER.key(order.order_id)
-        version = AtVersion(standing.found.version(key))
-        writes = (*writes, Put(key, order, version, expires_at=now + ORDER_WINDOW_SECONDS))
+    body = _answer(after, call, policy=policy, now=now)
+    if order is not known_order:
+        version = AtVersion(standing.found.version(order_key))
+        writes = (*writes, Put(order_key, order, version, expires_at=now + ORDER_WINDOW_SECONDS))
     if repeat_key is not None:
         version = AtVersion(standing.found.version(repeat_key))
         done = Repeat(call.hash, body)
         writes = (*writes, Put(repeat_key, done, version, expires_at=now + REPEAT_WINDOW_SECONDS))
     store.write(writes, now=now)
     return Answered(body, not writes, 1)
-
-
-def _standing(
-    code: str,
-    call: OfferCall | None,
-    *,
-    store: Store,
-    now: int,
-    beside: Key[Repeat] | None = None,
-) -> Standing:
-    """Read a code, what it belongs to and its own part of the budget; raises CodeUnknown."""
-    code_key = COUPON.key(normal_code(code))
-    keys: list[Key[Any]] = [code_key]
-    if call is not None:
-        keys.append(ORDER.key(call.order_id))
-    if beside is not None:
-        keys.append(beside)
-    found = store.read(keys, now=now)
-    stored = found.stored(code_key)
-    if stored is None:
-        raise CodeUnknown
-    coupon = stored.value
-    home = shard_of(coupon.offer.code)
-    more: list[Key[Any]] = [
-        LIVE_OFFER.key(coupon.subject_key, coupon.offer.action),
-        allotment_key(coupon.offer.action, "money", home),
-    ]
-    if call is not None and call.subject.key != coupon.subject_key:
-        more.append(FACTS.key(coupon.subject_key))
-    found = found.joined(store.read(more, now=now))
-    order = None if call is None else found.value(ORDER.key(call.order_id))
-    return Standing(
-        stored,
-        order or OrderState("" if call is None else call.order_id, coupon.subject_key),
-        found,
-        {home: found.value(allotment_key(coupon.offer.action, "money", home))},
-    )
 
 
 def _check_owner(standing: Standing, subject: Subject) -> None:
@@ -247,10 +185,9 @@ def _check_owner(standing: Standing, subject: Subject) -> None:
 
 
 def _decide(
-    call: OfferCall, standing: Standing, *, policy: Policy, now: int
+    call: OfferCall, coupon: Coupon, order: OrderState, *, policy: Policy, now: int
 ) -> tuple[Coupon, OrderState]:
     """Move the code, and note with the order that it was paid with it."""
-    coupon, order = standing.coupon.value, standing.order
     if call.operation == "release":
         return release(coupon, order_id=call.order_id, now=now), order
     if call.currency != policy.default_currency:
@@ -273,70 +210,6 @@ def _decide(
 def _is_new(coupon: Coupon, order_id: str) -> bool:
     use = use_of(coupon, order_id)
     return use is None or use.state == "reserved"
-
-
-def _charged(
-    standing: Standing, after: Coupon, *, total: int | None, store: Store, now: int
-) -> tuple[Write, ...]:
-    """The writes of a move; looks at all shards of the budget where its own has too little.
-
-    Raises Refused(``budget_exhausted``).
-    """
-    try:
-        return _move(standing, after, total=total, now=now)
-    except OneShardIsNotEnough:
-        action_id = standing.coupon.value.offer.action
-        keys = [allotment_key(action_id, "money", number) for number in range(SHARDS)]
-        found = standing.found.joined(store.read(keys, now=now))
-        shards = {number: found.value(key) for number, key in enumerate(keys)}
-        whole = standing._replace(found=found, shards=shards)
-        try:
-            return _move(whole, after, total=total, now=now)
-        except Refused:
-            # The budget was read after the code: what used it up may be this very move, done by
-            # a twin of this call in between.
-            key = COUPON.key(after.offer.code)
-            if store.read([key], now=now).version(key) != standing.coupon.version:
-                raise Conflict(()) from None
-            raise
-
-
-def _move(standing: Standing, after: Coupon, *, total: int | None, now: int) -> tuple[Write, ...]:
-    """The code, its money and its place as the customer's live code; nothing if it did not move."""
-    before = standing.coupon.value
-    if after == before:
-        return ()
-    changed = charge(before, after, at_hand=standing.shards, total=total)
-    if changed == "look_at_all":
-        raise OneShardIsNotEnough
-    if isinstance(changed, str):
-        raise Refused("budget_exhausted")
-    writes: list[Write] = [put_coupon(after, version=standing.coupon.version)]
-    for number, shard in changed.items():
-        key = allotment_key(after.offer.action, "money", number)
-        writes.append(Put(key, shard, AtVersion(standing.found.version(key))))
-    return (*writes, *spent_offer(after, standing.found, now=now))
-
-
-def put_coupon(coupon: Coupon, *, version: int) -> Put[Coupon]:
-    """Save a code that moved; it is remembered for as long as it was to be."""
-    expires_at = coupon.offer.expires_at + COUPON_MEMORY_SECONDS
-    return Put(COUPON.key(coupon.offer.code), coupon, AtVersion(version), expires_at=expires_at)
-
-
-def spent_offer(coupon: Coupon, found: Found, *, now: int) -> tuple[Write, ...]:
-    """Mark the customer's live code as used up once this code serves nobody any more.
-
-    The mark stays until the code would have expired: until then there is no second code.
-    """
-    key = LIVE_OFFER.key(coupon.subject_key, coupon.offer.action)
-    live = found.stored(key)
-    if live is None or live.value.code != coupon.offer.code or live.value.spent:
-        return ()
-    if state_of(coupon, now=now) in ("live", "reserved", "expired"):
-        return ()
-    marked = replace(live.value, spent=True)
-    return (Put(key, marked, AtVersion(live.version), expires_at=live.expires_at),)
 
 
 def _answer(coupon: Coupon, call: OfferCall, *, policy: Policy, now: int) -> dict[str, Any]:
