@@ -71,6 +71,11 @@ def holder_of(coupon: Coupon, *, now: int) -> Use | None:
     return next((u for u in coupon.uses if u.state == "reserved" and u.until > now), None)
 
 
+def lapses_at(coupon: Coupon) -> int | None:
+    """When the stored reservation ends, for whoever looks after those that have; None without."""
+    return next((use.until for use in coupon.uses if use.state == "reserved"), None)
+
+
 def use_of(coupon: Coupon, order_id: str) -> Use | None:
     """What an order has to do with a code."""
     return next((use for use in coupon.uses if use.order_id == order_id), None)

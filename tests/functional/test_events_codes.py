@@ -177,6 +177,18 @@ def test_a_guests_code_is_good_for_the_customer_they_turn_out_to_be() -> None:
     assert state(shop, OTHER_CODE) == "redeemed"
 
 
+@pytest.mark.parametrize("known_first", [True, False])
+def test_a_customer_may_order_as_a_guest(known_first: bool) -> None:
+    """Whether it is said before or after the order who the guest is."""
+    shop = shop_with()
+    news = [identify(user="c-1", visitor="g-1"), order(user=None, visitor="g-1")]
+
+    for message in news if known_first else reversed(news):
+        shop.send(message)
+
+    assert (state(shop), budget_of(shop.store)) == ("redeemed", (0, 300))
+
+
 def test_an_order_beyond_the_budget_is_counted_and_spends_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -16,6 +16,7 @@ from chalicelib.core.coupons import (
     CouponState,
     Money,
     lapse,
+    lapses_at,
     money_of,
     redeem,
     release,
@@ -137,6 +138,7 @@ def test_a_lapsed_lock_reads_as_live_and_is_given_back_by_whoever_stores_it() ->
     assert state_of(held, now=NOW + LOCK - 1) == "reserved"
     assert state_of(held, now=NOW + LOCK) == "live"
     assert money_of(held) == Money(100, 0)
+    assert (lapses_at(held), lapses_at(coupon())) == (NOW + LOCK, None)
     assert money_of(lapse(held, now=NOW + LOCK)) == Money(0, 0)
     assert lapse(held, now=NOW + LOCK - 1) is held
 
