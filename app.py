@@ -54,6 +54,24 @@ def verify_quote() -> Response:
     return routes.verify_quote(app.current_request, wiring.edge)
 
 
+@app.route("/v1/offers/{code}/reserve", methods=["POST"], authorizer=bearer)
+def reserve_offer(code: str) -> Response:
+    """Lock a code for a cart."""
+    return routes.reserve_offer(app.current_request, wiring.edge, code)
+
+
+@app.route("/v1/offers/{code}/redeem", methods=["POST"], authorizer=bearer)
+def redeem_offer(code: str) -> Response:
+    """Use a code for an order."""
+    return routes.redeem_offer(app.current_request, wiring.edge, code)
+
+
+@app.route("/v1/offers/{code}/release", methods=["POST"], authorizer=bearer)
+def release_offer(code: str) -> Response:
+    """Give a locked code free."""
+    return routes.release_offer(app.current_request, wiring.edge, code)
+
+
 # --- what happened in the shop ------------------------------------------------------------------
 
 

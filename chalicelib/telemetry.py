@@ -56,6 +56,8 @@ METRICS: Mapping[str, tuple[Unit, str | None]] = {
     "Rejects": ("Count", None),
     "LatencyMs": ("Milliseconds", None),
     "ModelRejected": ("Count", None),
+    "OfferMoves": ("Count", "operation"),
+    "OfferRefusals": ("Count", "reason"),
 }
 _BASE = ("service", "stage")
 _PLAIN = frozenset({str, int, float, bool})
@@ -104,7 +106,7 @@ def emit_metrics(
     Args:
         name: the event.
         metrics: values by metric name; each must stand in ``METRICS``.
-        dimensions: ``segment``, ``state`` or ``placement`` where a metric has one.
+        dimensions: ``segment``, ``state``, ``placement`` and so on, where a metric has one.
         fields: as for ``log_event``.
 
     Raises:

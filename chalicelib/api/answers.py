@@ -174,6 +174,23 @@ class QuoteVerdict(Part):
     expires_at: Moment = ""
 
 
+class OfferStanding(Part):
+    """How a code stands, and one order's part in it."""
+
+    code: str
+    action: str
+    kind: Literal["percent_off", "amount_off", "free_shipping"]
+    value: int = Field(description="Percent, minor units, or 0 for free shipping.")
+    state: Literal["live", "reserved", "redeemed", "rolled_back", "expired", "revoked"]
+    order_id: str
+    amount: Amount = Field(description="The discount that this order holds or has used.")
+    rolled_back: Amount = Field(description="How much of it was given back.")
+    currency: str
+    redemptions_left: int
+    reserved_until: Moment | None
+    expires_at: Moment
+
+
 class RejectedMessage(Part):
     """A message that was refused, by its place in the body."""
 

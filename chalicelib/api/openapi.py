@@ -23,7 +23,9 @@ from chalicelib.api.schemas import (
     ConsentRequest,
     ControlRequest,
     DecisionRequest,
+    OfferRequest,
     QuoteRequest,
+    ReleaseRequest,
 )
 from chalicelib.api.scopes import SCOPES, Route
 
@@ -71,11 +73,33 @@ OPERATIONS: Mapping[Route, Operation] = {
     ("POST", "/v1/quotes/verify"): Operation(
         "verifyQuote", "Is this price still good?", answers.QuoteVerdict, request=QuoteRequest
     ),
+    ("POST", "/v1/offers/{code}/reserve"): Operation(
+        "reserveOffer",
+        "Lock a code for a cart, and hold its discount in the action's budget.",
+        answers.OfferStanding,
+        request=OfferRequest,
+        refusals=(404, 409),
+    ),
+    ("POST", "/v1/offers/{code}/redeem"): Operation(
+        "redeemOffer",
+        "Use a code for an order, reserved or not.",
+        answers.OfferStanding,
+        request=OfferRequest,
+        refusals=(404, 409),
+    ),
+    ("POST", "/v1/offers/{code}/release"): Operation(
+        "releaseOffer",
+        "Give a locked code free, and what it holds back to the budget.",
+        answers.OfferStanding,
+        request=ReleaseRequest,
+        refusals=(404, 409),
+    ),
     ("POST", "/v1/events"): Operation(
         "acceptEvents",
         "Segment-spec messages, one or a batch of at most 100.",
         answers.EventsAccepted,
         status=202,
+        refusals=(409,),
     ),
     ("GET", "/v1/customers/{customer_id}"): Operation(
         "getCustomer",
@@ -118,6 +142,14 @@ OPERATIONS: Mapping[Route, Operation] = {
     ("GET", "/v1/health"): Operation("getHealth", "Versions and hashes.", views.Health),
     ("GET", "/v1/openapi.json"): Operation("getOpenApi", "This document.", None),
 }
+# Where an Idempotency-Key is heard.
+REPEATABLE = frozenset({
+    ("POST", "/v1/decisions"),
+    ("POST", "/v1/events"),
+    ("POST", "/v1/offers/{code}/reserve"),
+    ("POST", "/v1/offers/{code}/redeem"),
+    ("POST", "/v1/offers/{code}/release"),
+})  # fmt: skip
 _MESSAGE = {
     "type": "object",
     "description": "As Segment's spec has it; fields that Segue does not know are allowed.",
@@ -256,7 +288,7 @@ def _headers(route: Route) -> Iterator[dict[str, Any]]:
         "description": "Comes back with the answer and stands in every log line; else one is made.",
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{7,127}$"},
     }
-    if route == ("POST", "/v1/decisions"):
+    if route in REPEATABLE:
         yield {
             "name": IDEMPOTENCY_HEADER,
             "in": "header",

@@ -8,6 +8,7 @@ from typing import Any
 from chalicelib.api import present
 from chalicelib.core.consents import Entry
 from chalicelib.core.contact import Stamped
+from chalicelib.core.coupons import state_of
 from chalicelib.core.effects import Effect
 from chalicelib.core.facts import facts_to_json
 from chalicelib.core.instants import format_instant
@@ -53,7 +54,7 @@ def erasure(told: Erasure) -> Json:
     }
 
 
-def export(told: CustomerExport) -> Json:
+def export(told: CustomerExport, *, now: int) -> Json:
     """The body of ``GET /v1/customers/{id}/export``."""
     return {
         "customer_id": told.subject.id,
@@ -67,7 +68,7 @@ def export(told: CustomerExport) -> Json:
         "orders": [_order(order) for order in told.orders],
         "decisions": [present.decision_record(record) for record in told.records],
         "effects": [_effect(effect) for effect in told.effects],
-        "coupons": [_coupon(coupon) for coupon in told.coupons],
+        "coupons": [_coupon(coupon, now=now) for coupon in told.coupons],
         "left_out": dict(told.left_out),
     }
 
@@ -122,11 +123,20 @@ def _effect(effect: Effect) -> Json:
     }
 
 
-def _coupon(coupon: Coupon) -> Json:
+def _coupon(coupon: Coupon, *, now: int) -> Json:
     offer = coupon.offer
     return {
         **offer_to_json(offer),
         "expires_at": format_instant(offer.expires_at),
         "issued_at": format_instant(coupon.issued_at),
-        "state": coupon.state,
+        "state": state_of(coupon, now=now),
+        "uses": [
+            {
+                "order_id": use.order_id,
+                "state": use.state,
+                "amount": use.amount_minor,
+                "rolled_back": use.rolled_back_minor,
+            }
+            for use in coupon.uses
+        ],
     }

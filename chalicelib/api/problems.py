@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from chalicelib.api.schemas import FIELD_ERROR, LARGEST_BODY_BYTES, PRINTABLE, describe_field
+from chalicelib.core.coupons import CodeUnknown
 from chalicelib.core.errors import (
     BadInput,
     Broken,
@@ -81,6 +82,7 @@ KINDS: Sequence[tuple[type[Exception], Kind]] = (
         BadInput,
         Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", "Something in the request is not valid."),
     ),
+    (CodeUnknown, Kind(HTTPStatus.NOT_FOUND, "code-unknown", "No such code was issued.")),
     (Refused, Kind(HTTPStatus.CONFLICT, "refused", "A rule said no.")),
     (
         Transient,

@@ -6,7 +6,7 @@ read are answered with a problem document. An id in a path comes as it was sent,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -23,18 +23,31 @@ from chalicelib.api.schemas import (
     ConsentRequest,
     ControlRequest,
     DecisionRequest,
+    OfferRequest,
     QuoteRequest,
+    ReleaseRequest,
 )
+from chalicelib.core.canonical import sha256_hex
 from chalicelib.core.consents import Statement
 from chalicelib.core.control import Switches
 from chalicelib.core.errors import TooLarge
 from chalicelib.core.instants import parse_instant
 from chalicelib.core.situation import Context, Line
-from chalicelib.core.subject import customer, guest
-from chalicelib.flows import consent, erase, export, health, read, switches, unsubscribe
+from chalicelib.core.subject import Subject, customer, guest
+from chalicelib.flows import (
+    consent,
+    erase,
+    export,
+    health,
+    read,
+    redeem,
+    switches,
+    unsubscribe,
+)
 from chalicelib.flows.authorize import Caller, Unknown, recognise
 from chalicelib.flows.checkout import Answered, answer_checkout
 from chalicelib.flows.gather import PLACEMENT, CheckoutCall
+from chalicelib.flows.once import once
 from chalicelib.flows.quotes import judge
 from chalicelib.telemetry import log_event
 
@@ -119,10 +132,43 @@ def verify_quote(request: Request, get_edge: GetEdge) -> Answer:
 
 
 @answering
+def reserve_offer(request: Request, get_edge: GetEdge, code: str) -> Answer:
+    """``POST /v1/offers/{code}/reserve``."""
+    return _move_offer(request, get_edge(), "reserve", code)
+
+
+@answering
+def redeem_offer(request: Request, get_edge: GetEdge, code: str) -> Answer:
+    """``POST /v1/offers/{code}/redeem``."""
+    return _move_offer(request, get_edge(), "redeem", code)
+
+
+@answering
+def release_offer(request: Request, get_edge: GetEdge, code: str) -> Answer:
+    """``POST /v1/offers/{code}/release``."""
+    return _move_offer(request, get_edge(), "release", code)
+
+
+@answering
 def accept_events(request: Request, get_edge: GetEdge) -> Answer:
     """``POST /v1/events``: what is refused is told, and the others count."""
     edge = get_edge()
-    told = edge.fold_events(_json(request), now=edge.now(), correlation_id=correlation_of(request))
+    repeat_of, now = _repeat_of(request), edge.now()
+
+    def fold() -> Mapping[str, Any]:
+        return edge.fold_events(_json(request), now=now, correlation_id=correlation_of(request))
+
+    if repeat_of is None:
+        told = fold()
+    else:
+        told = once(
+            fold,
+            repeat_of=repeat_of,
+            request_hash=sha256_hex(_raw(request)),
+            store=edge.patient().store,
+            now=now,
+            owner=edge.new_id(),
+        )
     return Answer(
         told,
         status=202,
@@ -186,7 +232,7 @@ def export_customer(request: Request, get_edge: GetEdge, customer_id: str) -> An
     told = export.export_customer(
         unquote(customer_id), store=access.store, keys=access.keys(), now=edge.now()
     )
-    return Answer(present_privacy.export(told))
+    return Answer(present_privacy.export(told, now=edge.now()))
 
 
 @answering
@@ -285,16 +331,55 @@ def get_openapi(request: Request, get_edge: GetEdge, routes: Any) -> Answer:
     return Answer(document(routes, version=edge.version, public_url=edge.public_url))
 
 
-def _checkout_call(request: Request, *, call_id: str) -> CheckoutCall:
+def _move_offer(request: Request, edge: Edge, operation: redeem.Operation, code: str) -> Answer:
+    repeat_of = _repeat_of(request)
+    asked: ReleaseRequest
+    amount_minor, currency = 0, None
+    if operation == "release":
+        asked = _body(request, ReleaseRequest)
+    else:
+        asked = using = _body(request, OfferRequest)
+        amount_minor, currency = using.amount, using.currency
+    subject = _subject(asked.customer_id, asked.anonymous_id)
+    answered = redeem.from_request(
+        redeem.OfferCall(
+            operation, code, subject, asked.order_id, amount_minor, currency, repeat_of
+        ),
+        store=edge.patient().store,
+        policy=edge.rules().policy,
+        now=edge.now(),
+    )
+    return Answer(
+        answered.body,
+        metrics={} if answered.repeated else {"OfferMoves": 1},
+        dimensions={"operation": operation},
+        fields={
+            "state": answered.body["state"],
+            "repeated": answered.repeated,
+            "rounds": answered.rounds,
+        },
+    )
+
+
+def _subject(customer_id: str | None, anonymous_id: str | None) -> Subject:
+    return guest(anonymous_id or "") if customer_id is None else customer(customer_id)
+
+
+def _repeat_of(request: Request) -> tuple[str, str] | None:
+    """Who asks and the Idempotency-Key, when one was sent; raises Malformed."""
     key = request.headers.get(IDEMPOTENCY_HEADER)
-    if key is not None:
-        _check_idempotency_key(key)
+    if key is None:
+        return None
+    _check_idempotency_key(key)
+    return caller_of(request), key
+
+
+def _checkout_call(request: Request, *, call_id: str) -> CheckoutCall:
+    repeat_of = _repeat_of(request)
     asked = _body(request, DecisionRequest)
     said = asked.context
     return CheckoutCall(
-        subject=guest(asked.anonymous_id or "")
-        if asked.customer_id is None
-        else customer(asked.customer_id),
+        subject=_subject(asked.customer_id, asked.anonymous_id),
         context=Context(
             said.country,
             said.region,
@@ -308,7 +393,7 @@ def _checkout_call(request: Request, *, call_id: str) -> CheckoutCall:
         if asked.cart is None
         else tuple([Line(line.sku, line.quantity, line.unit_price) for line in asked.cart.lines]),
         call_id=call_id,
-        repeat_of=None if key is None else (caller_of(request), key),
+        repeat_of=repeat_of,
     )
 
 

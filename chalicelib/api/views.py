@@ -183,6 +183,15 @@ class ExportedEffect(Part):
     payload: dict[str, Any]
 
 
+class ExportedUse(Part):
+    """One order's use of a code; amounts are minor units."""
+
+    order_id: str
+    state: Literal["reserved", "redeemed", "rolled_back"]
+    amount: int
+    rolled_back: int
+
+
 class ExportedCoupon(Part):
     """A code that a customer was given."""
 
@@ -193,6 +202,7 @@ class ExportedCoupon(Part):
     expires_at: Moment
     issued_at: Moment
     state: str
+    uses: list[ExportedUse]
 
 
 class Export(Part):

@@ -1,7 +1,8 @@
 """Every action as a candidate, and the layer that removed it: engagement policy in its order.
 
 Eligibility (may they ever have it), applicability (is it relevant now), suitability (is it right
-for them), contact policy (was it said too often), arbitration (what is worth most).
+for them), contact policy (was it said too often), limits (is any left), arbitration (what is worth
+most).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ Layer = Literal[
     "applicability",
     "suitability",
     "contact_policy",
+    "limits",
     "arbitration",
     "session",
     "fallback",
@@ -95,11 +97,22 @@ def _over_contacted(action: Action, situation: Situation, _: Scores) -> str | No
     return "contacted_recently" if action.id in situation.contacted else None
 
 
+def _over_limit(action: Action, situation: Situation, _: Scores) -> str | None:
+    """No second code in place of one that was used, and none that a limit does not leave."""
+    if action.offer is None:
+        return None
+    live = situation.live_offers.get(action.id)
+    if live is not None:
+        return "code_used" if live.spent else None
+    return situation.limited.get(action.id)
+
+
 _LAYERS: tuple[tuple[Layer, Callable[[Action, Situation, Scores], str | None]], ...] = (
     ("eligibility", _ineligible),
     ("applicability", _inapplicable),
     ("suitability", _unsuitable),
     ("contact_policy", _over_contacted),
+    ("limits", _over_limit),
 )
 
 

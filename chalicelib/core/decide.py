@@ -188,7 +188,7 @@ def _offers(
         if action.offer is None:
             continue
         standing = held.get(action.id) or situation.live_offers.get(action.id)
-        if standing is not None and standing.expires_at > situation.as_of:
+        if standing is not None and not standing.spent and standing.expires_at > situation.as_of:
             offers.append(standing)
             continue
         issued.append(action.id)

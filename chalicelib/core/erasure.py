@@ -89,6 +89,6 @@ def erased_effect(effect: Effect, *, pseudonym: str, now: int) -> Effect:
 
 
 def erased_coupon(coupon: Coupon, *, pseudonym: str) -> Coupon:
-    """A coupon without the person; one that could still be used is revoked."""
-    state = "revoked" if coupon.state == "live" else coupon.state
-    return replace(coupon, subject_key=pseudonym, state=state)
+    """A coupon without the person; what its uses took of a budget still counts."""
+    uses = tuple(replace(use, order_id=f"{ERASED}-{n}") for n, use in enumerate(coupon.uses, 1))
+    return replace(coupon, subject_key=pseudonym, uses=uses)

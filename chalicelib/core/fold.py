@@ -20,6 +20,7 @@ from chalicelib.core.messages import (
     ProductViewed,
     Seen,
 )
+from chalicelib.core.offers import is_code
 from chalicelib.core.orders import (
     Amount,
     OrderState,
@@ -27,6 +28,7 @@ from chalicelib.core.orders import (
     complete_order,
     refund_order,
     update_order,
+    use_code,
 )
 
 
@@ -51,8 +53,10 @@ def join_order(state: OrderState, message: OrderMessage) -> OrderState:
     """Join one message into the state of its order."""
     at = message.envelope.at
     match message:
-        case OrderCompleted(amount_minor=amount_minor, currency=currency):
+        case OrderCompleted(amount_minor=amount_minor, currency=currency, code=code):
             amount = Amount(at, amount_minor, currency)
+            if code is not None and is_code(code):
+                state = use_code(state, code, message.discount_minor)
             return complete_order(state, amount, source=message.envelope.message_id)
         case OrderUpdated(amount_minor=amount_minor, currency=currency):
             return update_order(state, Amount(at, amount_minor, currency))

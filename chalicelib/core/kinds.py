@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.core.address import AddressState, address_from_json, address_to_json
+from chalicelib.core.allotments import Allotment, allotment_from_json, allotment_to_json
 from chalicelib.core.catalogue import Product, product_from_json, product_to_json
 from chalicelib.core.consents import (
     Entry,
@@ -37,6 +38,7 @@ from chalicelib.core.offers import (
     offer_to_json,
 )
 from chalicelib.core.orders import OrderState, order_from_json, order_to_json
+from chalicelib.core.repeats import Repeat, repeat_from_json, repeat_to_json
 from chalicelib.core.sessions import Session, session_from_json, session_to_json
 from chalicelib.core.storage import IndexAttributes, Kind
 from chalicelib.core.subject import customer
@@ -100,6 +102,16 @@ COUPON: Kind[Coupon] = Kind(
 )
 # The one live code of a customer for an action.
 LIVE_OFFER: Kind[Offer] = Kind("live", "effects", "l#", offer_to_json, offer_from_json)
+# Part of a count or budget of an action: ACTION#codes or money#SHARD.
+ALLOTMENT: Kind[Allotment] = Kind(
+    "allotment", "effects", "b#", allotment_to_json, allotment_from_json
+)
+# How many codes of an action were issued to a customer: {"count": …}; only where that is limited.
+ISSUED: Kind[Json] = Kind("issued", "effects", "n#", _as_is, _as_is)
+# What a call with an Idempotency-Key was answered, or that it is under way.
+REPEAT: Kind[Repeat] = Kind(
+    "repeat", "decisions", "i#", repeat_to_json, repeat_from_json, compressed=True
+)
 # That an address was contacted for an action: {"effect_id": …}; it expires with the interval.
 CONTACTED: Kind[Json] = Kind("contacted", "effects", "t#", _as_is, _as_is)
 PRODUCT: Kind[Product] = Kind("sku", "signals", "sku#", product_to_json, product_from_json)

@@ -16,6 +16,7 @@ from chalicelib.core.contact import ContactChange, change_from_traits
 from chalicelib.core.errors import BadInput
 from chalicelib.core.instants import CLOCK_SKEW_SECONDS, Instant, parse_instant
 from chalicelib.core.money import LARGEST_AMOUNT_MINOR, check_currency, parse_amount
+from chalicelib.core.offers import is_code, normal_code
 from chalicelib.core.subject import check_id
 
 LARGEST_MESSAGE_BYTES = 32 * 1024  # Segment's own limit for one message
@@ -42,12 +43,14 @@ class Identified:
 
 @dataclass(frozen=True, slots=True)
 class OrderCompleted:
-    """An order was placed: "Order Completed"."""
+    """An order was placed: "Order Completed"; perhaps with a code, and the discount it had."""
 
     envelope: Envelope
     order_id: str
     amount_minor: int
     currency: str
+    code: str | None = None
+    discount_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +196,22 @@ def _track_order(
         return Seen(envelope)  # what was updated is nothing that Segue keeps
     if amount_minor is None:
         raise BadInput.of("properties.total", "or revenue, value or products must be given")
-    build = OrderCompleted if event == "Order Completed" else OrderUpdated
-    return build(envelope, order_id, amount_minor, currency)
+    if event == "Order Updated":
+        return OrderUpdated(envelope, order_id, amount_minor, currency)
+    code, discount_minor = _code(properties, currency)
+    return OrderCompleted(envelope, order_id, amount_minor, currency, code, discount_minor)
+
+
+def _code(properties: Mapping[str, Any], currency: str) -> tuple[str | None, int | None]:
+    """The code of an order and its discount; of another system's code no discount is read."""
+    coupon = properties.get("coupon")
+    if not isinstance(coupon, str) or not coupon.strip():
+        return None, None
+    code = normal_code(coupon)
+    discount = properties.get("discount")
+    if discount is None or not is_code(code):
+        return code, None
+    return code, parse_amount(discount, currency=currency, field="properties.discount")
 
 
 def _object(raw: Mapping[str, Any], field: str) -> Mapping[str, Any]:

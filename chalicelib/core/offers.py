@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from chalicelib.core.canonical import keyed_digest
@@ -12,6 +12,8 @@ OfferKind = Literal["percent_off", "amount_off", "free_shipping"]
 # Crockford's base 32: no I, L, O, U, so that a code survives being read aloud. 32 divides 256, so
 # every letter is as likely as any other.
 _LETTER_OF_BYTE = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ" * 8
+_LETTERS = frozenset(_LETTER_OF_BYTE.decode())
+_MISREAD = str.maketrans("OIL", "011")
 CODE_LETTERS = 12  # 60 bits: a million codes collide with odds below one in two million
 
 
@@ -24,7 +26,8 @@ class Offer:
         code: unique, unguessable, stored before anyone sees it.
         kind: what it gives.
         value: percent for ``percent_off``, minor units for ``amount_off``, 0 otherwise.
-        expires_at: the last moment at which it can be used.
+        expires_at: the moment from which it cannot be used.
+        spent: whether the code is used up or was taken back; then it is shown to nobody.
     """
 
     action: str
@@ -32,17 +35,53 @@ class Offer:
     kind: OfferKind
     value: int
     expires_at: int
+    spent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One order's use of a code.
+
+    Attributes:
+        order_id: the order, or the cart that will become one.
+        state: how far it is; ``core.coupons`` moves it.
+        amount_minor: the discount, in the policy's currency.
+        budgeted: whether the amount counts against the action's budget.
+        until: when the lock of a reservation ends.
+        rolled_back_minor: how much of the amount was given back.
+    """
+
+    order_id: str
+    state: Literal["reserved", "redeemed", "rolled_back"]
+    amount_minor: int
+    budgeted: bool
+    until: int = 0
+    rolled_back_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Coupon:
-    """A code as storage keeps it."""
+    """A code as storage keeps it; its state follows from its uses (``core.coupons.state_of``).
+
+    Attributes:
+        offer: what was promised.
+        subject_key: to whom.
+        decision_id: the decision that issued it.
+        issued_at: when.
+        redemptions: how many orders may use it.
+        lock_seconds: how long a cart holds it.
+        uses: the orders that do, and the cart that holds it.
+        revoked_at: when it was taken back, None when it was not.
+    """
 
     offer: Offer
     subject_key: str
     decision_id: str
     issued_at: int
-    state: Literal["live", "redeemed", "revoked"] = "live"
+    redemptions: int = 1
+    lock_seconds: int = 900
+    uses: tuple[Use, ...] = ()
+    revoked_at: int | None = None
 
 
 def coupon_code(secret: bytes, *, effect_id: str) -> str:
@@ -53,13 +92,16 @@ def coupon_code(secret: bytes, *, effect_id: str) -> str:
 
 def offer_to_json(offer: Offer) -> dict[str, Any]:
     """The stored form; spelt out because ``asdict`` costs ten times as much on the hot path."""
-    return {
+    stored: dict[str, Any] = {
         "action": offer.action,
         "code": offer.code,
         "kind": offer.kind,
         "value": offer.value,
         "expires_at": offer.expires_at,
     }
+    if offer.spent:
+        stored["spent"] = True
+    return stored
 
 
 def offer_from_json(stored: Mapping[str, Any]) -> Offer:
@@ -74,10 +116,33 @@ def coupon_to_json(coupon: Coupon) -> dict[str, Any]:
         "subject_key": coupon.subject_key,
         "decision_id": coupon.decision_id,
         "issued_at": coupon.issued_at,
-        "state": coupon.state,
+        "redemptions": coupon.redemptions,
+        "lock_seconds": coupon.lock_seconds,
+        "uses": [asdict(use) for use in coupon.uses],
+        "revoked_at": coupon.revoked_at,
     }
 
 
 def coupon_from_json(stored: Mapping[str, Any]) -> Coupon:
     """Undo ``coupon_to_json``."""
-    return Coupon(**{**stored, "offer": Offer(**stored["offer"])})
+    uses = tuple(Use(**use) for use in stored["uses"])
+    return Coupon(**{**stored, "offer": Offer(**stored["offer"]), "uses": uses})
+
+
+def is_code(text: str) -> bool:
+    """Whether a normal code could be one of ours.
+
+    >>> is_code("ABC0119XYZ0K"), is_code("HASBR0S")
+    (True, False)
+    """
+    return len(text) == CODE_LETTERS and set(text) <= _LETTERS
+
+
+def normal_code(text: str) -> str:
+    """A code as it was issued, from one as a person or another system writes it.
+
+    >>> normal_code(" abc-o1l 9xyz0k ")
+    'ABC0119XYZ0K'
+    """
+    letters = text.upper().replace("-", "").replace(" ", "")
+    return letters.translate(_MISREAD)

@@ -35,6 +35,7 @@ class OrderState:
         refund_currencies: the currency of each refund that named one, by the same id.
         cancelled_at: when it was cancelled.
         source: the drop or the message that brought the completion.
+        codes: the codes that it was paid with, each with the discount where one was named.
     """
 
     order_id: str
@@ -45,6 +46,7 @@ class OrderState:
     refund_currencies: Mapping[str, str] = field(default_factory=dict)
     cancelled_at: int | None = None
     source: str | None = None
+    codes: Mapping[str, int | None] = field(default_factory=dict)
 
     @property
     def counted(self) -> CountedOrder | None:
@@ -79,6 +81,14 @@ def complete_order(state: OrderState, amount: Amount, *, source: str) -> OrderSt
     if state.completed is not None and state.completed <= amount:
         return state
     return replace(state, completed=amount, source=source)
+
+
+def use_code(state: OrderState, code: str, discount_minor: int | None) -> OrderState:
+    """Join that an order was paid with a code; of two discounts the larger one stands."""
+    known = state.codes.get(code)
+    if code in state.codes and (discount_minor is None or (known or 0) >= discount_minor):
+        return state
+    return replace(state, codes={**state.codes, code: discount_minor})
 
 
 def update_order(state: OrderState, amount: Amount) -> OrderState:
@@ -124,6 +134,8 @@ def order_to_json(state: OrderState) -> dict[str, Any]:
         stored["cancelled_at"] = state.cancelled_at
     if state.source is not None:
         stored["source"] = state.source
+    if state.codes:
+        stored["codes"] = dict(state.codes)
     return stored
 
 
@@ -139,4 +151,5 @@ def order_from_json(stored: Mapping[str, Any]) -> OrderState:
         refund_currencies=stored.get("refund_currencies", {}),
         cancelled_at=stored.get("cancelled_at"),
         source=stored.get("source"),
+        codes=stored.get("codes", {}),
     )

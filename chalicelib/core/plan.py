@@ -17,6 +17,7 @@ from chalicelib.core.kinds import (
     RECORD,
     RECORD_WINDOW_SECONDS,
 )
+from chalicelib.core.limits import NO_LIMITS, Limits
 from chalicelib.core.offers import Coupon, Offer, offer_to_json
 from chalicelib.core.policy import Action, MailTreatment, Policy
 from chalicelib.core.pricing import total_minor
@@ -35,11 +36,13 @@ def decision_writes(
     policy: Policy,
     correlation_id: str,
     now: int,
+    limits: Limits = NO_LIMITS,
     address_hash: str | None = None,
 ) -> tuple[Write, ...]:
     """The record, and everything that the decision sets in motion.
 
-    ``address_hash`` names the customer's address; without it no mail is planned.
+    ``limits`` says what issuing a code takes; ``address_hash`` names the customer's address,
+    without which no mail is planned.
     """
     writes: list[Write] = [
         Put(
@@ -50,7 +53,9 @@ def decision_writes(
     ]
     offers = {offer.action: offer for offer in decision.offers}
     for action_id in decision.issued:
-        writes += _issue(situation, offers[action_id], correlation_id, now)
+        writes += _issue(situation, offers[action_id], policy, correlation_id, now)
+        writes += limits.takes.get(action_id, ())
+    writes += limits.marks
     if decision.price_reason == "tier_fits":
         payload = {
             "tier": decision.tier,
@@ -103,10 +108,20 @@ def _effect(
     )
 
 
-def _issue(situation: Situation, offer: Offer, correlation_id: str, now: int) -> list[Write]:
+def _issue(
+    situation: Situation, offer: Offer, policy: Policy, correlation_id: str, now: int
+) -> list[Write]:
     """Store a new code as the customer's one live code, and announce it."""
     subject_key = situation.subject.key
-    coupon = Coupon(offer, subject_key, situation.decision_id, issued_at=now)
+    terms = policy.limits_of(offer.action)
+    coupon = Coupon(
+        offer,
+        subject_key,
+        situation.decision_id,
+        issued_at=now,
+        redemptions=terms.redemptions_per_code,
+        lock_seconds=terms.lock_minutes * 60,
+    )
     payload = {"offer": offer_to_json(offer)}
     effect = _effect(situation, "offer", offer.action, payload, correlation_id, now)
     return [

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from chalicelib.core.canonical import content_hash
 from chalicelib.core.errors import BadInput, FieldError
 from chalicelib.core.law import Mode
-from chalicelib.core.money import MINOR_DIGITS
+from chalicelib.core.money import LARGEST_AMOUNT_MINOR, MINOR_DIGITS
 
 Placement = Literal["checkout", "mail", "batch"]
 Trigger = Literal["segment_changed", "cart_abandoned"]
@@ -24,12 +24,38 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class OfferLimits(_Part):
+    """How much of an offer there is; what is left out has no limit.
+
+    Issuing a code counts against ``codes`` and ``codes_per_customer``. The budget, in minor units
+    of the policy's currency, is held when a cart reserves a code and spent when an order uses it.
+    """
+
+    redemptions_per_code: int = Field(default=1, ge=1, le=100)
+    codes_per_customer: int | None = Field(default=None, ge=1)
+    codes: int | None = Field(default=None, ge=1)
+    budget_minor: int | None = Field(default=None, ge=1, le=LARGEST_AMOUNT_MINOR)
+    lock_minutes: int = Field(default=15, ge=1, le=24 * 60)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> OfferLimits:
+        if (self.codes_per_customer or 0) > (self.codes or self.codes_per_customer or 0):
+            raise ValueError("codes_per_customer: must be at most codes")
+        return self
+
+    @property
+    def limit_anything(self) -> bool:
+        """Whether issuing a code has to look at any of these."""
+        return not (self.codes is self.codes_per_customer is self.budget_minor is None)
+
+
 class OfferTerms(_Part):
     """What an action offers: a percentage, an amount in minor units, or free shipping."""
 
     kind: Literal["percent_off", "amount_off", "free_shipping"]
     value: int = Field(ge=0)
     valid_days: int = Field(ge=1, le=365)
+    limits: OfferLimits = OfferLimits()
 
     @model_validator(mode="after")
     def _value_fits_kind(self) -> OfferTerms:
@@ -39,6 +65,9 @@ class OfferTerms(_Part):
             raise ValueError("value: must be at least one minor unit")
         if self.kind == "free_shipping" and self.value != 0:
             raise ValueError("value: must be 0 for free_shipping")
+        budget_minor = self.limits.budget_minor
+        if self.kind == "amount_off" and budget_minor is not None and budget_minor < self.value:
+            raise ValueError("limits.budget_minor: must be at least value")
         return self
 
 
@@ -184,6 +213,11 @@ class Policy(_Part):
             placement: tuple(a for a in self.actions if placement in a.placements)
             for placement in ("checkout", "mail", "batch")
         }
+
+    def limits_of(self, action_id: str) -> OfferLimits:
+        """The limits of an action's offer; those of an offer without any where it has none."""
+        action = self.action(action_id)
+        return OfferLimits() if action is None or action.offer is None else action.offer.limits
 
     def action(self, action_id: str) -> Action | None:
         """The action with this id."""

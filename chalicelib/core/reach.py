@@ -17,6 +17,7 @@ from chalicelib.core.control import Switches
 from chalicelib.core.decide import Decision, decide
 from chalicelib.core.facts import Facts
 from chalicelib.core.kinds import ADDRESS, CONTACTED, LIVE_OFFER
+from chalicelib.core.limits import limit_keys, weigh
 from chalicelib.core.offers import coupon_code
 from chalicelib.core.plan import decision_writes
 from chalicelib.core.policy import Action, Placement, Trigger
@@ -69,11 +70,12 @@ def reach_keys(
     rules: Rules,
     keys: SigningKeys,
 ) -> tuple[Key[Any], ...]:
-    """What must be known before deciding: live codes, recent contacts, withdrawn consent."""
+    """What must be known before deciding: codes, limits, recent contacts, withdrawn consent."""
     actions = rules.policy.actions_at(occasion.placement)
     wanted: list[Key[Any]] = [
         LIVE_OFFER.key(facts.subject.key, action.id) for action in actions if action.offer
     ]
+    wanted += limit_keys(actions, facts.subject.key, whole=True)
     named = _address_hash(contact, keys)
     if named is not None:
         wanted += [CONTACTED.key(named, action.id) for action in actions if action.mail]
@@ -95,10 +97,12 @@ def reach_out(
     """Decide, and say what to write; the record alone when nothing was chosen."""
     actions = rules.policy.actions_at(occasion.placement)
     named = _address_hash(contact, keys)
+    limits = weigh(actions, facts.subject.key, found, now=now, whole=True)
     situation = _situation(
         facts,
         contact,
         occasion,
+        limited=limits.refused,
         permissions=_permissions(contact, named, found),
         switches=switches,
         live_offers=_live_offers(facts, actions, found),
@@ -132,6 +136,7 @@ def reach_out(
         policy=rules.policy,
         correlation_id=occasion.correlation_id,
         now=now,
+        limits=limits,
         address_hash=named,
     )
     return decision, writes

@@ -91,6 +91,7 @@ def situation_to_json(situation: Situation) -> dict[str, Any]:
         },
         "live_offers": [offer_to_json(offer) for offer in situation.live_offers.values()],
         "contacted": sorted(situation.contacted),
+        "limited": dict(situation.limited),
     }
 
 
@@ -116,6 +117,7 @@ def situation_from_json(stored: Mapping[str, Any]) -> Situation:
         else Held(held["tier"], tuple(offer_from_json(offer) for offer in held["offers"])),
         live_offers={offer.action: offer for offer in live},
         contacted=frozenset(stored["contacted"]),
+        limited=stored.get("limited", {}),
     )
 
 

@@ -77,6 +77,7 @@ class Situation:
         held: what this session was shown.
         live_offers: live codes of this customer, by action.
         contacted: actions for which the address was contacted within their interval.
+        limited: actions that may issue no further code, each with the reason.
         opted_out: whether a privacy signal forbids reading any feature of this customer.
     """
 
@@ -94,6 +95,7 @@ class Situation:
     held: Held | None = None
     live_offers: Mapping[str, Offer] = field(default_factory=dict)
     contacted: frozenset[str] = frozenset()
+    limited: Mapping[str, str] = field(default_factory=dict)
     opted_out: bool = field(init=False, compare=False)
 
     def __post_init__(self) -> None:

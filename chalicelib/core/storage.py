@@ -7,7 +7,7 @@ condition under which it may happen, and all writes of one call happen together 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
@@ -78,6 +78,12 @@ class Found:
             if stored.expires_at is None or stored.expires_at > now
         }
 
+    def joined(self, other: Found) -> Found:
+        """Both together; where both know a thing, the other, which was read later."""
+        joined = Found({}, now=0)
+        joined._items = {**self._items, **other._items}
+        return joined
+
     def stored(self, key: Key[T]) -> Stored[T] | None:
         """The value with its version, None when absent."""
         return self._items.get(key)
@@ -137,6 +143,22 @@ class Check:
 
 
 Write = Put[Any] | Delete | Check
+
+
+def merged(writes: Iterable[Write]) -> tuple[Write, ...]:
+    """These writes with one put for each key: the last value, under the first condition.
+
+    For what was planned one after the other and is written together.
+    """
+    by_key: dict[Key[Any], Write] = {}
+    for write in writes:
+        first = by_key.get(write.key)
+        if isinstance(write, Put) and isinstance(first, Put):
+            write = Put(write.key, write.value, first.condition, write.expires_at)
+        elif first is not None:
+            raise ValueError("two writes to one key, and not both are puts")
+        by_key[write.key] = write
+    return tuple(by_key.values())
 
 
 class Conflict(Transient):

@@ -18,9 +18,10 @@ from typing import Any, Literal, NamedTuple
 from chalicelib.core.answer import build_answer, degraded_answer
 from chalicelib.core.decide import Decision, decide
 from chalicelib.core.erasure import is_erased
-from chalicelib.core.errors import KeyReused, Transient
+from chalicelib.core.errors import Transient
 from chalicelib.core.instants import DAY_SECONDS, format_instant
-from chalicelib.core.offers import coupon_code
+from chalicelib.core.kinds import ALLOTMENT
+from chalicelib.core.offers import Offer, coupon_code
 from chalicelib.core.plan import decision_writes
 from chalicelib.core.policy import BASE_TIER
 from chalicelib.core.ports import Store
@@ -30,6 +31,7 @@ from chalicelib.core.record import (
     situation_from_json,
     situation_hash,
 )
+from chalicelib.core.repeats import check_same_request
 from chalicelib.core.rules import Rules
 from chalicelib.core.sessions import Session
 from chalicelib.core.situation import Held, Situation
@@ -39,6 +41,8 @@ from chalicelib.flows.gather import PLACEMENT, CheckoutCall, Gathered, gather
 
 # The first try, and one more for whoever lost a race: by then the winner's answer stands there.
 MOST_ROUNDS = 2
+# Whoever only lost a shard of a count takes from another one, as often as the deadline allows.
+MOST_CONTENDED_ROUNDS = 8
 # How long a named session keeps its tier and codes after the last decision in it: the half hour
 # of inactivity after which web analytics commonly ends a session.
 SESSION_SECONDS = 1800
@@ -88,7 +92,7 @@ def answer_checkout(
         while True:
             rounds += 1
             try:
-                gathered = gather(call, store=store, policy=rules.policy, now=now, again=rounds > 1)
+                gathered = gather(call, store=store, policy=rules.policy, now=now, attempt=rounds)
                 repeated = _repeat(call, gathered, rules=rules, keys=keys, now=now)
                 if repeated is not None:
                     return Answered(repeated, "repeated", rounds)
@@ -96,8 +100,8 @@ def answer_checkout(
                     call, gathered, rules=rules, keys=keys(), correlation_id=correlation_id
                 )
                 store.write(writes, now=now)
-            except Conflict:
-                if rounds == MOST_ROUNDS:
+            except Conflict as conflict:
+                if rounds >= _most_rounds(conflict):
                     raise
             else:
                 return Answered(answer, "decided", rounds)
@@ -119,10 +123,7 @@ def _repeat(
         # What was answered is forgotten with the person, and is not decided again under its id.
         return _degraded(call, rules, now)
     if record is not None:
-        if record["request_hash"] != call.hash:
-            raise KeyReused.of(
-                "Idempotency-Key", "came before with another request; send a new key with it"
-            )
+        check_same_request(record["request_hash"], call.hash)
         return build_answer(
             situation_from_json(record["situation"]),
             decision_from_json(record["decision"]),
@@ -136,7 +137,24 @@ def _repeat(
         return None
     # The quote in the answer must still be good. ISO 8601 in UTC sorts by time.
     expires_at: str = stored.value.answer["expires_at"]
-    return stored.value.answer if expires_at > format_instant(now) else None
+    if expires_at <= format_instant(now) or len(_unspent(gathered)) < len(stored.value.offers):
+        return None
+    return stored.value.answer
+
+
+def _unspent(gathered: Gathered) -> tuple[Offer, ...]:
+    """What the session was shown, less the codes that were used or taken back since."""
+    if gathered.session is None:
+        return ()
+    live = gathered.situation.live_offers.values()
+    spent = {offer.code for offer in live if offer.spent}
+    return tuple(o for o in gathered.session.value.offers if o.code not in spent)
+
+
+def _most_rounds(conflict: Conflict) -> int:
+    """How many rounds a lost race is worth: more where only the shard of a count was contended."""
+    contended = {write.key.kind.name for write in conflict.failed}
+    return MOST_CONTENDED_ROUNDS if contended == {ALLOTMENT.name} else MOST_ROUNDS
 
 
 def _decide(
@@ -175,6 +193,7 @@ def _decide(
         policy=rules.policy,
         correlation_id=correlation_id,
         now=situation.as_of,
+        limits=gathered.limits,
     )
     if decision.tier != BASE_TIER or decision.offers:
         writes = (*writes, _keep_session(call, gathered, decision, answer, rules))
@@ -188,7 +207,7 @@ def _held(gathered: Gathered) -> Held | None:
     shown = gathered.session.value
     if shown.known and gathered.situation.facts is None:
         return None
-    return Held(shown.tier, shown.offers)
+    return Held(shown.tier, _unspent(gathered))
 
 
 def _keep_session(

@@ -32,6 +32,7 @@ from chalicelib.core.reach import Occasion
 from chalicelib.core.storage import AtVersion, Check, Found, Key, Put, Write
 from chalicelib.files.records import OrderLine
 from chalicelib.files.rejects import Reject
+from chalicelib.flows.codes import Settlement, settle_codes
 from chalicelib.flows.drop_orders import complete, corrections, mark_key
 from chalicelib.flows.drop_person import Person
 from chalicelib.flows.drop_report import ScoredRow
@@ -103,6 +104,7 @@ class Folded:
         version: how often the profile had been saved when it was read.
         contact_version: the same for the contact.
         writes: everything but the profile and the decision.
+        codes: what the orders do to the codes that they were paid with; its writes among them.
         outcome: what to report.
         occasion: of the decision.
         changed: whether the profile must be saved.
@@ -117,6 +119,7 @@ class Folded:
     version: int
     contact_version: int
     writes: tuple[Write, ...]
+    codes: Settlement
     outcome: Outcome
     occasion: Occasion
     changed: bool
@@ -173,6 +176,7 @@ def fold_person(person: Person, found: Found, about: DropGiven) -> Folded:
     if outcome.erased and described.row is None:
         outcome.unscored = ERASED
     changed_orders = _order_writes(before, profiles, found, about)
+    codes = settle_codes(before, profiles, (), found, rules.policy, about.given.now)
     return Folded(
         person=person,
         facts=facts,
@@ -186,7 +190,9 @@ def fold_person(person: Person, found: Found, about: DropGiven) -> Folded:
             *marks,
             *_guest_writes(before, profiles, found, about),
             *_contact_writes(before.contacts.get(subject), contact, found),
+            *codes.writes,
         ),
+        codes=codes,
         outcome=outcome,
         occasion=occasion,
         changed=bool(changed_orders) or settled.facts != (stored or Facts(subject)),

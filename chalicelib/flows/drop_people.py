@@ -25,8 +25,19 @@ from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Store
 from chalicelib.core.reach import reach_keys, reach_out
 from chalicelib.core.record import decision_from_json
-from chalicelib.core.storage import AtVersion, Check, Conflict, Found, Key, Put, Stored, Write
+from chalicelib.core.storage import (
+    AtVersion,
+    Check,
+    Conflict,
+    Found,
+    Key,
+    Put,
+    Stored,
+    Write,
+    merged,
+)
 from chalicelib.core.subject import Subject
+from chalicelib.flows.codes import code_keys, tell_settled
 from chalicelib.flows.drop_fold import (
     DropGiven,
     Folded,
@@ -42,7 +53,8 @@ from chalicelib.flows.tombs import with_tombs
 MOST_WRITES = 100  # what one transaction holds
 # Of these orders and corrections are left room for profile, contact, guests and a decision.
 MOST_CHANGES = 60
-ORDERS_IN_A_PART = 20  # at most three writes for each, a guest's profile included
+# At most five writes for each, a guest's profile and a code included, and a budget's shards.
+ORDERS_IN_A_PART = 14
 MOST_ROUNDS = 6
 
 
@@ -112,7 +124,8 @@ def _gather(people: Iterable[Person], store: Store, about: DropGiven) -> Found:
     ]:
         found = store.read(missing, now=about.given.now)
         standing |= {key: found.stored(key) for key in missing}
-        wanted = further_keys(found, missing)
+        policy = about.given.rules.policy
+        wanted = (*further_keys(found, missing), *code_keys(found, missing, policy))
     return Found({key: at for key, at in standing.items() if at is not None}, now=about.given.now)
 
 
@@ -166,7 +179,7 @@ def _plan(each: Folded, known: Found, switches: Switches, about: DropGiven) -> P
         saved, _ = review_writes([review], Found({}, now=about.given.now), about.given)
         each.outcome.effects["event"] += int(each.settled.transition is not None)
     nos = refusal_writes(each.changed_contacts, known, keys=about.given.keys)
-    writes = (*saved, *each.writes, *nos, *decided)
+    writes = merged((*saved, *each.writes, *nos, *decided))
     return Planned(each, (*writes, *_checks(each, writes)))
 
 
@@ -232,6 +245,8 @@ def _write(group: Sequence[Planned], store: Store, about: DropGiven) -> list[Sub
             return [group[0].folded.person.subject]
         writes = [write for each in group for write in each.writes or ()]
         store.write(writes, now=about.given.now)
+        for each in group:
+            tell_settled(each.folded.codes, correlation_id=about.given.correlation_id)
     except Conflict:
         if len(group) == 1:
             return [group[0].folded.person.subject]
@@ -260,6 +275,7 @@ def _write_in_parts(person: Person, *, store: Store, about: DropGiven) -> None:
         key = FACTS.key(person.subject.key)
         put = Put(key, facts, AtVersion(folded.version))
         store.write([*folded.tombs, put, *folded.writes], now=now)
+        tell_settled(folded.codes, correlation_id=about.given.correlation_id)
 
 
 def _decide(each: Folded, known: Found, switches: Switches, about: DropGiven) -> tuple[Write, ...]:

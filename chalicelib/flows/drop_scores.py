@@ -24,7 +24,7 @@ from chalicelib.flows.settled import Given
 # A file about a moment longer ago than this is scored and sets nothing in motion.
 HISTORIC_SECONDS = 7 * DAY_SECONDS
 # From the first question that an action is asked to the last.
-_LAYERS = ("eligibility", "applicability", "suitability", "contact_policy")
+_LAYERS = ("eligibility", "applicability", "suitability", "contact_policy", "limits")
 
 
 @dataclass(frozen=True, slots=True)

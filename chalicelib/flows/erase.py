@@ -30,7 +30,9 @@ from chalicelib.core.kinds import (
     ADDRESS,
     CONSENT,
     CONTACT,
+    COUPON,
     FACTS,
+    ISSUED,
     LEDGER_HEAD,
     LIVE_OFFER,
     RECORD,
@@ -45,6 +47,7 @@ from chalicelib.core.subject import Subject, check_id, customer, guest
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.core.tombstones import Tombstone, pseudonym
 from chalicelib.flows.read import Library
+from chalicelib.flows.revoke import revoke_code
 from chalicelib.flows.tombs import address_tomb_key, tomb_key
 from chalicelib.telemetry import log_event
 
@@ -224,6 +227,9 @@ def take_apart(keys: Iterable[Key[Any]], subject_key: str, tombstone: Tombstone,
     left = list(keys)
     while left and not run.is_exhausted:
         chunk, left = left[:AT_ONCE], left[AT_ONCE:]
+        for key in chunk:
+            if key.kind is COUPON:
+                revoke_code(key, subject_key, store=run.store, now=run.now)
         _store_all(chunk, subject_key, named, tombstone, run)
 
 
@@ -285,6 +291,7 @@ def _undo(
         case Coupon():
             yield Put(key, erased_coupon(value, pseudonym=named), at, stored.expires_at)
             yield Delete(LIVE_OFFER.key(value.subject_key, value.offer.action), WHATEVER)
+            yield Delete(ISSUED.key(value.subject_key, value.offer.action), WHATEVER)
         case {"decision_id": _}:
             stripped = erased_record(value, pseudonym=named, at=tombstone.at)
             yield Put(key, stripped, at, stored.expires_at)

@@ -18,8 +18,16 @@ from chalicelib.core.errors import FieldError, Transient
 from chalicelib.core.identity import further_keys, profile_keys
 from chalicelib.core.ports import Store
 from chalicelib.core.rules import Rules
-from chalicelib.core.storage import Conflict, Found, Key, Stored
+from chalicelib.core.storage import Conflict, Found, Key, Stored, merged
 from chalicelib.core.tokens import SigningKeys
+from chalicelib.flows.codes import (
+    Settlement,
+    as_stored,
+    code_keys,
+    message_code_keys,
+    settle_codes,
+    tell_settled,
+)
 from chalicelib.flows.intake import Numbered, read_body
 from chalicelib.flows.portion import (
     Portion,
@@ -117,6 +125,7 @@ def _gather(messages: Iterable[Numbered], store: Store, given: Given) -> Found:
             message_key(message),
             *profile_keys(message),
             *message_tombs(message, given.keys),
+            *message_code_keys(message),
         )
     ]
     while missing := [
@@ -124,7 +133,10 @@ def _gather(messages: Iterable[Numbered], store: Store, given: Given) -> Found:
     ]:
         found = store.read(missing, now=given.now)
         standing |= {key: found.stored(key) for key in missing}
-        wanted = further_keys(found, missing)
+        wanted = (
+            *further_keys(found, missing),
+            *code_keys(found, missing, given.rules.policy),
+        )
     return Found({key: at for key, at in standing.items() if at is not None}, now=given.now)
 
 
@@ -169,19 +181,24 @@ def _store_some(
     """Store as many of these messages, from the first on, as one write can hold."""
     for size, settles in _sizes(len(waiting)):
         portion = fold_portion(waiting[:size], found, given, again=again)
-        writes = portion_writes(portion, found, given)
+        codes = settle_codes(
+            portion.before, portion.after, portion.fresh, found, given.rules.policy, given.now
+        )
+        writes = (*portion_writes(portion, found, given), *codes.writes)
         if len(writes) > MOST_WRITES:
             continue
         reviews = portion_reviews(portion, found, given) if settles else ()
         contacts = tuple(changed_contacts(portion))
-        standing = _standing(reviews, contacts, store, given)
+        standing = _standing(reviews, contacts, store, given, codes=codes)
         writes += refusal_writes(contacts, standing, keys=given.keys)
         settled, decisions = review_writes(reviews, standing, given)
         writes += settled if settles else portion_unsettled(portion, found, given)
+        writes = merged(writes)
         if len(writes) <= MOST_WRITES:
             break
     store.write(writes, now=given.now)
     tell(reviews, decisions, given)
+    tell_settled(codes, correlation_id=given.correlation_id)
     return portion
 
 
@@ -197,8 +214,19 @@ def _sizes(count: int) -> Iterator[tuple[int, bool]]:
 
 
 def _standing(
-    reviews: Sequence[Review], contacts: Sequence[Contact], store: Store, given: Given
+    reviews: Sequence[Review],
+    contacts: Sequence[Contact],
+    store: Store,
+    given: Given,
+    *,
+    codes: Settlement,
 ) -> Found:
-    """What decisions and nos to mail meet; most messages bring neither, and nothing is read."""
+    """What decisions and nos to mail meet, with what the codes leave of it.
+
+    Most messages bring neither, and nothing is read.
+    """
     keys = [*decision_keys(reviews, given), *refusal_keys(contacts, keys=given.keys)]
-    return store.read(keys, now=given.now) if keys else Found({}, now=given.now)
+    if not keys:
+        return Found({}, now=given.now)
+    found = store.read(keys, now=given.now)
+    return found.joined(Found(as_stored(codes.writes), now=given.now))

@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from chalicelib.core.canonical import content_hash, short_hash
+from chalicelib.core.canonical import content_hash
 from chalicelib.core.catalogue import Product
 from chalicelib.core.control import SWITCH_COPIES, Switches
 from chalicelib.core.facts import Facts
 from chalicelib.core.kinds import CONTACT, FACTS, LIVE_OFFER, PRODUCT, RECORD, SESSION, SWITCH
-from chalicelib.core.policy import Placement, Policy
+from chalicelib.core.limits import Limits, OneShardIsNotEnough, limit_keys, weigh
+from chalicelib.core.policy import Action, Placement, Policy
 from chalicelib.core.ports import Store
+from chalicelib.core.repeats import repeat_name
 from chalicelib.core.sessions import Session, sticky_key
 from chalicelib.core.situation import Context, Line, Situation, permissions_of, place_of
-from chalicelib.core.storage import Key, Stored
+from chalicelib.core.storage import Found, Key, Stored
 from chalicelib.core.subject import Subject, customer
 
 PLACEMENT: Placement = "checkout"
@@ -45,7 +47,7 @@ class CheckoutCall:
     @property
     def decision_id(self) -> str:
         """Derived from the Idempotency-Key, so that every repeat finds the one record."""
-        return f"d_{self.call_id if self.repeat_of is None else short_hash(*self.repeat_of)}"
+        return f"d_{self.call_id if self.repeat_of is None else repeat_name(*self.repeat_of)}"
 
     @property
     def hash(self) -> str | None:
@@ -71,28 +73,35 @@ class Gathered(NamedTuple):
         record: of an earlier call that this one repeats.
         session_key: where the session lies, for its next save.
         session: what the session was shown, with its version.
+        limits: what limits leave of the policy's offers.
     """
 
     situation: Situation
     record: Mapping[str, Any] | None
     session_key: Key[Session]
     session: Stored[Session] | None
+    limits: Limits
 
 
-def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, again: bool) -> Gathered:
-    """Read everything at once; a second read only for a guest who turned out to be a customer.
+def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attempt: int) -> Gathered:
+    """Read everything at once.
 
-    ``again`` also looks for a record of this very call: the reply to our own write may have been
-    lost. Otherwise one can only be there when the caller repeats itself.
+    A second read is only for a guest who turned out to be a customer, and for all shards of a
+    limit where the one that was read has nothing left.
+
+    Another ``attempt`` than the first also looks for a record of this very call: the reply to our
+    own write may have been lost. Otherwise one can only be there when the caller repeats itself.
     """
     subject = call.subject
-    offering = [action.id for action in policy.actions_at(PLACEMENT) if action.offer is not None]
+    actions = policy.actions_at(PLACEMENT)
+    offering = [action.id for action in actions if action.offer is not None]
+    limiting = limit_keys(actions, subject.key, attempt=attempt, whole=False)
     person_keys = _person_keys(call, subject.key, offering)
     switch_key = SWITCH.key(_switch_copy(subject.key))
     product_keys = _product_keys(call.lines)
     record_key = RECORD.key(call.decision_id)
-    keys = [*person_keys, switch_key, *product_keys]
-    if again or call.repeat_of is not None:
+    keys = [*person_keys, *limiting, switch_key, *product_keys]
+    if attempt > 1 or call.repeat_of is not None:
         keys.append(record_key)
     found = person = store.read(keys, now=now)
 
@@ -100,11 +109,13 @@ def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, again:
     if facts is not None and facts.merged_into is not None:
         subject = customer(facts.merged_into)
         person_keys = _person_keys(call, subject.key, offering)
-        person = store.read(person_keys, now=now)
+        limiting = limit_keys(actions, subject.key, attempt=attempt, whole=False)
+        person = store.read([*person_keys, *limiting], now=now)
         facts = person.value(person_keys[0])
 
     _, contact_key, session_key, *offer_keys = person_keys
     contact = person.value(contact_key)
+    limits = _weigh(actions, subject.key, person, store=store, now=now, attempt=attempt)
     products = [product for key in product_keys if (product := found.value(key)) is not None]
     situation = Situation(
         decision_id=call.decision_id,
@@ -122,11 +133,32 @@ def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, again:
             for action_id, key in zip(offering, offer_keys, strict=True)
             if (offer := person.value(key)) is not None
         },
+        limited=limits.refused,
     )
     if facts is not None and situation.opted_out:
         # What may not be read for a decision does not belong into its record either.
         situation = replace(situation, facts=None)
-    return Gathered(situation, found.value(record_key), session_key, person.stored(session_key))
+    return Gathered(
+        situation, found.value(record_key), session_key, person.stored(session_key), limits
+    )
+
+
+def _weigh(
+    actions: Sequence[Action],
+    subject_key: str,
+    found: Found,
+    *,
+    store: Store,
+    now: int,
+    attempt: int,
+) -> Limits:
+    """What limits leave; all shards are read only where one cannot say."""
+    try:
+        return weigh(actions, subject_key, found, now=now, attempt=attempt, whole=False)
+    except OneShardIsNotEnough:
+        keys = limit_keys(actions, subject_key, attempt=attempt, whole=True)
+        found = found.joined(store.read(keys, now=now))
+        return weigh(actions, subject_key, found, now=now, attempt=attempt, whole=True)
 
 
 def _person_keys(call: CheckoutCall, subject_key: str, offering: Sequence[str]) -> list[Key[Any]]:

@@ -28,7 +28,7 @@ from chalicelib.core.reach import Occasion, could_reach, reach_keys, reach_out
 from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
 from chalicelib.core.scores import Scores
-from chalicelib.core.storage import AtVersion, Found, Key, Put, Stored, Write
+from chalicelib.core.storage import AtVersion, Found, Key, Put, Stored, Write, merged
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.telemetry import emit_metrics, log_event
 
@@ -148,7 +148,7 @@ def review_writes(
             standing |= _as_stored(effects)
             writes += effects
             decisions.append(decision)
-    return tuple(writes), tuple(decisions)
+    return merged(writes), tuple(decisions)
 
 
 def tell(reviews: Iterable[Review], decisions: Iterable[Decision], given: Given) -> None:

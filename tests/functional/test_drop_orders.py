@@ -11,9 +11,20 @@ from chalicelib.core.facts import Facts
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.subject import customer, guest
 from chalicelib.flows.drop_people import MOST_CHANGES
+from chalicelib.flows.redeem import OfferCall, from_request
+from tests.coupon_makers import (
+    CODE,
+    OTHER_CODE,
+    budget_of,
+    check_books,
+    coupon,
+    issue,
+    limited,
+)
 from tests.drops import DataTeam, order_row, orders_csv
 from tests.makers import NOW, identify, order_event, track
 from tests.shop import Shop
+from tests.unit.core.situations import shipped_rules
 
 GERMAN = "Auftrag;Kunde;Datum;Menge;Einzelpreis;Status"
 
@@ -224,6 +235,27 @@ def test_a_correction_counts_once_in_however_many_files(team: DataTeam) -> None:
     assert counts(first) == (5, 5, 0, 0)
     assert counts(second) == (5, 0, 5, 0)
     assert amounts(facts_of(team)) == [650]
+
+
+def test_a_code_is_given_back_by_a_file_too(team: DataTeam) -> None:
+    """A return in a file gives its part of the discount back, a cancellation all of it, once."""
+    team.rules = shipped_rules(actions=limited("winback-10", budget_minor=1000))
+    issue(team.store, coupon(), coupon(OTHER_CODE, subject=customer("c-2")))
+    for number, code in ((1, CODE), (2, OTHER_CODE)):
+        call = OfferCall("redeem", code, customer(f"c-{number}"), f"A{number}", 200, "EUR")
+        policy = team.rules.policy.model_copy(update={"default_currency": "EUR"})
+        from_request(call, store=team.store, policy=policy, now=NOW)
+    rows = (
+        "A1;c-1;03.02.2026;1;10,00;bezahlt",
+        "A1;c-1;05.02.2026;-1;2,50;bezahlt",
+        "A2;c-2;04.02.2026;1;99,00;storniert",
+    )
+
+    for name in ("monday", "tuesday"):
+        team.drop(f"orders/semicolon-latin1/{name}.csv", german(*rows))
+
+    assert budget_of(team.store) == (0, 150)
+    check_books(team.store, budget_minor=1000, now=NOW)
 
 
 def test_corrections_may_come_before_their_order(team: DataTeam) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.core.coupons import state_of
 from tests.makers import identify, order_event, track
 from tests.persons import ANN, EMAIL, settle_in, stored_text
 from tests.storefront import Storefront, open_storefront
@@ -62,7 +63,9 @@ def test_codes_are_revoked_and_open_effects_end(shop: Storefront) -> None:
     """A code of hers is worth nothing, and what was planned for her does not happen."""
     erase(shop)
 
-    assert {coupon.state for coupon in shop.store.all("coupon").values()} <= {"revoked"}
+    assert {state_of(coupon, now=NOW) for coupon in shop.store.all("coupon").values()} <= {
+        "revoked"
+    }
     assert shop.store.all("live") == {}
     states = {effect.state for effect in shop.store.all("effect").values()}
     assert states <= {"SUPPRESSED"}

@@ -23,10 +23,11 @@ from chalicelib.core.consents import (
     head_to_json,
     is_intact,
 )
+from chalicelib.core.coupons import money_of, state_of
 from chalicelib.core.effects import TERMINAL, Effect, State
 from chalicelib.core.erasure import erased_coupon, erased_effect
 from chalicelib.core.instants import CLOCK_SKEW_SECONDS
-from chalicelib.core.offers import Coupon, Offer
+from chalicelib.core.offers import Coupon, Offer, Use
 from chalicelib.core.tombstones import (
     Tombstone,
     pseudonym,
@@ -89,13 +90,17 @@ def test_every_open_effect_ends_and_every_other_stays() -> None:
     }
 
 
-def test_a_code_that_was_used_stays_used() -> None:
-    """Only one that could still be used is revoked."""
+def test_a_code_that_was_used_stays_used_by_nobody() -> None:
+    """What a use took of a budget still counts; whose order it was is forgotten."""
     offer = Offer("a", "CODE", "percent_off", 10, 9)
-    live, used = Coupon(offer, "c#1", "d", 1), Coupon(offer, "c#1", "d", 1, "redeemed")
+    used = Coupon(offer, "c#1", "d", 1, uses=(Use("o-1", "redeemed", 300, budgeted=True),))
 
-    assert erased_coupon(live, pseudonym="x#1").state == "revoked"
-    assert erased_coupon(used, pseudonym="x#1").state == "redeemed"
+    gone = erased_coupon(used, pseudonym="x#1")
+
+    assert (gone.subject_key, gone.uses[0].order_id) == ("x#1", "erased-1")
+    assert state_of(gone, now=5) == "redeemed"
+    assert money_of(gone) == money_of(used)
+    assert erased_coupon(gone, pseudonym="x#1") == gone
 
 
 @given(st.lists(st.tuples(st.sampled_from(["withdraw", "regrant"]), PURPOSES, ACCOUNTS, MOMENTS)))
