@@ -56,6 +56,8 @@ METRICS: Mapping[str, tuple[Unit, str | None]] = {
     "Rejects": ("Count", None),
     "LatencyMs": ("Milliseconds", None),
     "ModelRejected": ("Count", None),
+    "MailEvents": ("Count", "kind"),
+    "MailEventsRefused": ("Count", "reason"),
 }
 _BASE = ("service", "stage")
 _PLAIN = frozenset({str, int, float, bool})
@@ -104,7 +106,8 @@ def emit_metrics(
     Args:
         name: the event.
         metrics: values by metric name; each must stand in ``METRICS``.
-        dimensions: ``segment``, ``state`` or ``placement`` where a metric has one.
+        dimensions: ``segment``, ``state``, ``placement``, ``kind`` or ``reason`` where a metric
+            has one.
         fields: as for ``log_event``.
 
     Raises:

@@ -29,6 +29,8 @@ PARAMETERS: Mapping[str, str] = {
     "PostalAddress": "Example Shop, 1 Example Street, Springfield",
     "PublicUrl": "http://127.0.0.1:8000",
     "ShopUrl": "https://shop.example",
+    "MailsPerSecond": "100",
+    "MailsPerDay": "50000",
     "SigningKeysParameter": "/segue/local/signing-keys",
 }
 
@@ -63,6 +65,9 @@ def create_resources(
     for name, _ in resources_of(template, "AWS::Events::EventBus"):
         values[name] = physical_name(name, prefix=prefix)
         session.client("events").create_event_bus(Name=values[name])
+    for name, _ in resources_of(template, "AWS::SNS::Topic"):
+        topic = session.client("sns").create_topic(Name=physical_name(name, prefix=prefix))
+        values[name] = topic["TopicArn"]
     mail = session.client("sesv2")
     for name, _ in resources_of(template, "AWS::SES::ConfigurationSet"):
         values[name] = physical_name(name, prefix=prefix)

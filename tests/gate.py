@@ -7,6 +7,7 @@ happen; that number is where a fault is injected or another worker slipped in.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from chalicelib.core.ports import BusEvent
@@ -49,7 +50,7 @@ class Gate:
     def guard(self, ports: ActPorts) -> ActPorts:
         """The same ports, behind this gate."""
         gated = _Gated(self, ports)
-        return ActPorts(gated, gated, gated, gated.later, ports.keys, ports.mail)
+        return replace(ports, store=gated, bus=gated, mailer=gated, later=gated.later)
 
 
 class _Gated:
@@ -89,6 +90,9 @@ class _GatedQueue:
     def __init__(self, gate: Gate, ports: ActPorts) -> None:
         self._gate, self._ports = gate, ports
 
-    def send(self, bodies: Sequence[Mapping[str, Any]]) -> None:
+    def send(
+        self, bodies: Sequence[Mapping[str, Any]], *, delay_seconds: int | None = None
+    ) -> None:
         """As ``Queue.send``."""
-        self._gate.call("queue", lambda: self._ports.later.send(bodies))
+        send = self._ports.later.send
+        self._gate.call("queue", lambda: send(bodies, delay_seconds=delay_seconds))

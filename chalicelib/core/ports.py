@@ -29,8 +29,13 @@ class Store(Protocol):
 class Queue(Protocol):
     """Sends messages to one queue."""
 
-    def send(self, bodies: Sequence[Mapping[str, Any]]) -> None:
-        """Send every body; raises Transient when any could not be sent."""
+    def send(
+        self, bodies: Sequence[Mapping[str, Any]], *, delay_seconds: int | None = None
+    ) -> None:
+        """Send every body; raises Transient when any could not be sent.
+
+        Consumers see it ``delay_seconds`` later, at most 900; None is the queue's own delay.
+        """
         ...
 
 

@@ -59,10 +59,10 @@ def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
         ("sqs:SendMessage", {"OnEffect", "OnEffectsPlanned", "OnReviewDue"}),
         ("dynamodb:DeleteItem", {"APIHandler", "OnDrop", "OnReviewDue"}),
         ("dynamodb:GetRecords", {"OnEffectsPlanned"}),
-        ("dynamodb:PutItem", {"APIHandler", "OnDrop", "OnEffect", "OnReviewDue"}),
+        ("dynamodb:PutItem", {"APIHandler", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue"}),
         ("dynamodb:Scan", set()),
         ("dynamodb:BatchWriteItem", set()),
-        ("ssm:", {"APIHandler", "OnDrop", "OnEffect", "OnReviewDue"}),
+        ("ssm:", {"APIHandler", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue"}),
     ],
 )
 def test_only_those_who_need_it_may(template: Json, prefix: str, functions: set[str]) -> None:

@@ -130,7 +130,15 @@ def test_the_schedule_finds_what_is_due(guarded: Venue, filled: Filled) -> None:
 
 def test_nobody_was_refused(guarded: Venue, filled: Filled) -> None:
     """In all of that, no function asked for something that its policy does not grant."""
-    names = ("api_handler", "bearer", "on_drop", "on_effect", "on_effects_planned", "on_review_due")
+    names = (
+        "api_handler",
+        "bearer",
+        "on_drop",
+        "on_effect",
+        "on_effects_planned",
+        "on_mail_event",
+        "on_review_due",
+    )
     refused = {
         name: sorted({match[0] for line in _said(guarded, name) for match in DENIED.finditer(line)})
         for name in names
