@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from chalicelib.core.instants import DAY_SECONDS
+from chalicelib.core.instants import CLOCK_SKEW_SECONDS, DAY_SECONDS
 
 # A permission is used within the life of the worker that got it, so quiet begins that much sooner.
 MARGIN_SECONDS = 60
@@ -69,9 +69,9 @@ class ContactPolicy(BaseModel):
         return name
 
     @property
-    def window_seconds(self) -> int:
-        """The rolling window of the cap."""
-        return self.window_days * DAY_SECONDS
+    def memory_seconds(self) -> int:
+        """How long a mail counts: the window, and what two workers' clocks may differ by."""
+        return self.window_days * DAY_SECONDS + CLOCK_SKEW_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def quiet_until(zone_name: str | None, *, policy: ContactPolicy, now: int) -> in
 def _within(mailed: Mailed | None, policy: ContactPolicy, now: int) -> dict[str, int]:
     if mailed is None:
         return {}
-    begin = now - policy.window_seconds
+    begin = now - policy.memory_seconds
     return {effect_id: at for effect_id, at in mailed.at_by_effect.items() if at > begin}
 
 

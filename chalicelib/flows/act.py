@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.core.contact_policy import ContactPolicy
-from chalicelib.core.effects import Effect, claim, move
+from chalicelib.core.effects import Effect, claim, may_post_again, move
 from chalicelib.core.errors import BadInput, Broken, NotFound, Transient
 from chalicelib.core.pace import Limits
 from chalicelib.core.ports import Bus, Mailer, Queue, Store
 from chalicelib.core.storage import Conflict, Stored
 from chalicelib.core.tokens import SigningKeys
-from chalicelib.core.untouched import End
+from chalicelib.core.untouched import RESEND_AFTER_SECONDS, End
 from chalicelib.flows.act_log import Outcome, tell, tell_failure
 from chalicelib.flows.announce import announce
 from chalicelib.flows.deliver import MailPorts, deliver, forbids
@@ -223,7 +223,7 @@ def _attempt(effect_id: str, gathered: Gathered, ports: ActPorts, now: int, work
             )
         case End(state, reason):
             ended = move(effect, state, now=now, reason=reason)
-            return Outcome(advance(held, ended, store=ports.store, now=now).value, moved=True)
+            return _moved(advance(held, ended, store=ports.store, now=now), ports, now)
         case Perform():
             return _perform(_take(held, ports.store, now, worker), gathered, ports, now, worker)
 
@@ -253,8 +253,7 @@ def _perform(
 ) -> Outcome:
     effect = taken.value
     if effect.kind != "mail":
-        announced = announce(taken, store=ports.store, bus=ports.bus, now=now)
-        return Outcome(announced.value, moved=True)
+        return _moved(announce(taken, store=ports.store, bus=ports.bus, now=now), ports, now)
     full = reserve(ports.limits, store=ports.store, now=now)
     if full is not None:
         return put_off(
@@ -274,5 +273,22 @@ def _perform(
         worker=worker,
         lease_seconds=LEASE_SECONDS,
     )
-    delivered = deliver(taken, gathered.bearings(effect), ports=mail_ports, now=now)
-    return Outcome(delivered.value, moved=True)
+    return _moved(deliver(taken, gathered.bearings(effect), ports=mail_ports, now=now), ports, now)
+
+
+def _moved(stored: Stored[Effect], ports: ActPorts, now: int) -> Outcome:
+    """An effect that moved. Into a doubt that may be answered with a second post: ask again then.
+
+    A worker that dies before that message leaves its own, which then does the same.
+    """
+    effect = stored.value
+    if effect.state == "IN_DOUBT" and may_post_again(effect):
+        put_off(
+            stored,
+            reason="in_doubt",
+            until=now + RESEND_AFTER_SECONDS,
+            store=ports.store,
+            later=ports.later,
+            now=now,
+        )
+    return Outcome(effect, moved=True)

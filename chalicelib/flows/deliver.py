@@ -151,7 +151,7 @@ def _counted(
         MAILED.key(bearings.address_hash),
         count_mail(mailed, effect.effect_id, policy=policy, now=now),
         AtVersion(0 if stored is None else stored.version),
-        expires_at=now + policy.window_seconds,
+        expires_at=now + policy.memory_seconds,
     )
 
 

@@ -85,7 +85,7 @@ def _apply(event: MailEvent, store: Store, now: int) -> None:
     effect_key = EFFECT.key(event.effect_id)
     found = store.read([effect_key, *_beside(event)], now=now)
     held = found.stored(effect_key)
-    if held is None:
+    if held is None or held.value.kind != "mail":
         raise Refused("unknown_effect")
     match event:
         case Glance():

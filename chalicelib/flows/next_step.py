@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chalicelib.core.effects import Effect, State
+from chalicelib.core.effects import Effect, State, may_post_again
 from chalicelib.core.untouched import End, Rest, TakeUp, WaitUntil, untouched
 from chalicelib.mail.permission import Hold
 
@@ -48,12 +48,10 @@ def next_step(effect: Effect, *, forbidden: str | Hold | None, worker: str, now:
             return Leave()
         case End() as end:
             return end
-        case WaitUntil():
-            ours = effect.state == "CLAIMED" and effect.owner == worker
-            # A hold is asked about again: what it waited for may have come sooner.
-            if not ours and effect.state != "PLANNED":
-                # A doubt waits for an event, which comes by another way than this message.
-                return Leave() if effect.state == "IN_DOUBT" else Wait()
+        case WaitUntil(at):
+            waiting = _while_waiting(effect, at, worker)
+            if waiting is not None:
+                return waiting
         case TakeUp():
             pass
     match forbidden:
@@ -64,3 +62,17 @@ def next_step(effect: Effect, *, forbidden: str | Hold | None, worker: str, now:
         case reason:
             # Nothing more is posted; whether the first post arrived stays unknown.
             return End("ABANDONED" if effect.state == "IN_DOUBT" else "SUPPRESSED", reason)
+
+
+def _while_waiting(effect: Effect, at: int, worker: str) -> Step | None:
+    """What to do before the moment has come; None to go on as if it had."""
+    match effect.state:
+        case "IN_DOUBT":
+            # Events come by another way than this message, which matters only for a second post.
+            return PutOff("in_doubt", at) if may_post_again(effect) else Leave()
+        case "CLAIMED" if effect.owner == worker:
+            return None
+        case "PLANNED":
+            return None  # a hold is asked about again: what it waited for may have come sooner
+        case _:
+            return Wait()
