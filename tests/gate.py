@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from chalicelib.core.ports import BusEvent
+from chalicelib.core.ports import BusEvent, Store
 from chalicelib.core.storage import Found, Key, Write
 from chalicelib.core.subject import Subject
 from chalicelib.flows.act import ActPorts
@@ -51,6 +51,28 @@ class Gate:
         """The same ports, behind this gate."""
         gated = _Gated(self, ports)
         return replace(ports, store=gated, bus=gated, mailer=gated, later=gated.later)
+
+    def guard_store(self, store: Store) -> Store:
+        """A store behind this gate, for flows that need nothing else."""
+        return _GatedStore(self, store)
+
+
+class _GatedStore:
+    def __init__(self, gate: Gate, store: Store) -> None:
+        self._gate, self._store = gate, store
+
+    def read(self, keys: Sequence[Key[Any]], *, now: int) -> Found:
+        """As ``Store.read``."""
+        found: Found = self._gate.call("read", lambda: self._store.read(keys, now=now))
+        return found
+
+    def write(self, writes: Sequence[Write], *, now: int) -> None:
+        """As ``Store.write``."""
+        self._gate.call("write", lambda: self._store.write(writes, now=now))
+
+    def due(self, *, shard: int, now: int, limit: int) -> list[tuple[Subject, int]]:
+        """As ``Store.due``."""
+        return self._store.due(shard=shard, now=now, limit=limit)
 
 
 class _Gated:
