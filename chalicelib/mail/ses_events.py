@@ -29,6 +29,7 @@ from chalicelib.core.feedback import (
 from chalicelib.core.instants import CLOCK_SKEW_SECONDS
 from chalicelib.core.kinds import EFFECT_WINDOW_SECONDS
 
+EventKind = Literal["Send", "Delivery", "Bounce", "Complaint", "Reject", "Open", "Click"]
 EFFECT_TAG = "effect_id"
 # What SES publishes once, in plain words, when a topic becomes a destination of its events.
 _GREETING = "Successfully validated SNS topic for Amazon SES event publishing"

@@ -22,6 +22,7 @@ REMINDER = "cart-reminder"  # the template
 DEAD_LETTERS = (
     "DropsDeadLetters",
     "EffectsDeadLetters",
+    "MailEventsDeadLetters",
     "StreamDeadLetters",
     "ScheduleDeadLetters",
 )

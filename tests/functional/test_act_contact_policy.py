@@ -110,7 +110,7 @@ def test_64_actions_in_40_zones_over_every_edge_of_the_clock(zone: str) -> None:
 def test_the_window_rolls() -> None:
     """A mail counts for the window, to the second that clocks may differ by, and then no more."""
     world = world_with_mails(8)
-    policy = {"contact_policy": THREE_A_WEEK}
+    policy: dict[str, Any] = {"contact_policy": THREE_A_WEEK}
     for index, name in enumerate(ids(3)):
         assert world.act(name, now=NOW + index, **policy).state == "ACCEPTED"
 
@@ -124,7 +124,7 @@ def test_the_window_rolls() -> None:
 def test_a_mail_in_doubt_counts_and_one_given_back_takes_its_own_place() -> None:
     """What may have been sent counts; what definitely was not does not count twice."""
     world = world_with_mails(5)
-    policy = {"contact_policy": THREE_A_WEEK}
+    policy: dict[str, Any] = {"contact_policy": THREE_A_WEEK}
     world.mailer.lose_replies(MailInDoubt("SendEmail: ReadTimeoutError"))
     one, two, three, four, _ = ids(5)
     assert world.act(one, **policy).state == "IN_DOUBT"
