@@ -228,9 +228,9 @@ def sending_limits(session: Session, plan: Plan, *, local: bool) -> dict[str, st
 
     A local stack grants nothing and is not paced; nor is a day without a quota (SES says -1).
     """
-    granted: dict[str, float] = {}
+    granted: Mapping[str, Any] = {}
     if not local and (plan.mails_per_second is None or plan.mails_per_day is None):
-        granted = dict(session.client("sesv2").get_account().get("SendQuota", {}))
+        granted = session.client("sesv2").get_account().get("SendQuota", {})
     limits = {
         "MailsPerSecond": (plan.mails_per_second, granted.get("MaxSendRate", -1.0)),
         "MailsPerDay": (plan.mails_per_day, granted.get("Max24HourSend", -1.0)),

@@ -30,7 +30,7 @@ def ids(count: int) -> list[str]:
     return [f"{index:032x}" for index in range(count)]
 
 
-def world_with_mails(count: int, **texts: str) -> World:
+def world_with_mails(count: int, **texts: Any) -> World:
     """One address behind two customers, and mails of many actions planned for both."""
     world = World()
     other = customer("c-2")
