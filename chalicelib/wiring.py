@@ -199,6 +199,7 @@ class Parts:
             ),
             contact_policy=self.rules.policy.contact_policy,
             limits=Limits(settings.mails_per_second, settings.mails_per_day),
+            clock=self.clock,
         )
 
     def feedback_ports(self) -> FeedbackPorts:

@@ -62,5 +62,8 @@ class Mailer(Protocol):
     """Hands one mail to the provider, once."""
 
     def send(self, raw: bytes, *, sender: str, recipient: str, tags: Mapping[str, str]) -> str:
-        """Return the provider's id; raises MailRefused, MailThrottled or MailInDoubt."""
+        """Return the provider's id; raises MailRefused, MailThrottled or MailInDoubt.
+
+        MailTooFast is the MailThrottled that waiting alone cures.
+        """
         ...

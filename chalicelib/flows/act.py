@@ -8,7 +8,7 @@ the event bus at least once, under the effect's id, so that a consumer drops wha
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +35,8 @@ from chalicelib.telemetry import log_event
 # Longer than a worker lives (60 s), shorter than a message stays hidden (360 s): whoever gets the
 # message next finds the lease of a dead worker run out.
 LEASE_SECONDS = 120
+# How long a mail waits when the provider says that the account sends too fast.
+TOO_FAST_SECONDS = 60
 _TRIES = 4
 
 
@@ -51,6 +53,8 @@ class ActPorts:
         mail: what the operator says of every mail.
         contact_policy: how often and when people are written to.
         limits: how fast the account may send.
+        clock: the second by which the limits count; a worker's ten mails take a while. None
+            counts by the moment at which the worker began.
     """
 
     store: Store
@@ -61,6 +65,7 @@ class ActPorts:
     mail: MailSettings
     contact_policy: ContactPolicy = field(default_factory=ContactPolicy)
     limits: Limits = field(default_factory=Limits)
+    clock: Callable[[], int] | None = None
 
 
 def from_messages(
@@ -218,9 +223,7 @@ def _attempt(effect_id: str, gathered: Gathered, ports: ActPorts, now: int, work
         case Wait():
             raise Transient("another worker holds the effect")
         case PutOff(reason, until):
-            return put_off(
-                held, reason=reason, until=until, store=ports.store, later=ports.later, now=now
-            )
+            return _wait(held, reason, until, ports, now)
         case End(state, reason):
             ended = move(effect, state, now=now, reason=reason)
             return _moved(advance(held, ended, store=ports.store, now=now), ports, now)
@@ -254,16 +257,10 @@ def _perform(
     effect = taken.value
     if effect.kind != "mail":
         return _moved(announce(taken, store=ports.store, bus=ports.bus, now=now), ports, now)
-    full = reserve(ports.limits, store=ports.store, now=now)
+    second = now if ports.clock is None else ports.clock()
+    full = reserve(ports.limits, store=ports.store, now=second)
     if full is not None:
-        return put_off(
-            taken,
-            reason=full.reason,
-            until=full.until,
-            store=ports.store,
-            later=ports.later,
-            now=now,
-        )
+        return _wait(taken, full.reason, full.until, ports, now)
     mail_ports = MailPorts(
         ports.store,
         ports.mailer,
@@ -277,18 +274,17 @@ def _perform(
 
 
 def _moved(stored: Stored[Effect], ports: ActPorts, now: int) -> Outcome:
-    """An effect that moved. Into a doubt that may be answered with a second post: ask again then.
+    """An effect that moved; where time will help, a message comes back to ask again then.
 
     A worker that dies before that message leaves its own, which then does the same.
     """
     effect = stored.value
+    if effect.state == "CLAIMED":
+        return _wait(stored, "rate", now + TOO_FAST_SECONDS, ports, now)
     if effect.state == "IN_DOUBT" and may_post_again(effect):
-        put_off(
-            stored,
-            reason="in_doubt",
-            until=now + RESEND_AFTER_SECONDS,
-            store=ports.store,
-            later=ports.later,
-            now=now,
-        )
+        _wait(stored, "in_doubt", now + RESEND_AFTER_SECONDS, ports, now)
     return Outcome(effect, moved=True)
+
+
+def _wait(held: Stored[Effect], reason: str, until: int, ports: ActPorts, now: int) -> Outcome:
+    return put_off(held, reason=reason, until=until, store=ports.store, later=ports.later, now=now)

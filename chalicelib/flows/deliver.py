@@ -15,7 +15,7 @@ from functools import partial
 
 from chalicelib.core.contact_policy import ContactPolicy, count_mail, is_capped
 from chalicelib.core.effects import Effect, enter_sending, move, send_again, take_back
-from chalicelib.core.errors import MailInDoubt, MailRefused, MailThrottled, Refused
+from chalicelib.core.errors import MailInDoubt, MailRefused, MailThrottled, MailTooFast, Refused
 from chalicelib.core.kinds import MAILED
 from chalicelib.core.ports import Mailer, Store
 from chalicelib.core.storage import AtVersion, Put, Stored, Write
@@ -93,6 +93,8 @@ def deliver(
 ) -> Stored[Effect]:
     """Send the mail of an effect that is ours and that nothing forbids; record what became of it.
 
+    What comes back as CLAIMED was not sent, because the account sends too fast.
+
     Raises Conflict when something it depends on changed before it was sent, MailThrottled when
     the provider did not take it, Transient when storage did not answer, Broken when the mail
     cannot be rendered.
@@ -169,6 +171,8 @@ def _hand_over(
         )
     except MailRefused as refused:
         return record(partial(_refused, reason=refused.reason, now=now))
+    except MailTooFast:
+        return record(partial(take_back, now=now))  # time will help: it is held, not redelivered
     except MailThrottled:
         # Definitely not sent. The claim is given up, so that the redelivered message need not
         # wait for the lease.

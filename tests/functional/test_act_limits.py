@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from chalicelib.core.breaker import SHARDS, Counts, Tally
-from chalicelib.core.errors import Transient
+from chalicelib.core.errors import MailTooFast, Transient
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.kinds import BREAKER, PACE, PACE_NAME
 from chalicelib.core.pace import Limits
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
+from chalicelib.flows.act import from_messages
 from tests.baton import Switch, interleave
 from tests.gate import Gate
 from tests.mail_events import hear, ses_event
@@ -191,6 +192,34 @@ def test_a_slot_that_nobody_used_costs_a_slot_and_no_mail() -> None:
     assert pace is not None
     assert sum(pace.by_hour.values()) == 2
     assert len(world.mailer.sent) == 1
+
+
+@pytest.mark.parametrize("purpose", ["marketing_email", "transactional"])
+def test_a_provider_that_says_too_fast_is_asked_again_later_however_often(purpose: str) -> None:
+    """Another sender may have used the account's rate up: the mail is held, and not lost."""
+    world = world_with_a_mail()
+    world.plan(mail_effect(purpose=purpose, offer=None))
+    for minutes in range(20):  # five redeliveries would have ended in the dead-letter queue
+        world.mailer.fail_next(MailTooFast("SendEmail: TooManyRequestsException"))
+        assert world.receive(sqs_event(ID), now=NOW + minutes * 60, worker=f"w-{minutes}") == []
+        held = world.effect()
+        assert (held.state, held.reason, held.posts) == ("PLANNED", "rate", 0)
+        assert len(world.later.drain()) == 1
+
+    assert world.act(now=NOW + 1200, worker="w-last").state == "ACCEPTED"
+    assert len(world.mailer.sent) == 1
+
+
+def test_slots_are_counted_by_the_clock_not_by_when_the_worker_began() -> None:
+    """Ten mails take a worker a while; each counts in the second in which it leaves."""
+    world, names = world_of(10)
+    seconds = iter(range(NOW, NOW + 10))
+    ports = world.ports_with(limits=Limits(per_second=1), clock=lambda: next(seconds))
+
+    answer = from_messages(sqs_event(*names), ports=ports, now=NOW, worker="w")
+
+    assert answer == {"batchItemFailures": []}
+    assert len(world.mailer.sent) == 10
 
 
 def test_the_bus_is_not_paced() -> None:
