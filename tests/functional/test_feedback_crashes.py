@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core.breaker import Counts
+from chalicelib.core.breaker import Counts, shard_of
 from chalicelib.core.errors import MailInDoubt, Transient
 from chalicelib.core.subject import customer
 from chalicelib.flows.feedback import from_messages
@@ -31,7 +31,11 @@ from tests.mail_makers import (
     world_with_a_mail,
 )
 
-FIRST, SECOND = "e" * 32, "f" * 32
+FIRST = "e" * 32
+# Counted in the same shard, so that two workers meet there.
+SECOND = next(
+    name for name in (f"{n:032x}" for n in range(100)) if shard_of(name) == shard_of(FIRST)
+)
 LATER = NOW + 3600
 FAULTS = ("dies before", "dies after", "fails before", "reply lost")
 KINDS = ("effect", "address", "breaker", "engagement")
