@@ -19,7 +19,7 @@ from chalice.app import (
 
 from chalicelib import wiring
 from chalicelib.api import boundary, routes
-from chalicelib.flows import act, drop, relay, silence
+from chalicelib.flows import act, drop, feedback, relay, silence
 
 app = Chalice(app_name="segue", configure_logs=False)
 app.api.binary_types = []  # every answer is text, and Chalice looks through the list each time
@@ -186,6 +186,12 @@ def on_effect(event: SQSEvent) -> Any:
     return act.from_messages(
         event.to_dict(), ports=wiring.act_ports(), now=wiring.now(), worker=wiring.new_id()
     )
+
+
+@app.on_sqs_message(queue="mail-events", batch_size=10)
+def on_mail_event(event: SQSEvent) -> Any:
+    """Take in what became of mails."""
+    return feedback.from_messages(event.to_dict(), ports=wiring.feedback_ports(), now=wiring.now())
 
 
 @app.on_sqs_message(queue="drops", batch_size=1)

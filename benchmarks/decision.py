@@ -48,6 +48,7 @@ SETTINGS = Settings(
     sender="Shop <hello@shop.example>",
     postal_address="Shop, 1 High Street, Springfield",
     public_url="https://api.shop.example/api",
+    mail_events_topic="arn:aws:sns:us-east-1:123456789012:mail-events",
     signing_keys_parameter="/segue/bench/signing-keys",
 )
 Handler = Callable[[Any, Any], Mapping[str, Any]]

@@ -75,6 +75,15 @@ class Settings(BaseModel):
         default="portable", description="Which engine serves it."
     )
     policy: DocumentName = Field(default="default", description="The policy that decides.")
+    mail_events_topic: Name = Field(
+        description="ARN of the only SNS topic whose mail events are believed."
+    )
+    mails_per_second: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="The account's rate; without it sending is not paced."
+    )
+    mails_per_day: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="The account's quota in 24 hours; without it none is kept."
+    )
     shop_url: Url | None = Field(
         default=None, description="Where the button of a mail leads; without it there is none."
     )

@@ -58,6 +58,8 @@ METRICS: Mapping[str, tuple[Unit, str | None]] = {
     "ModelRejected": ("Count", None),
     "OfferMoves": ("Count", "operation"),
     "OfferRefusals": ("Count", "reason"),
+    "MailEvents": ("Count", "kind"),
+    "MailEventsRefused": ("Count", "reason"),
 }
 _BASE = ("service", "stage")
 _PLAIN = frozenset({str, int, float, bool})

@@ -26,6 +26,7 @@ from chalicelib.aws.queues import SqsQueue
 from chalicelib.aws.secrets import SigningKeysParameter
 from chalicelib.aws.store import DynamoStore
 from chalicelib.aws.within import StoreWithin
+from chalicelib.core.pace import Limits
 from chalicelib.core.ports import Bus, Mailer, Queue, Store
 from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
@@ -33,9 +34,11 @@ from chalicelib.core.scores import Scorer
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.documents import Documents
 from chalicelib.flows import events
-from chalicelib.flows.act import PUT_OFF_SECONDS, ActPorts
+from chalicelib.flows.act import ActPorts
 from chalicelib.flows.authorize import RememberedKeys
 from chalicelib.flows.drop_work import DropPorts, Objects
+from chalicelib.flows.feedback import FeedbackPorts
+from chalicelib.flows.put_off import LONGEST_DELAY_SECONDS
 from chalicelib.flows.read import Library
 from chalicelib.flows.settled import EventPorts
 from chalicelib.mail.compose import MailSettings
@@ -114,7 +117,9 @@ def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
         store=DynamoStore(clients.dynamodb_patient, tables=settings.tables),
         signing_keys=lambda moment: unhurried.read(now=moment),
         effects_queue=SqsQueue(clients.sqs, url=settings.effects_queue_url),
-        later=SqsQueue(clients.sqs, url=settings.effects_queue_url, delay_seconds=PUT_OFF_SECONDS),
+        later=SqsQueue(
+            clients.sqs, url=settings.effects_queue_url, delay_seconds=LONGEST_DELAY_SECONDS
+        ),
         bus=EventBridgeBus(clients.events, name=settings.bus_name),
         objects=S3Objects(clients.s3),
         mailer=SesMailer(clients.sesv2, configuration_set=settings.configuration_set),
@@ -198,6 +203,17 @@ class Parts:
                 currency=self.rules.policy.default_currency,
                 shop_url=settings.shop_url,
             ),
+            contact_policy=self.rules.policy.contact_policy,
+            limits=Limits(settings.mails_per_second, settings.mails_per_day),
+            clock=self.clock,
+        )
+
+    def feedback_ports(self) -> FeedbackPorts:
+        """What taking in mail events needs."""
+        return FeedbackPorts(
+            store=self.adapters.store,
+            keys=self.adapters.signing_keys(self.clock()),
+            topic=self.settings.mail_events_topic,
         )
 
     def drop_parts(self) -> DropParts:
@@ -285,6 +301,11 @@ def edge() -> Edge:
 def act_ports() -> ActPorts:
     """What performing effects needs."""
     return parts().act_ports()
+
+
+def feedback_ports() -> FeedbackPorts:
+    """What taking in mail events needs."""
+    return parts().feedback_ports()
 
 
 def effects_queue() -> Queue:

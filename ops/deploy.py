@@ -54,6 +54,8 @@ class Plan:
         checkout_concurrency: reserved for the API; 0 reserves none, None as before.
         public_url: base URL of the API where it has a domain of its own.
         shop_url: where the button of a mail leads; empty for no button, None as before.
+        mails_per_second: how many leave in a second; None for what the SES account may send.
+        mails_per_day: how many leave in 24 hours; None for what the SES account may send.
     """
 
     sender: str
@@ -63,6 +65,8 @@ class Plan:
     checkout_concurrency: int | None = None
     public_url: str | None = None
     shop_url: str | None = None
+    mails_per_second: int | None = None
+    mails_per_day: int | None = None
 
     @property
     def stack_name(self) -> str:
@@ -106,6 +110,7 @@ def deploy_package(
     say("signing keys made" if created else "signing keys are there")
     identity, verified = _ensure_sender(session, plan.sender)
     parameters = _parameters(plan, identity, earlier.get("PublicUrl", PENDING_URL))
+    parameters |= sending_limits(session, plan, local=is_local(endpoint_url))
     say(f"{'updating' if earlier else 'creating'} {plan.stack_name}")
     changed = apply_template(stacks, plan.stack_name, template_url, parameters)
     outputs = stack_outputs(stacks, plan.stack_name)
@@ -219,6 +224,24 @@ def _parameters(plan: Plan, identity: str, public_url: str) -> dict[str, str | N
     }
 
 
+def sending_limits(session: Session, plan: Plan, *, local: bool) -> dict[str, str | None]:
+    """How fast mails may leave, as template parameters: the plan's, else what SES grants.
+
+    A local stack grants nothing and is not paced; nor is a day without a quota (SES says -1).
+    """
+    granted: Mapping[str, Any] = {}
+    if not local and (plan.mails_per_second is None or plan.mails_per_day is None):
+        granted = session.client("sesv2").get_account().get("SendQuota", {})
+    limits = {
+        "MailsPerSecond": (plan.mails_per_second, granted.get("MaxSendRate", -1.0)),
+        "MailsPerDay": (plan.mails_per_day, granted.get("Max24HourSend", -1.0)),
+    }
+    return {
+        name: str(chosen) if chosen is not None else str(int(account)) if account >= 1 else ""
+        for name, (chosen, account) in limits.items()
+    }
+
+
 def _api_url(outputs: Mapping[str, str], endpoint_url: str | None) -> str:
     url = outputs["EndpointURL"].rstrip("/")
     if endpoint_url is None or not is_local(endpoint_url):
@@ -233,6 +256,8 @@ def _api_url(outputs: Mapping[str, str], endpoint_url: str | None) -> str:
 @click.option("--postal-address", envvar="SEGUE_POSTAL_ADDRESS", help="In the footer of each mail.")
 @click.option("--alarm-email", help="Who is told of alarms.")
 @click.option("--checkout-concurrency", type=int, help="Reserved for the API; 0 reserves none.")
+@click.option("--mails-per-second", type=click.IntRange(1), help="Else the SES account's rate.")
+@click.option("--mails-per-day", type=click.IntRange(1), help="Else the SES account's quota.")
 @click.option("--public-url", help="Base URL of the API, where it has a domain of its own.")
 @click.option("--shop-url", help="Where the button of a mail leads.")
 @click.option("--endpoint-url", envvar="AWS_ENDPOINT_URL", help="A local stack in place of AWS.")

@@ -81,6 +81,7 @@ def make_pump(session: Session, app_module: Any, environment: Mapping[str, str])
         on_drop=app_module.on_drop,
         on_effects_planned=app_module.on_effects_planned,
         on_effect=app_module.on_effect,
+        on_mail_event=app_module.on_mail_event,
         on_review_due=app_module.on_review_due,
     )
     return Pump(

@@ -40,6 +40,7 @@ class Handlers:
     on_drop: Handler
     on_effects_planned: Handler
     on_effect: Handler
+    on_mail_event: Handler
     on_review_due: Handler
 
 
@@ -50,11 +51,13 @@ class Sources:
     Attributes:
         drops_queue_url: notifications of the drops bucket.
         effects_queue_url: planned effects to act on.
+        mail_events_queue_url: what became of mails.
         effects_stream_arn: the stream of the effects table.
     """
 
     drops_queue_url: str
     effects_queue_url: str
+    mail_events_queue_url: str
     effects_stream_arn: str
 
 
@@ -68,6 +71,7 @@ def find_sources(
     return Sources(
         drops_queue_url=queue_url(session, "DropsQueue", prefix=prefix),
         effects_queue_url=environment["SEGUE_EFFECTS_QUEUE_URL"],
+        mail_events_queue_url=queue_url(session, "MailEventsQueue", prefix=prefix),
         effects_stream_arn=effects["LatestStreamArn"],
     )
 
@@ -108,6 +112,7 @@ class Pump:
             self._queue("on_drop", self._sources.drops_queue_url, most=1)
             + self._stream()
             + self._queue("on_effect", self._sources.effects_queue_url, most=10)
+            + self._queue("on_mail_event", self._sources.mail_events_queue_url, most=10)
             + self._review()
         )
 

@@ -3,7 +3,8 @@
 moto's CloudFormation leaves out bucket notifications, TTL, recovery and lifecycle rules without
 a word, and cannot transform SAM. So tests and ``make local`` read the same merge template that is
 deployed, and make from it what it describes: tables with their indexes, stream and TTL, queues
-with their redrive, buckets with their notification, the bus, the configuration set.
+with their redrive, buckets with their notification, topics with the queues that listen, the bus,
+the configuration set.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ PARAMETERS: Mapping[str, str] = {
     "PostalAddress": "Example Shop, 1 Example Street, Springfield",
     "PublicUrl": "http://127.0.0.1:8000",
     "ShopUrl": "https://shop.example",
+    "MailsPerSecond": "100",
+    "MailsPerDay": "50000",
     "SigningKeysParameter": "/segue/local/signing-keys",
 }
 
@@ -63,6 +66,7 @@ def create_resources(
     for name, _ in resources_of(template, "AWS::Events::EventBus"):
         values[name] = physical_name(name, prefix=prefix)
         session.client("events").create_event_bus(Name=values[name])
+    values |= _create_topics(session, template, values, prefix)
     mail = session.client("sesv2")
     for name, _ in resources_of(template, "AWS::SES::ConfigurationSet"):
         values[name] = physical_name(name, prefix=prefix)
@@ -128,6 +132,26 @@ def _create_queues(queues: SQSClient, template: Mapping[str, Any], prefix: str) 
         created = queues.create_queue(QueueName=physical, Attributes=attributes)
         urls[name] = created["QueueUrl"]
     return urls
+
+
+def _create_topics(
+    session: Session, template: Mapping[str, Any], values: Mapping[str, str], prefix: str
+) -> dict[str, str]:
+    """Topics by their ARN, each with the queues that listen to it."""
+    topics, queues = session.client("sns"), session.client("sqs")
+    arns = {
+        name: topics.create_topic(Name=physical_name(name, prefix=prefix))["TopicArn"]
+        for name, _ in resources_of(template, "AWS::SNS::Topic")
+    }
+    for _, properties in resources_of(template, "AWS::SNS::Subscription"):
+        if properties["Protocol"] == "sqs":
+            topics.subscribe(
+                TopicArn=arns[properties["TopicArn"]["Ref"]],
+                Protocol="sqs",
+                Endpoint=_queue_arn(queues, values[properties["Endpoint"]["Fn::GetAtt"][0]]),
+                Attributes={"RawMessageDelivery": str(properties["RawMessageDelivery"]).lower()},
+            )
+    return arns
 
 
 def _configure_bucket(objects: S3Client, name: str, properties: Mapping[str, Any]) -> None:

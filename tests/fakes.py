@@ -64,15 +64,19 @@ class MemoryQueue:
     def __init__(self) -> None:
         """Start empty."""
         self.messages: deque[dict[str, Any]] = deque()
+        self.delays: list[int | None] = []
         self._script = Script()
 
     def fail_next(self, *errors: Exception | None) -> None:
         """Make the next sends raise, in order; None lets one through."""
         self._script.extend(errors)
 
-    def send(self, bodies: Sequence[Mapping[str, Any]]) -> None:
-        """As ``SqsQueue.send``."""
+    def send(
+        self, bodies: Sequence[Mapping[str, Any]], *, delay_seconds: int | None = None
+    ) -> None:
+        """As ``SqsQueue.send``; ``delays`` keeps what each call asked for."""
         self._script.play()
+        self.delays.append(delay_seconds)
         self.messages.extend(json.loads(canonical_json(body)) for body in bodies)
 
     def drain(self) -> list[dict[str, Any]]:

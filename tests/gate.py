@@ -7,9 +7,10 @@ happen; that number is where a fault is injected or another worker slipped in.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from chalicelib.core.ports import BusEvent
+from chalicelib.core.ports import BusEvent, Store
 from chalicelib.core.storage import Found, Key, Write
 from chalicelib.core.subject import Subject
 from chalicelib.flows.act import ActPorts
@@ -49,7 +50,29 @@ class Gate:
     def guard(self, ports: ActPorts) -> ActPorts:
         """The same ports, behind this gate."""
         gated = _Gated(self, ports)
-        return ActPorts(gated, gated, gated, gated.later, ports.keys, ports.mail)
+        return replace(ports, store=gated, bus=gated, mailer=gated, later=gated.later)
+
+    def guard_store(self, store: Store) -> Store:
+        """A store behind this gate, for flows that need nothing else."""
+        return _GatedStore(self, store)
+
+
+class _GatedStore:
+    def __init__(self, gate: Gate, store: Store) -> None:
+        self._gate, self._store = gate, store
+
+    def read(self, keys: Sequence[Key[Any]], *, now: int) -> Found:
+        """As ``Store.read``."""
+        found: Found = self._gate.call("read", lambda: self._store.read(keys, now=now))
+        return found
+
+    def write(self, writes: Sequence[Write], *, now: int) -> None:
+        """As ``Store.write``."""
+        self._gate.call("write", lambda: self._store.write(writes, now=now))
+
+    def due(self, *, shard: int, now: int, limit: int) -> list[tuple[Subject, int]]:
+        """As ``Store.due``."""
+        return self._store.due(shard=shard, now=now, limit=limit)
 
 
 class _Gated:
@@ -89,6 +112,9 @@ class _GatedQueue:
     def __init__(self, gate: Gate, ports: ActPorts) -> None:
         self._gate, self._ports = gate, ports
 
-    def send(self, bodies: Sequence[Mapping[str, Any]]) -> None:
+    def send(
+        self, bodies: Sequence[Mapping[str, Any]], *, delay_seconds: int | None = None
+    ) -> None:
         """As ``Queue.send``."""
-        self._gate.call("queue", lambda: self._ports.later.send(bodies))
+        send = self._ports.later.send
+        self._gate.call("queue", lambda: send(bodies, delay_seconds=delay_seconds))

@@ -141,6 +141,16 @@ class World:
         """What the worker is given."""
         return ActPorts(self.store, self.bus, self.mailer, self.later, SIGNING_KEYS, mail=SETTINGS)
 
+    def ports_with(self, **ports: Any) -> ActPorts:
+        """What the worker is given, some of it replaced."""
+        return replace(self.ports, **ports)
+
+    def free(self, effect_id: str) -> None:
+        """Let the lease of a claim run out."""
+        effect = self.effect(effect_id)
+        if effect.state == "CLAIMED":
+            self.plan(replace(effect, lease_until=None))
+
     def plan(self, *effects: Effect) -> None:
         """Commit planned effects."""
         for each in effects:

@@ -49,6 +49,7 @@ SETTINGS = Settings(
     sender="The Shop <hello@shop.example>",
     postal_address="The Shop, 1 High Street, 10115 Berlin, Germany",
     public_url="https://api.shop.example/api",
+    mail_events_topic="arn:aws:sns:us-east-1:123456789012:mail-events",
     signing_keys_parameter="/segue/test/signing-keys",
 )
 MUGS = {"lines": [{"sku": "MUG", "quantity": 2, "unit_price": 2000}]}

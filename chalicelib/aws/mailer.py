@@ -20,7 +20,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from chalicelib.aws.errors import code_of, status_of
-from chalicelib.core.errors import MailInDoubt, MailRefused, MailThrottled
+from chalicelib.core.errors import MailInDoubt, MailRefused, MailThrottled, MailTooFast
 
 if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client
@@ -31,6 +31,10 @@ _REFUSED = {
     "BadRequestException": "bad_request",
     "InvalidParameterValue": "bad_request",
 }
+# The rate of a second or the quota of a day is used up, perhaps by another sender of the account.
+_TOO_FAST = frozenset(
+    {"TooManyRequestsException", "LimitExceededException", "ThrottlingException", "Throttling"}
+)
 _SERVER_FAULT = 500
 # No connection came about, so not a byte of the mail left.
 _NEVER_CONNECTED = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
@@ -48,9 +52,9 @@ class SesMailer:
         """Hand over one rendered mail and return SES's id for it.
 
         Accepted is not delivered. Raises MailRefused when SES will never take this mail,
-        MailThrottled when it was definitely not sent and may be taken later (rate, quota, paused
-        or unverified account, no permission, no connection), MailInDoubt when it may have been
-        sent.
+        MailThrottled when it was definitely not sent and may be taken later (paused or unverified
+        account, no permission, no connection; MailTooFast: rate or quota), MailInDoubt when it
+        may have been sent.
 
         Args:
             raw: the MIME message.
@@ -82,6 +86,8 @@ def _raise_answered(error: ClientError) -> NoReturn:
         raise MailRefused(_REFUSED[code]) from None
     if status_of(error) >= _SERVER_FAULT:
         raise MailInDoubt(f"SendEmail: {code}") from None
+    if code in _TOO_FAST:
+        raise MailTooFast(f"SendEmail: {code}") from None
     raise MailThrottled(f"SendEmail: {code}") from None
 
 

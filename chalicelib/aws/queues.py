@@ -41,21 +41,23 @@ class SqsQueue:
         self._delay_seconds = delay_seconds
         self._sleep = sleep
 
-    def send(self, bodies: Sequence[Mapping[str, Any]]) -> None:
-        """Send every body as canonical JSON, at least once.
+    def send(
+        self, bodies: Sequence[Mapping[str, Any]], *, delay_seconds: int | None = None
+    ) -> None:
+        """Send every body as canonical JSON, at least once, with this delay or the queue's own.
 
         Raises Transient when some could not be sent after three tries; the others may have been.
         Raises Broken when SQS says that a message is our fault, ValueError when one is too large.
         """
         for batch in _batches([canonical_json(body).decode() for body in bodies]):
-            self._send_batch(batch)
+            self._send_batch(batch, self._delay_seconds if delay_seconds is None else delay_seconds)
 
-    def _send_batch(self, texts: Sequence[str]) -> None:
+    def _send_batch(self, texts: Sequence[str], delay_seconds: int) -> None:
         pending: list[SendMessageBatchRequestEntryTypeDef] = [
             {
                 "Id": str(index),
                 "MessageBody": text,
-                "DelaySeconds": self._delay_seconds,
+                "DelaySeconds": delay_seconds,
             }
             for index, text in enumerate(texts)
         ]

@@ -6,9 +6,11 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from chalicelib.core.canonical import short_hash
+
+Audience = Literal["marketing", "transactional"]
 
 
 def address_hash(email: str, *, secret: bytes) -> str:
@@ -19,6 +21,13 @@ def address_hash(email: str, *, secret: bytes) -> str:
     """
     normalised = email.strip().casefold().encode()
     return hmac.new(secret, b"address:" + normalised, hashlib.sha256).hexdigest()[:40]
+
+
+class Suppression(NamedTuple):
+    """Why an address gets no more mail of an audience, and since when."""
+
+    reason: str
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +41,13 @@ class AddressState:
             Only what is said later is a yes again.
         regranted: by purpose, the accounts whose customer has proved since that they own the
             address and agree again, with the moment. For every other account it stays withdrawn.
+        suppressed: what mail does not reach it, or is not wanted there, as its provider said.
     """
 
     withdrawn: Mapping[str, int] = field(default_factory=dict)
     refused: Mapping[str, int] = field(default_factory=dict)
     regranted: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    suppressed: Mapping[Audience, Suppression] = field(default_factory=dict)
 
     def binds(self, purpose: str, *, subject_key: str) -> bool:
         """Whether the withdrawal of a purpose holds for this account."""
@@ -53,6 +64,10 @@ class AddressState:
             return True
         refused_at = self.refused.get(purpose)
         return refused_at is not None and (agreed_at is None or agreed_at <= refused_at)
+
+    def suppression(self, purpose: str) -> Suppression | None:
+        """Why mail for this purpose is not to be sent, None when it may be."""
+        return self.suppressed.get("transactional" if purpose == "transactional" else "marketing")
 
 
 def account_mark(subject_key: str) -> str:
@@ -97,6 +112,16 @@ def forget_account(state: AddressState, subject_key: str) -> AddressState:
     return replace(state, regranted={purpose: marks for purpose, marks in left.items() if marks})
 
 
+def suppress(state: AddressState, reasons: Mapping[Audience, str], *, at: int) -> AddressState:
+    """Record that mail of these audiences is not to be sent; the earliest reason stands."""
+    suppressed = dict(state.suppressed)
+    for audience, reason in reasons.items():
+        new = Suppression(reason, at)
+        known = suppressed.get(audience, new)
+        suppressed[audience] = min(known, new, key=lambda each: (each.at, each.reason))
+    return replace(state, suppressed=suppressed)
+
+
 def address_to_json(state: AddressState) -> dict[str, Any]:
     """The stored form; what is empty takes no room."""
     stored: dict[str, Any] = {"withdrawn": dict(state.withdrawn)}
@@ -104,13 +129,17 @@ def address_to_json(state: AddressState) -> dict[str, Any]:
         stored["refused"] = dict(state.refused)
     if state.regranted:
         stored["regranted"] = {purpose: dict(marks) for purpose, marks in state.regranted.items()}
+    if state.suppressed:
+        stored["suppressed"] = {audience: list(why) for audience, why in state.suppressed.items()}
     return stored
 
 
 def address_from_json(stored: Mapping[str, Any]) -> AddressState:
     """Undo ``address_to_json``."""
+    suppressed = stored.get("suppressed", {})
     return AddressState(
         stored["withdrawn"],
         refused=stored.get("refused", {}),
         regranted=stored.get("regranted", {}),
+        suppressed={audience: Suppression(*why) for audience, why in suppressed.items()},
     )

@@ -1,7 +1,7 @@
 """Effects: what a decision sets in motion outside, and the states each passes through.
 
-A marketing mail is sent at most once: a worker that has begun to send and vanished leaves
-IN_DOUBT behind, and nobody tries again.
+A worker that has begun to send and vanished leaves IN_DOUBT behind. A marketing mail is posted at
+most once: nobody tries again. A transactional mail is posted once more, and never a third time.
 """
 
 from __future__ import annotations
@@ -19,24 +19,42 @@ State = Literal[
     "CLAIMED",
     "SENDING",
     "ACCEPTED",
+    "DELIVERED",
+    "BOUNCED",
+    "COMPLAINED",
+    "REJECTED",
     "FAILED",
     "SUPPRESSED",
     "ABANDONED",
     "IN_DOUBT",
 ]
-TERMINAL: frozenset[State] = frozenset({"ACCEPTED", "FAILED", "SUPPRESSED", "ABANDONED"})
+# The provider took it; which of these it is, feedback says.
+SENT: frozenset[State] = frozenset({"ACCEPTED", "DELIVERED", "BOUNCED", "COMPLAINED", "REJECTED"})
+# No worker has anything left to do; only what the provider says later still moves some of them.
+TERMINAL: frozenset[State] = SENT | {"FAILED", "SUPPRESSED", "ABANDONED"}
 TRANSITIONS: Mapping[State, frozenset[State]] = {
-    "PLANNED": frozenset({"CLAIMED", "SUPPRESSED", "ABANDONED"}),
+    # PLANNED → PLANNED: held until a later moment.
+    "PLANNED": frozenset({"PLANNED", "CLAIMED", "SUPPRESSED", "ABANDONED"}),
     # CLAIMED → CLAIMED: another worker takes over a dead lease; nothing was sent yet.
-    "CLAIMED": frozenset({"CLAIMED", "SENDING", "SUPPRESSED", "FAILED", "ABANDONED"}),
+    # CLAIMED → SENT: the provider says that it has it after all, whatever its answer was.
+    "CLAIMED": SENT | {"CLAIMED", "PLANNED", "SENDING", "SUPPRESSED", "FAILED", "ABANDONED"},
     # SENDING → CLAIMED only when the provider definitely did not take it.
-    "SENDING": frozenset({"CLAIMED", "ACCEPTED", "FAILED", "IN_DOUBT"}),
-    "IN_DOUBT": frozenset({"ACCEPTED", "ABANDONED"}),
-    "ACCEPTED": frozenset(),
+    "SENDING": SENT | {"CLAIMED", "FAILED", "IN_DOUBT"},
+    # IN_DOUBT → SENDING: the one resend of a transactional mail.
+    "IN_DOUBT": SENT | {"SENDING", "ABANDONED"},
+    # Feedback comes in any order; core.feedback says which of it stands.
+    "ACCEPTED": SENT - {"ACCEPTED"},
+    "DELIVERED": frozenset({"BOUNCED", "COMPLAINED", "REJECTED"}),
+    # BOUNCED → DELIVERED: for now the mailbox was full, later it was not.
+    "BOUNCED": frozenset({"DELIVERED", "COMPLAINED", "REJECTED"}),
+    "REJECTED": frozenset({"COMPLAINED"}),
+    "COMPLAINED": frozenset(),
     "FAILED": frozenset(),
     "SUPPRESSED": frozenset(),
-    "ABANDONED": frozenset(),
+    "ABANDONED": SENT,  # given up because nobody knew; now somebody does
 }
+TRANSACTIONAL = "transactional"
+MOST_POSTS = 2  # of a transactional mail; of any other one
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +77,9 @@ class Effect:
         changed_at: when it last changed state.
         reason: why it ended where it stands.
         provider_id: the provider's id of what it accepted.
+        not_before: until when it is held, None when it is not.
+        posts: how often it may have been handed to the provider.
+        heard: what the provider said of it, each word once, sorted.
     """
 
     effect_id: str
@@ -76,6 +97,14 @@ class Effect:
     changed_at: int | None = None
     reason: str | None = None
     provider_id: str | None = None
+    not_before: int | None = None
+    posts: int = 0
+    heard: tuple[str, ...] = ()
+
+    @property
+    def is_transactional(self) -> bool:
+        """Whether it is a mail that the customer waits for, as opposed to marketing."""
+        return self.kind == "mail" and self.payload.get("purpose") == TRANSACTIONAL
 
 
 def effect_id(*parts: str) -> str:
@@ -105,7 +134,53 @@ def claim(effect: Effect, *, owner: str, now: int, lease_seconds: int) -> Effect
         owner=owner,
         lease_until=now + lease_seconds,
         attempts=effect.attempts + 1,
+        not_before=None,
+        reason=None,
     )
+
+
+def hold(effect: Effect, *, until: int, reason: str, now: int) -> Effect:
+    """Put an effect off: planned as before, and not before a moment; nobody's claim any more."""
+    return move(
+        effect,
+        "PLANNED",
+        now=now,
+        owner=None,
+        lease_until=None,
+        not_before=until,
+        reason=reason,
+    )
+
+
+def enter_sending(effect: Effect, *, now: int) -> Effect:
+    """Pass the point of no return: from here on it may have been posted."""
+    return move(effect, "SENDING", now=now, posts=effect.posts + 1)
+
+
+def send_again(effect: Effect, *, owner: str, now: int, lease_seconds: int) -> Effect:
+    """Enter SENDING a second time; raises Refused unless it is a transactional mail in doubt."""
+    if effect.state != "IN_DOUBT" or not may_post_again(effect):
+        raise Refused("in_doubt")
+    again = replace(
+        effect, owner=owner, lease_until=now + lease_seconds, attempts=effect.attempts + 1
+    )
+    return enter_sending(again, now=now)
+
+
+def may_post_again(effect: Effect) -> bool:
+    """Whether a doubt about this effect may be answered with another post."""
+    return effect.is_transactional and effect.posts < MOST_POSTS
+
+
+def take_back(effect: Effect, *, now: int) -> Effect:
+    """Undo a post that definitely did not happen; any worker may try again.
+
+    When an earlier post is in doubt, that doubt is what remains.
+    """
+    posts = effect.posts - 1
+    if posts > 0:
+        return move(effect, "IN_DOUBT", now=now, posts=posts, reason="no_answer")
+    return move(effect, "CLAIMED", now=now, posts=posts, owner=None, lease_until=None)
 
 
 _OPTIONAL = (
@@ -115,6 +190,7 @@ _OPTIONAL = (
     "reason",
     "provider_id",
     "decision_id",
+    "not_before",
 )
 
 
@@ -130,6 +206,8 @@ def effect_to_json(effect: Effect) -> dict[str, Any]:
         "payload": dict(effect.payload),
         "state": effect.state,
         "attempts": effect.attempts,
+        "posts": effect.posts,
+        "heard": list(effect.heard),
     }
     for name in _OPTIONAL:
         if (value := getattr(effect, name)) is not None:
@@ -149,5 +227,7 @@ def effect_from_json(stored: Mapping[str, Any]) -> Effect:
         payload=stored["payload"],
         state=stored["state"],
         attempts=stored["attempts"],
+        posts=stored.get("posts", 0),
+        heard=tuple(stored.get("heard", ())),
         **{name: stored.get(name) for name in _OPTIONAL},
     )

@@ -84,5 +84,9 @@ class MailThrottled(Transient):
     """The provider asked to slow down: the mail was definitely not sent."""
 
 
+class MailTooFast(MailThrottled):
+    """The account's rate or quota is used up: not sent, and only time will help."""
+
+
 class MailInDoubt(Transient):
     """The provider may or may not have taken the mail; nobody can tell from here."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from chalicelib.core.address import AddressState, address_from_json, address_to_json
 from chalicelib.core.allotments import Allotment, allotment_from_json, allotment_to_json
+from chalicelib.core.breaker import Tally, tally_from_json, tally_to_json
 from chalicelib.core.catalogue import Product, product_from_json, product_to_json
 from chalicelib.core.consents import (
     Entry,
@@ -17,6 +18,7 @@ from chalicelib.core.consents import (
     head_to_json,
 )
 from chalicelib.core.contact import Contact, contact_from_json, contact_to_json
+from chalicelib.core.contact_policy import Mailed, mailed_from_json, mailed_to_json
 from chalicelib.core.control import (
     ApiKey,
     Drop,
@@ -27,6 +29,7 @@ from chalicelib.core.control import (
     to_json,
 )
 from chalicelib.core.effects import Effect, effect_from_json, effect_to_json
+from chalicelib.core.engagement import Engagement, engagement_from_json, engagement_to_json
 from chalicelib.core.facts import Facts, facts_from_json, facts_to_json
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.offers import (
@@ -38,6 +41,7 @@ from chalicelib.core.offers import (
     offer_to_json,
 )
 from chalicelib.core.orders import OrderState, order_from_json, order_to_json
+from chalicelib.core.pace import Pace, pace_from_json, pace_to_json
 from chalicelib.core.repeats import Repeat, repeat_from_json, repeat_to_json
 from chalicelib.core.sessions import Session, session_from_json, session_to_json
 from chalicelib.core.storage import IndexAttributes, Kind
@@ -114,8 +118,19 @@ REPEAT: Kind[Repeat] = Kind(
 )
 # That an address was contacted for an action: {"effect_id": …}; it expires with the interval.
 CONTACTED: Kind[Json] = Kind("contacted", "effects", "t#", _as_is, _as_is)
+# The marketing mails to an address of late; it expires with the window of the cap.
+MAILED: Kind[Mailed] = Kind("mailed", "effects", "f#", mailed_to_json, mailed_from_json)
+# Opens and clicks of one mail, by the id of its effect.
+ENGAGEMENT: Kind[Engagement] = Kind(
+    "engagement", "effects", "g#", engagement_to_json, engagement_from_json
+)
+# How fast mails leave: one item for the whole account, named PACE_NAME.
+PACE: Kind[Pace] = Kind("pace", "effects", "p#", pace_to_json, pace_from_json)
+PACE_NAME = "account"
 PRODUCT: Kind[Product] = Kind("sku", "signals", "sku#", product_to_json, product_from_json)
 SWITCH: Kind[Switches] = Kind("switch", "control", "switch#", to_json, switches_from_json)
+# Bounces and complaints, counted in shards.
+BREAKER: Kind[Tally] = Kind("breaker", "control", "breaker#", tally_to_json, tally_from_json)
 API_KEY: Kind[ApiKey] = Kind("key", "control", "k#", to_json, api_key_from_json)
 DROP: Kind[Drop] = Kind("drop", "control", "drop#", to_json, drop_from_json)
 # That somebody was erased, by the HMAC of the subject ("s") or of the address ("a").

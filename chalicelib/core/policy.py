@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from chalicelib.core.canonical import content_hash
+from chalicelib.core.contact_policy import ContactPolicy
 from chalicelib.core.errors import BadInput, FieldError
 from chalicelib.core.law import Mode
 from chalicelib.core.money import LARGEST_AMOUNT_MINOR, MINOR_DIGITS
@@ -157,6 +158,7 @@ class Policy(_Part):
     unknown_segment: str = Field(pattern=_SEGMENT)
     offers_per_decision: int = Field(ge=0, le=5)
     holdout: Holdout
+    contact_policy: ContactPolicy = ContactPolicy()
     fallbacks: dict[Placement, Fallback]
     scorecard: tuple[ScorecardRule, ...] = Field(min_length=1)
     price_tiers: tuple[PriceTier, ...] = ()

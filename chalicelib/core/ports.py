@@ -29,8 +29,13 @@ class Store(Protocol):
 class Queue(Protocol):
     """Sends messages to one queue."""
 
-    def send(self, bodies: Sequence[Mapping[str, Any]]) -> None:
-        """Send every body; raises Transient when any could not be sent."""
+    def send(
+        self, bodies: Sequence[Mapping[str, Any]], *, delay_seconds: int | None = None
+    ) -> None:
+        """Send every body; raises Transient when any could not be sent.
+
+        Consumers see it ``delay_seconds`` later, at most 900; None is the queue's own delay.
+        """
         ...
 
 
@@ -57,5 +62,8 @@ class Mailer(Protocol):
     """Hands one mail to the provider, once."""
 
     def send(self, raw: bytes, *, sender: str, recipient: str, tags: Mapping[str, str]) -> str:
-        """Return the provider's id; raises MailRefused, MailThrottled or MailInDoubt."""
+        """Return the provider's id; raises MailRefused, MailThrottled or MailInDoubt.
+
+        MailTooFast is the MailThrottled that waiting alone cures.
+        """
         ...

@@ -1,46 +1,44 @@
 """Planned effects made real: claim, check again, perform, confirm.
 
 A message names one effect and may come twice, late, or while another worker is at it; what counts
-is the ledger. A mail goes out at most once (``deliver``). Whatever else there is goes onto the
-event bus at least once, under the effect's id, so that a consumer drops what it has seen.
+is the ledger. A marketing mail goes out at most once (``deliver``). Whatever is no mail goes onto
+the event bus at least once, under the effect's id, so that a consumer drops what it has seen.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.core.effects import Effect, claim, move
+from chalicelib.core.contact_policy import ContactPolicy
+from chalicelib.core.effects import Effect, claim, may_post_again, move
 from chalicelib.core.erasure import ERASED
 from chalicelib.core.errors import BadInput, Broken, NotFound, Transient
+from chalicelib.core.pace import Limits
 from chalicelib.core.ports import Bus, Mailer, Queue, Store
 from chalicelib.core.storage import Conflict, Stored
 from chalicelib.core.tokens import SigningKeys
+from chalicelib.core.untouched import RESEND_AFTER_SECONDS, End
 from chalicelib.flows.act_log import Outcome, tell, tell_failure
 from chalicelib.flows.announce import announce
 from chalicelib.flows.deliver import MailPorts, deliver, forbids
 from chalicelib.flows.ledger import Gathered, advance, gather
-from chalicelib.flows.next_step import (
-    UNPERFORMED,
-    End,
-    Leave,
-    Perform,
-    PutOff,
-    Wait,
-    next_step,
-)
+from chalicelib.flows.next_step import UNPERFORMED, Leave, Perform, PutOff, Wait, next_step
+from chalicelib.flows.pace import reserve
+from chalicelib.flows.put_off import put_off
 from chalicelib.flows.together import announce_together, claim_together
 from chalicelib.flows.wordless import wordless
 from chalicelib.mail.compose import MailSettings
+from chalicelib.mail.permission import Hold
 from chalicelib.telemetry import log_event
 
 # Longer than a worker lives (60 s), shorter than a message stays hidden (360 s): whoever gets the
 # message next finds the lease of a dead worker run out.
 LEASE_SECONDS = 120
-# How long a mail waits that is put off: the longest that SQS delays a message.
-PUT_OFF_SECONDS = 900
+# How long a mail waits when the provider says that the account sends too fast.
+TOO_FAST_SECONDS = 60
 _TRIES = 4
 
 
@@ -52,9 +50,13 @@ class ActPorts:
         store: the ledger, and what a mail depends on.
         bus: where events for other systems go.
         mailer: hands mails to the provider.
-        later: the effects queue, each message delayed by ``PUT_OFF_SECONDS``.
+        later: the effects queue, for messages with a delay.
         keys: name addresses and sign unsubscribe links.
         mail: what the operator says of every mail.
+        contact_policy: how often and when people are written to.
+        limits: how fast the account may send.
+        clock: the second by which the limits count; a worker's ten mails take a while. None
+            counts by the moment at which the worker began.
     """
 
     store: Store
@@ -63,6 +65,9 @@ class ActPorts:
     later: Queue
     keys: SigningKeys
     mail: MailSettings
+    contact_policy: ContactPolicy = field(default_factory=ContactPolicy)
+    limits: Limits = field(default_factory=Limits)
+    clock: Callable[[], int] | None = None
 
 
 @wordless
@@ -157,7 +162,7 @@ def _take_all(
         each
         for effect_id in effect_ids
         if (each := gathered.effect(effect_id)) is not None
-        and _may_claim(each.value, gathered, worker, now)
+        and _may_claim(each.value, gathered, ports, worker, now)
     ]
     if len(held) < 2:
         return gathered, frozenset()
@@ -180,9 +185,11 @@ def _take_all(
     return (claimed if done else None), frozenset(effect.effect_id for effect in done)
 
 
-def _may_claim(effect: Effect, gathered: Gathered, worker: str, now: int) -> bool:
-    step = next_step(effect, forbidden=_forbidden(effect, gathered, now), worker=worker, now=now)
-    return isinstance(step, Perform)
+def _may_claim(effect: Effect, gathered: Gathered, ports: ActPorts, worker: str, now: int) -> bool:
+    if effect.state == "IN_DOUBT":
+        return False  # a resend enters SENDING straight from the doubt, alone
+    forbidden = _forbidden(effect, gathered, ports, now)
+    return isinstance(next_step(effect, forbidden=forbidden, worker=worker, now=now), Perform)
 
 
 def _settle(
@@ -212,28 +219,22 @@ def _attempt(effect_id: str, gathered: Gathered, ports: ActPorts, now: int, work
     if held is None:
         raise NotFound.of("effect_id", "names no effect")
     effect = held.value
-    forbidden = _forbidden(effect, gathered, now)
+    forbidden = _forbidden(effect, gathered, ports, now)
     match next_step(effect, forbidden=forbidden, worker=worker, now=now):
         case Leave():
             return Outcome(effect, moved=False)
         case Wait():
             raise Transient("another worker holds the effect")
-        case PutOff(reason):
-            # First the new message, then this one is done with: a crash between the two leaves
-            # one message too many, and the ledger sees to it that nothing happens twice.
-            ports.later.send(
-                [{"effect_id": effect.effect_id, "correlation_id": effect.correlation_id}]
-            )
-            return Outcome(effect, moved=False, put_off=reason)
+        case PutOff(reason, until):
+            return _wait(held, reason, until, ports, now)
         case End(state, reason):
             ended = move(effect, state, now=now, reason=reason)
-            return Outcome(advance(held, ended, store=ports.store, now=now).value, moved=True)
+            return _moved(advance(held, ended, store=ports.store, now=now), ports, now)
         case Perform():
-            claimed = _take(held, ports.store, now, worker)
-            return Outcome(_do(claimed, gathered, ports, now).value, moved=True)
+            return _perform(_take(held, ports.store, now, worker), gathered, ports, now, worker)
 
 
-def _forbidden(effect: Effect, gathered: Gathered, now: int) -> str | None:
+def _forbidden(effect: Effect, gathered: Gathered, ports: ActPorts, now: int) -> str | Hold | None:
     """Why an effect must not be performed now; only mail, and what is about a person erased."""
     if effect.state not in UNPERFORMED:
         return None
@@ -241,22 +242,56 @@ def _forbidden(effect: Effect, gathered: Gathered, now: int) -> str | None:
         return ERASED
     if effect.kind != "mail":
         return None
-    return forbids(effect, gathered.bearings(effect), now=now)
+    return forbids(effect, gathered.bearings(effect), policy=ports.contact_policy, now=now)
 
 
 def _take(held: Stored[Effect], store: Store, now: int, worker: str) -> Stored[Effect]:
-    """Claim an effect, or go on with the claim that this worker already has."""
+    """Claim an effect, or go on with the claim that this worker already has.
+
+    A mail in doubt is not claimed: it enters SENDING once more, or stays in doubt.
+    """
+    if held.value.state == "IN_DOUBT":
+        return held
     if held.value.state == "CLAIMED" and held.value.owner == worker:
         return held
     claimed = claim(held.value, owner=worker, now=now, lease_seconds=LEASE_SECONDS)
     return advance(held, claimed, store=store, now=now)
 
 
-def _do(claimed: Stored[Effect], gathered: Gathered, ports: ActPorts, now: int) -> Stored[Effect]:
-    effect = claimed.value
-    match effect.kind:
-        case "mail":
-            mail_ports = MailPorts(ports.store, ports.mailer, ports.keys, ports.mail)
-            return deliver(claimed, gathered.bearings(effect), ports=mail_ports, now=now)
-        case "offer" | "price_tier" | "event":
-            return announce(claimed, store=ports.store, bus=ports.bus, now=now)
+def _perform(
+    taken: Stored[Effect], gathered: Gathered, ports: ActPorts, now: int, worker: str
+) -> Outcome:
+    effect = taken.value
+    if effect.kind != "mail":
+        return _moved(announce(taken, store=ports.store, bus=ports.bus, now=now), ports, now)
+    second = now if ports.clock is None else ports.clock()
+    full = reserve(ports.limits, store=ports.store, now=second)
+    if full is not None:
+        return _wait(taken, full.reason, full.until, ports, now)
+    mail_ports = MailPorts(
+        ports.store,
+        ports.mailer,
+        ports.keys,
+        ports.mail,
+        policy=ports.contact_policy,
+        worker=worker,
+        lease_seconds=LEASE_SECONDS,
+    )
+    return _moved(deliver(taken, gathered.bearings(effect), ports=mail_ports, now=now), ports, now)
+
+
+def _moved(stored: Stored[Effect], ports: ActPorts, now: int) -> Outcome:
+    """An effect that moved; where time will help, a message comes back to ask again then.
+
+    A worker that dies before that message leaves its own, which then does the same.
+    """
+    effect = stored.value
+    if effect.state == "CLAIMED":
+        return _wait(stored, "rate", now + TOO_FAST_SECONDS, ports, now)
+    if effect.state == "IN_DOUBT" and may_post_again(effect):
+        _wait(stored, "in_doubt", now + RESEND_AFTER_SECONDS, ports, now)
+    return Outcome(effect, moved=True)
+
+
+def _wait(held: Stored[Effect], reason: str, until: int, ports: ActPorts, now: int) -> Outcome:
+    return put_off(held, reason=reason, until=until, store=ports.store, later=ports.later, now=now)

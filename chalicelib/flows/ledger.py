@@ -7,24 +7,27 @@ write is told from another's by its value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.core.address import AddressState, address_hash
+from chalicelib.core.breaker import SHARDS, Tally
 from chalicelib.core.canonical import short_hash
 from chalicelib.core.catalogue import Product
 from chalicelib.core.contact import Contact
+from chalicelib.core.contact_policy import Mailed
 from chalicelib.core.control import SWITCH_COPIES, Switches
-from chalicelib.core.effects import TERMINAL, TRANSITIONS, Effect, State, move
-from chalicelib.core.errors import Transient
-from chalicelib.core.kinds import ADDRESS, CONTACT, EFFECT, PRODUCT, SWITCH
+from chalicelib.core.effects import SENT, TERMINAL, Effect
+from chalicelib.core.errors import Refused, Transient
+from chalicelib.core.kinds import ADDRESS, BREAKER, CONTACT, EFFECT, MAILED, PRODUCT, SWITCH
 from chalicelib.core.ports import Store
-from chalicelib.core.storage import AtVersion, Check, Conflict, Found, Key, Put, Stored
+from chalicelib.core.storage import AtVersion, Check, Conflict, Found, Key, Put, Stored, Write
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.tombs import tomb_key
 
 _CONFIRM_TRIES = 4
+_BREAKER_KEYS = tuple(BREAKER.key(str(shard)) for shard in range(SHARDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,10 @@ class Bearings:
 
     Attributes:
         contact: what the customer said; None when nothing is known.
-        address: what the owner of the address withdrew; None when nothing.
+        address: what the owner of the address withdrew or its provider said; None when nothing.
         address_hash: names the address; None when there is none.
+        mailed: the marketing mails to the address of late, with their version.
+        tallies: the breaker's counts.
         switches: one copy of the operator's switches; None when they were never touched.
         product: the product that the plan names, where the catalogue has it.
         checks: that all of this still stands, for the write that permits the sending.
@@ -43,6 +48,8 @@ class Bearings:
     contact: Contact | None
     address: AddressState | None
     address_hash: str | None
+    mailed: Stored[Mailed] | None
+    tallies: tuple[Tally, ...]
     switches: Switches | None
     product: Product | None
     checks: tuple[Check, ...]
@@ -78,6 +85,12 @@ class Gathered:
             contact=contact,
             address=None if address_key is None else self.addresses.value(address_key),
             address_hash=named,
+            mailed=None if named is None else self.addresses.stored(MAILED.key(named)),
+            tallies=tuple(
+                tally
+                for key in _BREAKER_KEYS
+                if (tally := self.circumstances.value(key)) is not None
+            ),
             switches=self.circumstances.value(switch_key),
             product=None if product_key is None else self.circumstances.value(product_key),
             checks=(
@@ -92,15 +105,16 @@ def gather(effect_ids: Iterable[str], *, store: Store, keys: SigningKeys, now: i
     """Look up effects and, for mails still to be sent, all that may forbid them.
 
     One read for the effects; a second for who was erased and, with mails among them, for
-    contacts, switches and products; and a third for their addresses, however many effects.
+    contacts, switches, the breaker and products; and a third for their addresses, however many
+    effects there are.
     """
     effect_keys = [EFFECT.key(effect_id) for effect_id in effect_ids]
     effects = store.read(effect_keys, now=now)
     found = [effect for key in effect_keys if (effect := effects.value(key)) is not None]
     mails = [e for e in found if e.kind == "mail" and e.state not in TERMINAL]
-    wanted: list[Key[Any]] = [
-        tomb_key(e.subject_key, keys) for e in found if e.state not in TERMINAL
-    ]
+    open_ones = [effect for effect in found if effect.state not in TERMINAL]
+    wanted: list[Key[Any]] = [tomb_key(effect.subject_key, keys) for effect in open_ones]
+    wanted += _BREAKER_KEYS if mails else ()
     for mail in mails:
         wanted += [_contact_key(mail), _switch_key(mail)]
         if (product_key := _product_key(mail)) is not None:
@@ -108,15 +122,18 @@ def gather(effect_ids: Iterable[str], *, store: Store, keys: SigningKeys, now: i
     circumstances = _read(wanted, store, now)
     contacts = [circumstances.value(_contact_key(mail)) for mail in mails]
     named = [_address_hash(contact, keys) for contact in contacts]
-    addresses = _read([ADDRESS.key(name) for name in named if name is not None], store, now)
+    address_keys = [
+        kind.key(name) for name in named if name is not None for kind in (ADDRESS, MAILED)
+    ]
+    addresses = _read(address_keys, store, now)
     standing = {key: effects.stored(key) for key in effect_keys}
     return Gathered(effects, circumstances, addresses, keys, standing)
 
 
 def advance(
-    held: Stored[Effect], moved: Effect, *, store: Store, now: int, checks: Sequence[Check] = ()
+    held: Stored[Effect], moved: Effect, *, store: Store, now: int, also: Sequence[Write] = ()
 ) -> Stored[Effect]:
-    """Store an effect's next state, provided that nobody touched it or what ``checks`` name.
+    """Store an effect's next state, provided that nobody touched it or what ``also`` depends on.
 
     Raises Conflict when somebody did, Transient when it is not stored.
     """
@@ -124,7 +141,7 @@ def advance(
     put = Put(key, moved, AtVersion(held.version), expires_at=held.expires_at)
     stored = Stored(moved, held.version + 1, held.expires_at)
     try:
-        store.write([put, *checks], now=now)
+        store.write([put, *also], now=now)
     except Conflict:
         raise
     except Transient:
@@ -136,21 +153,26 @@ def advance(
 
 
 def confirm(
-    sending: Stored[Effect], to: State, *, store: Store, now: int, **changes: Any
+    sending: Stored[Effect], outcome: Callable[[Effect], Effect], *, store: Store, now: int
 ) -> Stored[Effect]:
     """Write down what became of a mail that was handed over, persistently.
+
+    ``outcome`` moves the effect, and raises Refused where that is no longer news. What another
+    worker has begun meanwhile is only ever told that the mail was taken.
 
     Raises Transient, and never Conflict, when it could not be written: the effect then stays in
     SENDING, and the next worker records the doubt.
     """
     current = sending
     for _ in range(_CONFIRM_TRIES):
-        if to not in TRANSITIONS[current.value.state]:
+        try:
+            told = outcome(current.value)
+        except Refused:
+            return current
+        if told.state not in SENT and current.value.owner != sending.value.owner:
             return current
         try:
-            return advance(
-                current, move(current.value, to, now=now, **changes), store=store, now=now
-            )
+            return advance(current, told, store=store, now=now)
         except Conflict:
             # Our lease ran out and somebody recorded the doubt; we still know what happened.
             current = _again(current, store, now)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chalicelib.core.effects import TERMINAL, Effect, State
-from chalicelib.mail.permission import SENDING_OFF
+from chalicelib.core.effects import Effect, State, may_post_again
+from chalicelib.core.untouched import End, Rest, TakeUp, WaitUntil, untouched
+from chalicelib.mail.permission import Hold
 
-# States in which an effect was certainly not performed yet.
-UNPERFORMED: frozenset[State] = frozenset({"PLANNED", "CLAIMED"})
+# States in which an effect may still be performed by somebody who takes it up.
+UNPERFORMED: frozenset[State] = frozenset({"PLANNED", "CLAIMED", "IN_DOUBT"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +27,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class PutOff:
-    """It must not happen yet."""
+    """It must not happen before ``until``."""
 
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """It ends here, without being performed by us."""
-
-    state: State
-    reason: str
+    until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +41,38 @@ class Perform:
 Step = Leave | Wait | PutOff | End | Perform
 
 
-def next_step(effect: Effect, *, forbidden: str | None, worker: str, now: int) -> Step:
-    """Decide; ``forbidden`` is the reason why it must not be performed now, None when it may."""
-    if effect.state in TERMINAL or effect.state == "IN_DOUBT":
-        return Leave()
-    leased = effect.lease_until is not None and effect.lease_until > now
-    if effect.state == "SENDING":
-        return Wait() if leased else End("IN_DOUBT", "worker_vanished")
-    if effect.state == "CLAIMED" and leased and effect.owner != worker:
-        return Wait()
-    if forbidden == SENDING_OFF:
-        return PutOff(forbidden)
-    return Perform() if forbidden is None else End("SUPPRESSED", forbidden)
+def next_step(effect: Effect, *, forbidden: str | Hold | None, worker: str, now: int) -> Step:
+    """Decide; ``forbidden`` is why it must not be performed now, None when it may."""
+    match untouched(effect, now=now):
+        case Rest():
+            return Leave()
+        case End() as end:
+            return end
+        case WaitUntil(at):
+            waiting = _while_waiting(effect, at, worker)
+            if waiting is not None:
+                return waiting
+        case TakeUp():
+            pass
+    match forbidden:
+        case None:
+            return Perform()
+        case Hold(reason, until):
+            return PutOff(reason, until)
+        case reason:
+            # Nothing more is posted; whether the first post arrived stays unknown.
+            return End("ABANDONED" if effect.state == "IN_DOUBT" else "SUPPRESSED", reason)
+
+
+def _while_waiting(effect: Effect, at: int, worker: str) -> Step | None:
+    """What to do before the moment has come; None to go on as if it had."""
+    match effect.state:
+        case "IN_DOUBT":
+            # Events come by another way than this message, which matters only for a second post.
+            return PutOff("in_doubt", at) if may_post_again(effect) else Leave()
+        case "CLAIMED" if effect.owner == worker:
+            return None
+        case "PLANNED":
+            return None  # a hold is asked about again: what it waited for may have come sooner
+        case _:
+            return Wait()

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from chalicelib.core.address import AddressState
+from chalicelib.core.breaker import Tally, opened_by
 from chalicelib.core.contact import Contact
+from chalicelib.core.contact_policy import ContactPolicy, quiet_until
 from chalicelib.core.control import Switches
 from chalicelib.core.situation import permissions_of
 
 # A mail that must not go out yet, as opposed to never: it is put off, not suppressed.
 SENDING_OFF = "sending_off"
+CAPPED = "frequency_cap"
+# How long a mail waits for an operator or the breaker: the longest that SQS delays a message.
+LOOK_AGAIN_SECONDS = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A mail may not go out before ``until``, in epoch seconds; then it is asked about again."""
+
+    reason: str
+    until: int
 
 
 def forbidden(
@@ -29,7 +45,8 @@ def forbidden(
     Args:
         purpose: what the mail is for, the purpose that consent is given to.
         contact: what the customer said; None when nothing is known.
-        address: what the owner of the address said no to, through any account with it.
+        address: what the owner of the address said no to, through any account with it, and
+            what its provider said.
         switches: the operator's switches; None when they were never touched.
         offer_expires_at: when the mail's offer ends, None without one.
         now: the moment of sending, in epoch seconds.
@@ -42,6 +59,8 @@ def forbidden(
         purpose, subject_key=contact.subject.key, agreed_at=contact.agreed_at(purpose)
     ):
         return "no_consent"
+    if address is not None and (suppression := address.suppression(purpose)) is not None:
+        return suppression.reason
     reason = _unwanted(purpose, contact)
     if reason is not None:
         return reason
@@ -50,6 +69,28 @@ def forbidden(
     if switches is not None and not switches.sending:
         return SENDING_OFF
     return None
+
+
+def held_back(
+    *,
+    purpose: str,
+    contact: Contact,
+    tallies: Iterable[Tally],
+    policy: ContactPolicy,
+    now: int,
+) -> Hold | None:
+    """Until when a mail that nothing forbids has to wait, None when it need not.
+
+    Marketing waits while the breaker is open and in the recipient's quiet hours; a transactional
+    mail waits for neither.
+    """
+    if purpose == "transactional":
+        return None
+    opened = opened_by(tallies, now=now)
+    if opened is not None:
+        return Hold(opened, now + LOOK_AGAIN_SECONDS)
+    until = quiet_until(contact.text("time_zone"), policy=policy, now=now)
+    return None if until is None else Hold("quiet_hours", until)
 
 
 def _unwanted(purpose: str, contact: Contact) -> str | None:

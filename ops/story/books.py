@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.aws.items import stored_of
-from chalicelib.core.effects import TERMINAL, Effect
+from chalicelib.core.effects import SENT, TERMINAL, Effect
 from chalicelib.core.kinds import COUPON, EFFECT, RECORD
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ REMINDER = "cart-reminder"  # the template
 DEAD_LETTERS = (
     "DropsDeadLetters",
     "EffectsDeadLetters",
+    "MailEventsDeadLetters",
     "StreamDeadLetters",
     "ScheduleDeadLetters",
 )
@@ -48,15 +49,15 @@ class Books:
 
     @property
     def mails_accepted(self) -> int:
-        """Mails that the provider took."""
-        return self.by_state.get(("mail", "ACCEPTED"), 0)
+        """Mails that the provider took, whatever became of them then."""
+        return sum(self.by_state.get(("mail", state), 0) for state in SENT)
 
     @property
     def reminders(self) -> int:
         """Mails about a checkout left alone, which only silence sets off."""
         return sum(
             effect.kind == "mail"
-            and effect.state == "ACCEPTED"
+            and effect.state in SENT
             and effect.payload["template"] == REMINDER
             for effect in self.effects
         )
@@ -67,11 +68,11 @@ class Books:
         return sum(effect.state not in TERMINAL for effect in self.effects)
 
     def reasons(self, kind: str) -> Mapping[str, int]:
-        """Why effects of a kind ended other than ACCEPTED."""
+        """Why effects of a kind were not performed."""
         return Counter(
             effect.reason or effect.state
             for effect in self.effects
-            if effect.kind == kind and effect.state != "ACCEPTED"
+            if effect.kind == kind and effect.state not in SENT
         )
 
 

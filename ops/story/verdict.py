@@ -20,7 +20,7 @@ class Outcome:
         drops: the dropped files, as Segue reports them.
         customers: how many customers the orders file holds.
         decisions: decision records.
-        mails_accepted: mail effects that ended ACCEPTED.
+        mails_accepted: mail effects that the provider took.
         inbox: mails in the inbox.
         reminders: those among them about a checkout left alone.
         codes: coupon codes that are stored.

@@ -12,6 +12,7 @@ NAMES = {
     "OnDrop": "on_drop",
     "OnEffect": "on_effect",
     "OnEffectsPlanned": "on_effects_planned",
+    "OnMailEvent": "on_mail_event",
     "OnReviewDue": "on_review_due",
 }
 

@@ -12,9 +12,15 @@ from chalice.local import LambdaContext
 import app as segue
 from chalicelib.core.address import address_hash
 from chalicelib.core.contact import Contact, Stamped
+from chalicelib.core.effects import Effect
+from chalicelib.core.instants import format_instant
+from chalicelib.core.kinds import EFFECT
+from chalicelib.core.storage import Put
 from chalicelib.core.subject import customer
 from chalicelib.core.tokens import sign
 from tests.fakes import SIGNING_KEYS
+from tests.mail_events import notification, ses_event
+from tests.mail_events import queued as sqs_records
 from tests.makers import order_event
 from tests.storefront import Storefront, open_storefront
 from tests.unit.core.situations import NOW
@@ -130,6 +136,20 @@ def test_effects_go_from_the_stream_to_the_queue_to_the_bus(shop: Storefront) ->
     assert {event.correlation_id for event in shop.bus.events} == {"checkout-4711"}
     assert {effect.state for effect in shop.store.all("effect").values()} == {"ACCEPTED"}
     assert answer["offers"][0]["code"] in str(shop.bus.named("Offer Issued")[0].data)
+
+
+def test_a_mail_event_reaches_its_flow(shop: Storefront) -> None:
+    """It is judged by the settings' topic; what that one says of a mail is in the ledger."""
+    mail = Effect("e" * 32, "mail", "welcome", "c#c-1", None, "r-1", NOW, {}, state="ACCEPTED")
+    shop.store.write([Put(EFFECT.key(mail.effect_id), mail)], now=NOW)
+    body = notification(ses_event("delivery", sent_at=NOW - 60, timestamp=format_instant(NOW)))
+    foreign = notification(ses_event("bounce", sent_at=NOW), TopicArn="arn:aws:sns:::x")
+
+    answer = segue.on_mail_event(sqs_records(body, foreign), CONTEXT)
+
+    assert answer == {"batchItemFailures": []}
+    assert [effect.state for effect in shop.store.all("effect").values()] == ["DELIVERED"]
+    assert [line["reason"] for line in shop.lines("mail_event_refused")] == ["foreign_topic"]
 
 
 def test_a_drop_reaches_its_flow(shop: Storefront) -> None:

@@ -120,13 +120,14 @@ def test_a_metric_without_its_dimension_is_a_mistake(out: io.StringIO) -> None:
 
 
 def test_dimensions_are_few_and_never_a_person() -> None:
-    """Segment, state, placement, operation and a refusal's name: a handful of values each."""
+    """Segment, state, placement, operation, kind and reason: a handful of values each."""
     assert {dimension for _, dimension in METRICS.values()} <= {
         None,
         "segment",
         "state",
         "placement",
         "operation",
+        "kind",
         "reason",
     }
 

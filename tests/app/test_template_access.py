@@ -59,12 +59,12 @@ def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
         ("sqs:SendMessage", {"OnEffect", "OnEffectsPlanned", "OnReviewDue"}),
         ("dynamodb:DeleteItem", {"APIHandler", "OnDrop", "OnReviewDue"}),
         ("dynamodb:GetRecords", {"OnEffectsPlanned"}),
-        ("dynamodb:PutItem", {"APIHandler", "OnDrop", "OnEffect", "OnReviewDue"}),
+        ("dynamodb:PutItem", {"APIHandler", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue"}),
         ("dynamodb:ConditionCheckItem", {"APIHandler", "OnDrop", "OnEffect"}),
         ("dynamodb:UpdateItem", {"APIHandler"}),
         ("dynamodb:Scan", set()),
         ("dynamodb:BatchWriteItem", set()),
-        ("ssm:", {"APIHandler", "OnDrop", "OnEffect", "OnReviewDue"}),
+        ("ssm:", {"APIHandler", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue"}),
     ],
 )
 def test_only_those_who_need_it_may(template: Json, prefix: str, functions: set[str]) -> None:
@@ -82,10 +82,10 @@ def test_only_those_who_need_it_may(template: Json, prefix: str, functions: set[
 @pytest.mark.parametrize(
     ("table", "functions"),
     [
-        ("ProfilesTable", {"APIHandler", "OnDrop", "OnReviewDue"}),
+        ("ProfilesTable", {"APIHandler", "OnDrop", "OnMailEvent", "OnReviewDue"}),
         ("DecisionsTable", {"APIHandler", "OnDrop", "OnReviewDue"}),
-        ("EffectsTable", {"APIHandler", "OnDrop", "OnEffect", "OnReviewDue"}),
-        ("ControlTable", {"APIHandler", "OnDrop"}),
+        ("EffectsTable", {"APIHandler", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue"}),
+        ("ControlTable", {"APIHandler", "OnDrop", "OnMailEvent"}),
         ("SignalsTable", {"OnDrop"}),
     ],
 )

@@ -27,11 +27,12 @@ def test_every_failure_rings(template: Json) -> None:
     assert watched >= {("AWS/Lambda", "Throttles", name) for name in ("APIHandler", "Bearer")}
     assert watched >= {
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible", f"{name}DeadLetters")
-        for name in ("Drops", "Effects", "Stream", "Schedule")
+        for name in ("Drops", "Effects", "MailEvents", "Stream", "Schedule")
     }
     assert watched >= {
         ("Segue", "Degraded", "Stage"),
         ("Segue", "ModelRejected", "Stage"),
+        ("Segue", "MailEventsRefused", "Stage"),
         ("AWS/SES", "Reject", None),
         ("AWS/SES", "Reputation.BounceRate", None),
         ("AWS/SES", "Reputation.ComplaintRate", None),

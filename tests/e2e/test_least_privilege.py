@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core.control import SCOPES
+from chalicelib.core.instants import format_instant
 from chalicelib.core.policy import policy_from_toml
 from ops.demo import PLAN
 from ops.deploy import deploy_package
@@ -31,12 +32,14 @@ from ops.refusals import functions_of
 from ops.seed import build_seed
 from ops.session import open_session
 from ops.stack import running
+from ops.story.books import read_books
 from ops.story.play import Venue, await_drop, await_quiet, put_file, read_segments
 from ops.story.script import checkout, pick_shopper, scenes
 from ops.story.shop import Shop
 from ops.story.telling import Telling
 from tests.app.packaged import statements_of
 from tests.e2e.deployed import Filled, eventually
+from tests.mail_events import ses_event
 
 pytestmark = pytest.mark.e2e
 CUSTOMERS = 60
@@ -155,9 +158,38 @@ def test_a_person_is_copied_and_forgotten(guarded: Venue, filled: Filled) -> Non
     assert guarded.shop.call("PUT", "/v1/control", body={**off, "sending": True}).status == 200
 
 
+def test_what_became_of_a_mail_is_heard(guarded: Venue, filled: Filled) -> None:
+    """From the topic to the ledger, the address and the count, with no more than is granted."""
+    mail = next(each for each in filled.books.effects if each.kind == "mail" and each.posts)
+    now = int(time.time())
+    event = ses_event(
+        "bounce", effect_id=mail.effect_id, sent_at=now - 60, timestamp=format_instant(now)
+    )
+
+    topic = guarded.outputs["MailEventsTopic"]
+    guarded.session.client("sns").publish(TopicArn=topic, Message=json.dumps(event))
+
+    tables = guarded.session.client("dynamodb")
+
+    def bounced() -> bool | None:
+        effects = read_books(tables, guarded.outputs).effects
+        found = next(each for each in effects if each.effect_id == mail.effect_id)
+        return True if found.state == "BOUNCED" else None
+
+    assert eventually(bounced, within_seconds=60, what="a bounce in the ledger")
+
+
 def test_nobody_was_refused(guarded: Venue, filled: Filled) -> None:
     """In all of that, no function asked for something that its policy does not grant."""
-    names = ("api_handler", "bearer", "on_drop", "on_effect", "on_effects_planned", "on_review_due")
+    names = (
+        "api_handler",
+        "bearer",
+        "on_drop",
+        "on_effect",
+        "on_effects_planned",
+        "on_mail_event",
+        "on_review_due",
+    )
     refused = {
         name: sorted({match[0] for line in _said(guarded, name) for match in DENIED.finditer(line)})
         for name in names

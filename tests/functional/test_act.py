@@ -66,10 +66,10 @@ def test_ten_mails_share_their_reads_and_their_claim(world: World) -> None:
 
 
 def test_the_permission_is_checked_in_the_write_that_sends(world: World) -> None:
-    """Effect, contact, switch and address are one transaction: nothing changes in between."""
+    """Effect, contact, switch, address and cap are one transaction: nothing changes in between."""
     world.act()
 
-    assert [size for name, size in world.store.calls if name == "write"] == [1, 4, 1]
+    assert [size for name, size in world.store.calls if name == "write"] == [1, 5, 1]
 
 
 def test_a_mail_again_does_nothing(world: World) -> None:
@@ -155,7 +155,11 @@ def test_a_mail_in_doubt_is_never_sent_again(world: World) -> None:
     outcome = world.act()
     assert (outcome.state, outcome.reason) == ("IN_DOUBT", "no_answer")
 
-    for hours in range(1, 48):
+    for hours in range(1, 24):
         assert not world.act(now=NOW + 3600 * hours, worker=f"w-{hours}").moved
-    assert len(world.mailer.sent) == 1
     assert world.effect().state == "IN_DOUBT"
+
+    for hours in range(24, 48):
+        world.act(now=NOW + 3600 * hours, worker=f"w-{hours}")
+    assert len(world.mailer.sent) == 1
+    assert (world.effect().state, world.effect().reason) == ("ABANDONED", "unresolved")

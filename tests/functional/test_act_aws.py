@@ -21,7 +21,8 @@ from chalicelib.core.kinds import CONTACT, EFFECT, SWITCH
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
 from chalicelib.core.tokens import sign
-from chalicelib.flows.act import PUT_OFF_SECONDS, ActPorts, from_messages
+from chalicelib.flows.act import ActPorts, from_messages
+from chalicelib.flows.put_off import LONGEST_DELAY_SECONDS
 from chalicelib.flows.relay import from_stream
 from chalicelib.flows.unsubscribe import act_on
 from chalicelib.mail.compose import UNSUBSCRIBE
@@ -59,7 +60,9 @@ def ports(stack: Stack, clients: Clients, store: DynamoStore) -> ActPorts:
         store=store,
         bus=EventBridgeBus(clients.events, name=stack.bus_name),
         mailer=SesMailer(clients.sesv2, configuration_set=stack.configuration_set),
-        later=SqsQueue(clients.sqs, url=stack.effects_queue_url, delay_seconds=PUT_OFF_SECONDS),
+        later=SqsQueue(
+            clients.sqs, url=stack.effects_queue_url, delay_seconds=LONGEST_DELAY_SECONDS
+        ),
         keys=SIGNING_KEYS,
         mail=replace(SETTINGS, sender=stack.sender),
     )

@@ -255,6 +255,55 @@ def test_the_kill_switch_at_any_call() -> None:
         assert len(world.mailer.sent) == 1
 
 
+def order_world() -> World:
+    """One transactional mail to send."""
+    world = world_with_a_mail()
+    world.plan(mail_effect(purpose="transactional", offer=None))
+    return world
+
+
+def run_for_days(world: World, *hooks: tuple[Hook, Hook]) -> None:
+    """Deliver as ``run`` does, but whatever comes back late comes when it was asked for."""
+    left, now = [MAIL], NOW
+    for delivery in range(300):
+        before, after = hooks[delivery] if delivery < len(hooks) else (nothing, nothing)
+        gate = Gate(before=before, after=after)
+        with contextlib.suppress(Died, Transient):
+            answer = from_messages(
+                sqs_event(*left), ports=gate.guard(world.ports), now=now, worker=f"w-{delivery}"
+            )
+            left = left if answer["batchItemFailures"] else []
+        left += [message["effect_id"] for message in world.later.drain()]
+        now += VISIBILITY_SECONDS
+        if not left:
+            return
+    raise AssertionError("still not quiet")
+
+
+def test_a_transactional_mail_is_sent_at_least_once_and_at_most_twice() -> None:
+    """One fault at any call, then a second one at any call of each delivery that follows."""
+    gate = Gate()
+    from_messages(sqs_event(MAIL), ports=gate.guard(order_world().ports), now=NOW, worker="w")
+    kinds = [kind for kind in FAULTS if kind != "dies after"]
+    places = list(itertools.product(kinds, range(1, len(gate.passed) + 1)))
+    counts = set()
+    # The fourth delivery is the one that looks at a doubt when its time has come.
+    for first, second, delivery in itertools.product([None, *places[::2]], places, (1, 4)):
+        world = order_world()
+        between = [(nothing, nothing)] * (delivery - 1)
+        begin = (nothing, nothing) if first is None else fault(*first)
+
+        run_for_days(world, begin, *between, fault(*second))
+
+        effect = world.effect()
+        counts.add(len(world.mailer.sent))
+        # Without a mail only when two workers broke in the gap: nobody can tell, and it says so.
+        assert len(world.mailer.sent) >= 1 or (effect.posts, effect.state) == (2, "IN_DOUBT")
+        assert max(len(world.mailer.sent), effect.posts) <= 2, (first, second, delivery)
+        assert effect.state in ("ACCEPTED", "IN_DOUBT")
+    assert max(counts) == 2
+
+
 def test_everything_ends() -> None:
     """Nothing stays PLANNED, CLAIMED or SENDING once the queue is quiet, whatever broke."""
     ids = [MAIL, OFFER, UNWANTED]

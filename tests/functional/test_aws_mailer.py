@@ -10,7 +10,7 @@ from moto.ses.models import ses_backends
 
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.mailer import SesMailer
-from chalicelib.core.errors import MailInDoubt, MailRefused, MailThrottled, SegueError
+from chalicelib.core.errors import MailInDoubt, MailRefused, MailThrottled, MailTooFast, SegueError
 from tests.loopback import HangUp, Loopback, Reaction, Reply, Stall, in_turn
 from tests.stack import Stack
 
@@ -80,8 +80,8 @@ def test_one_call_is_one_post_with_everything_in_it() -> None:
         (Reply(status=500, error="InternalFailure"), MailInDoubt),
         (Reply(status=503, error="ServiceUnavailable"), MailInDoubt),
         (Reply({"message": "an answer without an id"}), MailInDoubt),
-        (Reply(status=429, error="TooManyRequestsException"), MailThrottled),
-        (Reply(status=400, error="LimitExceededException"), MailThrottled),
+        (Reply(status=429, error="TooManyRequestsException"), MailTooFast),
+        (Reply(status=400, error="LimitExceededException"), MailTooFast),
         (Reply(status=400, error="SendingPausedException"), MailThrottled),
         (Reply(status=400, error="AccountSuspendedException"), MailThrottled),
         (Reply(status=400, error="MailFromDomainNotVerifiedException"), MailThrottled),

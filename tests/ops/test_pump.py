@@ -46,6 +46,7 @@ class Recorder:
             on_drop=lambda event, _: self.take("on_drop", event),
             on_effects_planned=lambda event, _: self.take("on_effects_planned", event),
             on_effect=lambda event, _: self.take("on_effect", event),
+            on_mail_event=lambda event, _: self.take("on_mail_event", event),
             on_review_due=lambda event, _: self.take("on_review_due", event),
         )
 

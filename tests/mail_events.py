@@ -1,0 +1,66 @@
+"""SES's events in SNS's envelopes in SQS's messages, from the canned ones in ``tests/events``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from chalicelib.core.instants import format_instant
+from chalicelib.flows.feedback import FeedbackPorts, from_messages
+from tests.fakes import SIGNING_KEYS
+from tests.mail_makers import NOW, World
+
+TOPIC = "arn:aws:sns:us-east-1:123456789012:mail-events"
+_CANNED = Path(__file__).parent / "events"
+Json = dict[str, Any]
+
+
+def ses_event(
+    name: str, *, effect_id: str | None = "e" * 32, sent_at: int = NOW, **detail: Any
+) -> Json:
+    """A canned event, for an effect; ``detail`` changes the part that its type brings along."""
+    event: Json = json.loads((_CANNED / f"ses_{name}.json").read_text())
+    event["mail"]["timestamp"] = format_instant(sent_at)
+    if effect_id is None:
+        del event["mail"]["tags"]["effect_id"]
+    else:
+        event["mail"]["tags"]["effect_id"] = [effect_id]
+    event[event["eventType"].lower()] |= detail
+    return event
+
+
+def notification(event: Mapping[str, Any] | str, **changes: Any) -> str:
+    """SNS's envelope around an event, as the body of a queue message."""
+    envelope: Json = json.loads((_CANNED / "sns_notification.json").read_text())
+    message = event if isinstance(event, str) else json.dumps(event)
+    return json.dumps({**envelope, "Message": message, **changes})
+
+
+def queued(*bodies: str) -> Json:
+    """Lambda's SQS event: message ids ``m-0`` and so on."""
+    return {
+        "Records": [
+            {"messageId": f"m-{n}", "body": body, "eventSource": "aws:sqs"}
+            for n, body in enumerate(bodies)
+        ]
+    }
+
+
+def ports_of(world: World, **changes: Any) -> FeedbackPorts:
+    """What taking in mail events needs, in memory."""
+    given: Json = {"store": world.store, "keys": SIGNING_KEYS, "topic": TOPIC, **changes}
+    return FeedbackPorts(**given)
+
+
+def hear(world: World, *events: Mapping[str, Any], now: int = NOW + 3600, **ports: Any) -> None:
+    """Let the world take in events, all of which are taken."""
+    bodies = [notification(event) for event in events]
+    assert take(world, *bodies, now=now, **ports) == []
+
+
+def take(world: World, *bodies: str, now: int = NOW + 3600, **ports: Any) -> list[str]:
+    """Let the world take in messages; returns the ids of those that come back."""
+    answer = from_messages(queued(*bodies), ports=ports_of(world, **ports), now=now)
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
