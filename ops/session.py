@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import boto3.session
 import botocore.session
+import click
 
 MAIL_ENDPOINT: Final = "AWS_ENDPOINT_URL_SESV2"
 LOCAL_ENVIRONMENT: Final = {
@@ -22,7 +23,7 @@ def is_local(endpoint_url: str | None) -> bool:
     return urlsplit(endpoint_url or "").hostname in {"127.0.0.1", "localhost"}
 
 
-class LocalMailForAws(Exception):
+class LocalMailForAws(click.ClickException):
     """The environment sends mail to a stand-in on this machine, and everything else to AWS."""
 
 

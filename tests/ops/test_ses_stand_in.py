@@ -208,8 +208,8 @@ def test_a_new_account_is_in_the_sandbox() -> None:
     assert (account.production, account.max_24_hours, account.rate) == (False, 200, 1)
 
 
-def test_the_rate_is_kept_in_every_second() -> None:
-    """Above the rate is TooManyRequestsException, 429; a second later mail goes through again."""
+def test_a_burst_uses_up_the_rate() -> None:
+    """A burst of the rate's size passes, then TooManyRequestsException, 429, for a while."""
     clock = FixedClock(NOW)
     with ses(clock=clock) as server:
         server.stand_in.account.rate = 3
