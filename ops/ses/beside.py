@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ops.ses.account import Account, ConfigurationSet
+from ops.ses.account import Account, ConfigurationSet, Identity
 from ops.ses.events import Event
 from ops.ses.operations import destination_from_json
 from ops.ses.publishing import Publisher, TopicSink
-from ops.ses.stand_in import SesStandIn
+from ops.ses.stand_in import Beside, SesStandIn
 from ops.session import open_session
 
 # Far above what a laptop sends: rate and quota are rehearsed by those who lower them.
@@ -67,6 +67,16 @@ class Neighbour:
         }
         return ConfigurationSet(name, bool(enabled), destinations=destinations)
 
+    def identity(self, address: str) -> Identity | None:
+        """The narrowest identity for an address, None when there is none."""
+        for name in (address, address.rpartition("@")[2]):
+            try:
+                known = self._ses.get_email_identity(EmailIdentity=name)
+            except self._ses.exceptions.NotFoundException:
+                continue
+            return Identity(name, verified=bool(known["VerifiedForSendingStatus"]))
+        return None
+
     def publish(self, event: Event, *, topic_arn: str) -> None:
         """Publish to a topic of the stack."""
         TopicSink(self._sns).publish(event, topic_arn=topic_arn)
@@ -84,5 +94,6 @@ class Neighbour:
 def stand_in_beside(neighbour: Neighbour) -> SesStandIn:
     """A stand-in for a local stack: out of the sandbox, and new identities are verified."""
     account = Account(production=True, rate=RATE, max_24_hours=MAX_24_HOURS, verify_at_once=True)
+    beside = Beside(neighbour.configuration_set, neighbour.identity)
     publisher = Publisher(topics=neighbour)
-    return SesStandIn(account, publisher=publisher, beside=neighbour.configuration_set)
+    return SesStandIn(account, publisher=publisher, beside=beside)

@@ -1,7 +1,7 @@
 """The stand-in itself, without HTTP: state, one method to send, and what tests ask of it.
 
-Where it stands beside a local stack, configuration sets that CloudFormation made there count here
-too (``Beside``).
+Where it stands beside a local stack, configuration sets and identities that were made there count
+here too (``Beside``).
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parseaddr
 from typing import Any
 
-from ops.ses.account import Account, ConfigurationSet, EventDestination
+from ops.ses.account import Account, ConfigurationSet, EventDestination, Identity
 from ops.ses.errors import SesError
 from ops.ses.events import Event, event_of
 from ops.ses.mails import Mail
@@ -43,7 +44,17 @@ class Post:
     refused: str | None = None
 
 
-Beside = Callable[[str], ConfigurationSet | None]
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a local stack next door knows.
+
+    Attributes:
+        configuration_set: a set by name, None when it has none.
+        identity: the identity that may send as an address, None when it has none.
+    """
+
+    configuration_set: Callable[[str], ConfigurationSet | None]
+    identity: Callable[[str], Identity | None]
 
 
 class SesStandIn:
@@ -94,6 +105,7 @@ class SesStandIn:
         try:
             request = read_request(body)
             known = self.configuration_set(request.configuration_set)
+            self._meet(parseaddr(request.source)[1])
             with self._lock:
                 now = self.clock()
                 identity = judge(request, self.account, known)
@@ -128,8 +140,15 @@ class SesStandIn:
             return None
         own = self.account.configuration_sets.get(name)
         if own is None and self._beside is not None:
-            return self._beside(name)
+            return self._beside.configuration_set(name)
         return own
+
+    def _meet(self, sender: str) -> None:
+        """Get to know an identity that was made next door."""
+        if self._beside is not None and self.account.identity_of(sender) is None:
+            found = self._beside.identity(sender)
+            if found is not None:
+                self.account.identities[found.name] = found
 
     def _publish(self, mail: Mail, events: Sequence[Event]) -> None:
         """Only what went through a configuration set is published, to whom it says."""

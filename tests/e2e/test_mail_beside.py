@@ -25,10 +25,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 
 def test_events_of_a_mail_reach_the_stacks_queue(stack: LocalStack) -> None:
-    """The set of the stack counts: events go by its topic to its queue, with the tag."""
+    """Set and identity of the stack count: events go by its topic to its queue, with the tag."""
     queue_url = _queue_of_events(stack)
     mail = open_session(endpoint_url=stack.endpoint_url, mail_url=stack.mail_url).client("sesv2")
-    mail.create_email_identity(EmailIdentity="shop@example.com")
 
     sent = mail.send_email(
         FromEmailAddress="shop@example.com",
@@ -80,6 +79,7 @@ def _queue_of_events(stack: LocalStack) -> str:
     url = sqs.create_queue(QueueName="mail-events")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
+    ses.create_email_identity(EmailIdentity="shop@example.com")
     ses.create_configuration_set(ConfigurationSetName=SET)
     ses.create_configuration_set_event_destination(
         ConfigurationSetName=SET,

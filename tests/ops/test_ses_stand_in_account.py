@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from ops.places import ROOT
-from ops.ses.account import Account, ConfigurationSet
+from ops.ses.account import Account, ConfigurationSet, Identity
 from ops.ses.server import SesServer
+from ops.ses.stand_in import Beside
 from ops.session import MAIL_ENDPOINT, LocalMailForAws, open_session
 from tests.ops.ses_makers import RECIPIENT, SET, client, raw_request, ses
 
@@ -132,11 +133,15 @@ def test_the_suppression_list_is_kept_by_hand_too() -> None:
     assert server.stand_in.account.suppressed == {}
 
 
-def test_beside_a_stack_its_configuration_sets_count_too() -> None:
-    """A set that is not known here is looked for next door, and is as good as one's own."""
-    next_door = {"stack-set": ConfigurationSet("stack-set")}
-    with ses(beside=next_door.get) as server:
-        client(server).send_email(**raw_request(ConfigurationSetName="stack-set"))
+def test_beside_a_stack_its_sets_and_identities_count_too() -> None:
+    """What is not known here is looked for next door, and is as good as one's own."""
+    sets = {"stack-set": ConfigurationSet("stack-set")}
+    identities = {"hello@stack.example": Identity("hello@stack.example", verified=True)}
+    with ses(beside=Beside(sets.get, identities.get)) as server:
+        request = raw_request(
+            ConfigurationSetName="stack-set", FromEmailAddress="Hello <hello@stack.example>"
+        )
+        client(server).send_email(**request)
 
     assert server.stand_in.mails[0].configuration_set == "stack-set"
 
