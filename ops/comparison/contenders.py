@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import boto3.session
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 READ_SECONDS = 1.0
 SENDER = "Example Shop <shop@example.com>"
@@ -52,6 +53,10 @@ class Message:
     raw: bytes
 
 
+class MessageFailed(Exception):
+    """The handler failed as it may: the message comes back. Anything else ends the run."""
+
+
 class Contender(Protocol):
     """A handler of messages.
 
@@ -65,7 +70,7 @@ class Contender(Protocol):
         """Know of mails before their messages come."""
 
     def handle(self, message: Message, *, worker: str, now: int, short: bool) -> None:
-        """Handle one delivery; whatever is raised brings the message back.
+        """Handle one delivery; raises MessageFailed, which brings the message back, and Died.
 
         Args:
             message: what is delivered.
@@ -121,7 +126,10 @@ class PlainBoto3:
 
     def handle(self, message: Message, *, worker: str, now: int, short: bool) -> None:
         """Send."""
-        send(self._client, message, configuration_set=self._configuration_set)
+        try:
+            send(self._client, message, configuration_set=self._configuration_set)
+        except (BotoCoreError, ClientError) as error:
+            raise MessageFailed from error
 
     def in_doubt(self, messages: Sequence[Message]) -> int:
         """There is no such state."""
@@ -155,12 +163,17 @@ class Powertools(PlainBoto3):
 
     def handle(self, message: Message, *, worker: str, now: int, short: bool) -> None:
         """Send unless the table says that it was done."""
+        # Needed by this contender alone, and nothing that ships has it.
+        from aws_lambda_powertools.utilities.idempotency import exceptions  # noqa: PLC0415
+
         wrapped = self._short if short else self._long
-        wrapped(order={"effect_id": message.effect_id}, message=message)
+        try:
+            wrapped(order={"effect_id": message.effect_id}, message=message)
+        except (BotoCoreError, ClientError, exceptions.IdempotencyAlreadyInProgressError) as error:
+            raise MessageFailed from error
 
     def _wrap(self, dynamodb: Any, table: str, left_millis: int) -> Callable[..., Any]:
-        # Needed by this contender alone, and nothing that ships has it.
-        from aws_lambda_powertools.utilities.idempotency import (  # noqa: PLC0415
+        from aws_lambda_powertools.utilities.idempotency import (  # noqa: PLC0415 - as above
             DynamoDBPersistenceLayer,
             IdempotencyConfig,
             idempotent_function,

@@ -16,12 +16,8 @@ from chalicelib.core.subject import Subject, customer
 from chalicelib.flows.act import from_messages
 from chalicelib.settings import read_settings
 from chalicelib.wiring import Parts, aws_adapters
-from ops.comparison.contenders import Message, Mortality
+from ops.comparison.contenders import Message, MessageFailed, Mortality
 from ops.session import MAIL_ENDPOINT
-
-
-class MessageFailed(Exception):
-    """The worker gave the message back to the queue."""
 
 
 class Segue:

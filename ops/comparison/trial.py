@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -22,6 +23,7 @@ from ops.comparison.contenders import (
     Contender,
     Died,
     Message,
+    MessageFailed,
     Mortality,
     PlainBoto3,
     Powertools,
@@ -181,32 +183,28 @@ def _deliver(contender: Contender, message: Message, scenario: Scenario) -> None
 def _attempt(contender: Contender, message: Message, *, receive: int, short: bool) -> bool:
     """One delivery; whether the message is done with."""
     now = BEGIN + receive * VISIBILITY_SECONDS
+    return _handled(contender, message, worker=f"w-{receive}", now=now, short=short)
+
+
+def _handled(
+    contender: Contender, message: Message, *, worker: str, now: int, short: bool = False
+) -> bool:
     try:
-        contender.handle(message, worker=f"w-{receive}", now=now, short=short)
-    except (Exception, Died):  # whatever a handler raises, the queue delivers again
+        contender.handle(message, worker=worker, now=now, short=short)
+    except (MessageFailed, Died):
         return False
     return True
 
 
 def _two_at_once(contender: Contender, message: Message) -> bool:
     ready = threading.Barrier(2)
-    done: list[bool] = []
 
-    def work(worker: str) -> None:
+    def work(worker: str) -> bool:
         ready.wait()
-        try:
-            contender.handle(message, worker=worker, now=BEGIN, short=False)
-        except Exception:  # as above
-            done.append(False)
-        else:
-            done.append(True)
+        return _handled(contender, message, worker=worker, now=BEGIN)
 
-    threads = [threading.Thread(target=work, args=(f"w-{name}",)) for name in "ab"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return all(done)
+    with ThreadPoolExecutor(2) as workers:
+        return all(list(workers.map(work, ("w-a", "w-b"))))
 
 
 def _message(contender: Contender, play: int, number: int) -> Message:
