@@ -149,6 +149,9 @@ class _Handler(BaseHTTPRequestHandler):
         if error is not None:
             self.send_header("x-amzn-ErrorType", error)
         self.send_header("Content-Length", str(len(content)))
+        if self.close_connection:
+            # Whoever asked for it must be told, or it takes the connection for one to use again.
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(content)
 

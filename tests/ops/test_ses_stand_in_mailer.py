@@ -41,6 +41,16 @@ def test_a_mail_is_one_post_and_one_mail() -> None:
     assert len(server.stand_in.posts) == server.connections == 1
 
 
+def test_many_mails_leave_no_doubt() -> None:
+    """A client that asks for its connection to be closed is told that it is, and opens another."""
+    with ses() as server:
+        mailer = SesMailer(Clients(endpoint_url=server.url).sesv2, configuration_set=SET)
+        for _ in range(200):
+            mailer.send(mime(), sender=SENDER, recipient=RECIPIENT, tags={"effect_id": "e-1"})
+
+    assert server.connections == len(server.stand_in.mails) == 200
+
+
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
