@@ -13,7 +13,7 @@ RUN := .venv/bin/python
 LOCKS := requirements requirements-joblib requirements-ops requirements-dev requirements-ministack
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check local test e2e check package train evaluate bench lock clean \
+.PHONY: help demo demo-check local test e2e check package train evaluate bench reliability lock clean \
 	.venv .ministack
 
 help: ## List the targets
@@ -53,6 +53,9 @@ evaluate: $(VENV) ## Print the model's figures on held-out time
 
 bench: $(VENV) ## Measure Segue beside a naive peer, in one run
 	$(RUN) -m benchmarks
+
+reliability: $(VENV) ## Compare with plain boto3 and Powertools: duplicates, losses, doubts
+	$(RUN) -m ops reliability
 
 lock: $(VENV) ## Resolve the dependencies anew, with hashes, for every platform
 	test -x .cache/uv/bin/uv || $(RUN) -m venv .cache/uv

@@ -21,6 +21,7 @@ COMMANDS = {
     "local": "Serve the API on an in-process AWS, with seeded data.",
     "package": "Build the deployable package and prove it.",
     "reapply": "Erase again what a restore of tables brought back.",
+    "reliability": "Compare with plain boto3 and with Powertools: duplicates, losses, doubts.",
     "signing": "Rotate the keys that sign quotes and unsubscribe links.",
     "stack": "Run the local stack in the foreground.",
     "train": "Turn an orders file into a packaged model.",

@@ -34,7 +34,7 @@ from ops.seed import SYNTHETIC, build_seed
 from ops.session import open_session
 from ops.stack import LocalStack, StackDidNotStart, running
 from ops.story.books import dead_letters
-from ops.story.letters import clear_mails, save_index, save_mails
+from ops.story.letters import StandInInbox, clear_mails, save_index, save_mails
 from ops.story.play import Played, StoryStalled, Venue, play
 from ops.story.shop import Shop, ShopRefused
 from ops.story.telling import Telling
@@ -125,14 +125,21 @@ def _tell(venue: Venue, telling: Telling, *, quiet: bool) -> Outcome:
 
 def open_venue(package: Package, stack: LocalStack, *, say: Say) -> Venue:
     """Deploy the package to a local stack, and make a key for the shop."""
-    session = open_session(endpoint_url=stack.endpoint_url)
+    mail_url = _mail_url(stack)
+    session = open_session(endpoint_url=stack.endpoint_url, mail_url=mail_url)
     done = deploy_package(package, PLAN, session, endpoint_url=stack.endpoint_url, say=say)
     client = session.client("dynamodb")
     store = key_store(client, control_table=done.outputs["ControlTable"])
     issued = create_key(store, scopes=SCOPES, now=int(time.time()))
     say(f"deployed; key {issued.api_key.key_id} with the scopes {', '.join(SCOPES)}")
     shop = Shop(done.outputs["PublicUrl"], key=issued.text)
-    return Venue(session, done.outputs, stack.endpoint_url, shop)
+    return Venue(session, done.outputs, stack.endpoint_url, shop, StandInInbox(mail_url))
+
+
+def _mail_url(stack: LocalStack) -> str:
+    if stack.mail_url is None:
+        raise StackDidNotStart("the local stack has no stand-in for SES beside it")
+    return stack.mail_url
 
 
 def _show(venue: Venue, played: Played, telling: Telling, *, quiet: bool) -> None:
@@ -152,7 +159,7 @@ def _show(venue: Venue, played: Played, telling: Telling, *, quiet: bool) -> Non
             ("API", venue.shop.public_url),
             ("health", f"{venue.shop.public_url}/v1/health"),
             ("mails", f"{index} ({len(saved)})"),
-            ("inbox", f"{venue.endpoint_url}/_ministack/ses/messages"),
+            ("inbox", venue.inbox.url),
             ("why", f"python -m ops why {decision} --endpoint-url {venue.endpoint_url}"),
             ("keys", f"python -m ops key list --endpoint-url {venue.endpoint_url}"),
         ]

@@ -122,6 +122,11 @@ def deploy_package(
         parameters = {**parameters, "PublicUrl": url}
         changed |= apply_template(stacks, plan.stack_name, template_url, parameters)
         outputs = stack_outputs(stacks, plan.stack_name)
+    if is_local(endpoint_url):
+        # The stand-in for SES looks a set up once in the stack; no mail should wait for that.
+        session.client("sesv2").get_configuration_set(
+            ConfigurationSetName=outputs["ConfigurationSet"]
+        )
     return Deployment(plan.stack_name, outputs, verified, changed)
 
 

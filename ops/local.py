@@ -35,7 +35,7 @@ from ops.places import LOCAL, ROOT
 from ops.pump import IDLE_SECONDS, Handlers, Pump, find_sources, streams_client
 from ops.resources import create_resources
 from ops.seed import SYNTHETIC, Seed, build_seed
-from ops.session import LOCAL_ENVIRONMENT
+from ops.session import LOCAL_ENVIRONMENT, MAIL_ENDPOINT
 from ops.story.letters import SentMail, clear_mails, from_mime, save_mails
 from ops.story.script import checkout
 from ops.story.shop import Shop
@@ -44,7 +44,7 @@ HOST = "127.0.0.1"
 REGION = LOCAL_ENVIRONMENT["AWS_DEFAULT_REGION"]
 MAIL = LOCAL / "mail"
 # Variables that would lead a client away from moto.
-_ELSEWHERE = ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ENDPOINT_URL_DYNAMODB")
+_ELSEWHERE = ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ENDPOINT_URL_DYNAMODB", MAIL_ENDPOINT)
 
 
 @dataclass(slots=True)

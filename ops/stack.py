@@ -1,5 +1,8 @@
 """The local stack: MiniStack as a process on this machine, in an environment of its own.
 
+Mail goes to a stand-in for SES beside it (``ops.ses``), which lives in this process. Functions are
+told of it by the stack's own environment, never by the template, so no deployment to AWS can be.
+
 It listens on 127.0.0.1 alone, knows nothing of the caller's AWS credentials, and keeps its log,
 unpacked functions and temporary files in one directory. It ends with the block that runs it, and
 also when this process is killed: a guard holds the other end of a pipe and ends the stack when
@@ -25,7 +28,9 @@ from pathlib import Path
 import click
 
 from ops.places import LOCAL, MINISTACK
-from ops.session import LOCAL_ENVIRONMENT
+from ops.ses.beside import Neighbour, stand_in_beside
+from ops.ses.server import serving
+from ops.session import LOCAL_ENVIRONMENT, MAIL_ENDPOINT
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
@@ -45,15 +50,18 @@ class LocalStack:
         endpoint_url: what AWS_ENDPOINT_URL must be to speak to it.
         pid: its process, which leads a process group of its own.
         log_path: what it says.
+        mail_url: what AWS_ENDPOINT_URL_SESV2 must be; None where the stack takes mail itself.
     """
 
     endpoint_url: str
     pid: int
     log_path: Path
+    mail_url: str | None = None
 
     def environment(self) -> dict[str, str]:
         """The variables with which any AWS tool speaks to this stack."""
-        return {**LOCAL_ENVIRONMENT, "AWS_ENDPOINT_URL": self.endpoint_url}
+        mail = {} if self.mail_url is None else {MAIL_ENDPOINT: self.mail_url}
+        return {**LOCAL_ENVIRONMENT, "AWS_ENDPOINT_URL": self.endpoint_url, **mail}
 
 
 @contextmanager
@@ -62,10 +70,28 @@ def running(
 ) -> Iterator[LocalStack]:
     """Run a stack for the length of a block, on a free port unless one is given.
 
-    ``enforce_iam`` makes it judge each call of a function by that function's own policy.
+    ``enforce_iam`` makes it judge each call of a function by that function's own policy. It takes
+    mail itself then: the stand-in judges nobody's permissions.
     Raises StackDidNotStart.
     """
-    process, stack = _start(directory, port=port, enforce_iam=enforce_iam)
+    if enforce_iam:
+        with _process(directory, port=port, enforce_iam=True, mail_url=None) as stack:
+            yield stack
+        return
+    neighbour = Neighbour()
+    with (
+        serving(stand_in_beside(neighbour)) as mail,
+        _process(directory, port=port, enforce_iam=False, mail_url=mail.url) as stack,
+    ):
+        neighbour.endpoint_url = stack.endpoint_url
+        yield stack
+
+
+@contextmanager
+def _process(
+    directory: Path, *, port: int | None, enforce_iam: bool, mail_url: str | None
+) -> Iterator[LocalStack]:
+    process, stack = _start(directory, port=port, enforce_iam=enforce_iam, mail_url=mail_url)
     guard = _guard(process.pid)
     try:
         yield stack
@@ -77,7 +103,7 @@ def running(
 
 
 def _start(
-    directory: Path, *, port: int | None, enforce_iam: bool
+    directory: Path, *, port: int | None, enforce_iam: bool, mail_url: str | None
 ) -> tuple[subprocess.Popen[bytes], LocalStack]:
     executable = MINISTACK / "bin" / "ministack"
     if not executable.exists():
@@ -93,14 +119,14 @@ def _start(
         with log_path.open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - ours
                 [str(executable)],
-                env=_environment(directory, chosen, enforce_iam=enforce_iam),
+                env=_environment(directory, chosen, enforce_iam=enforce_iam, mail_url=mail_url),
                 cwd=directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        stack = LocalStack(f"http://{HOST}:{chosen}", process.pid, log_path)
+        stack = LocalStack(f"http://{HOST}:{chosen}", process.pid, log_path, mail_url)
         if _becomes_ready(process, stack.endpoint_url):
             return process, stack
         _end_group(process.pid)
@@ -109,12 +135,16 @@ def _start(
     raise StackDidNotStart(f"the local stack ended at once:\n{last}")
 
 
-def _environment(directory: Path, port: int, *, enforce_iam: bool) -> Mapping[str, str]:
+def _environment(
+    directory: Path, port: int, *, enforce_iam: bool, mail_url: str | None
+) -> Mapping[str, str]:
     # Functions inherit this environment, so nothing of the caller's own may stand in it.
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
+    mail = {} if mail_url is None else {MAIL_ENDPOINT: mail_url}
     return {
         **kept,
         **LOCAL_ENVIRONMENT,
+        **mail,
         "HOME": str(directory),
         "TMPDIR": str(directory / "tmp"),
         "BIND_HOST": HOST,

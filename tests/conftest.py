@@ -18,7 +18,7 @@ os.environ.update(
     AWS_CONFIG_FILE=os.devnull,
     AWS_SHARED_CREDENTIALS_FILE=os.devnull,
 )
-for _name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
+for _name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SESV2"):
     os.environ.pop(_name, None)
 
 import pytest  # noqa: E402

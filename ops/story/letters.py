@@ -15,7 +15,10 @@ from email.parser import BytesParser
 from email.policy import default
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from ops.ses.admin import PREFIX
+from ops.ses.inbox import delivered_mails
 
 LONGEST_NAME = 60
 
@@ -50,18 +53,64 @@ def from_mime(raw: bytes) -> SentMail:
     return SentMail(str(message["To"]), str(message["Subject"]), part("plain"), part("html"), raw)
 
 
-def from_local_stack(endpoint_url: str) -> tuple[SentMail, ...]:
-    """Every mail in the local stack's inbox, oldest first.
+class Inbox(Protocol):
+    """Every mail that was taken, oldest first.
 
-    That inbox keeps sender, recipient, subject and both parts, and no other header, so the
-    messages are put together again without ``List-Unsubscribe``; the link in the text is whole.
+    Attributes:
+        url: where a person can look.
     """
-    entries = sorted(_entries(endpoint_url), key=lambda each: each["Timestamp"])
-    return tuple(_rebuilt(entry) for entry in entries)
+
+    @property
+    def url(self) -> str:
+        """Where a person can look."""
+
+    def read(self) -> tuple[SentMail, ...]:
+        """Every mail so far."""
 
 
-def _entries(endpoint_url: str) -> list[Mapping[str, Any]]:
-    url = f"{endpoint_url}/_ministack/ses/messages"
+class StandInInbox:
+    """The inbox of the stand-in for SES: whole messages, with every header, as delivered."""
+
+    def __init__(self, mail_url: str) -> None:
+        """Take what AWS_ENDPOINT_URL_SESV2 is."""
+        self._mail_url = mail_url
+        self._read: list[SentMail] = []
+
+    @property
+    def url(self) -> str:
+        """The list of what was taken."""
+        return f"{self._mail_url}{PREFIX}/mails"
+
+    def read(self) -> tuple[SentMail, ...]:
+        """Every mail so far; only the new ones are fetched and taken apart."""
+        new = delivered_mails(self._mail_url, after=len(self._read))
+        self._read += [from_mime(raw) for raw in new]
+        return tuple(self._read)
+
+
+class StackInbox:
+    """The inbox of a local stack that takes mail itself.
+
+    It keeps sender, recipient, subject and both parts, and no other header, so the messages are
+    put together again without ``List-Unsubscribe``; the link in the text is whole.
+    """
+
+    def __init__(self, endpoint_url: str) -> None:
+        """Take the stack's endpoint."""
+        self._endpoint_url = endpoint_url
+
+    @property
+    def url(self) -> str:
+        """The list of what was taken."""
+        return f"{self._endpoint_url}/_ministack/ses/messages"
+
+    def read(self) -> tuple[SentMail, ...]:
+        """Every mail so far."""
+        entries = sorted(_entries(self.url), key=lambda each: each["Timestamp"])
+        return tuple(_rebuilt(entry) for entry in entries)
+
+
+def _entries(url: str) -> list[Mapping[str, Any]]:
     with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310 (127.0.0.1)
         accounts: Mapping[str, Sequence[Mapping[str, Any]]] = json.load(response)["messages"]
     return [entry for account in accounts.values() for entry in account]

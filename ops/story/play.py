@@ -14,7 +14,7 @@ from chalicelib.core.policy import Policy
 from chalicelib.flows.drop_notice import Arrived
 from ops.seed import Contact, Seed, SeedFile
 from ops.story.books import Books, read_books, waiting
-from ops.story.letters import SentMail, from_local_stack
+from ops.story.letters import Inbox, SentMail
 from ops.story.script import Json, Scene, checkout, guest_checkout, pick_shopper, scenes
 from ops.story.shop import Answer, Shop
 from ops.story.telling import Telling
@@ -41,12 +41,14 @@ class Venue:
         outputs: what the stack printed.
         endpoint_url: the local stack.
         shop: speaks to the API.
+        inbox: every mail that was taken.
     """
 
     session: Session
     outputs: Mapping[str, str]
     endpoint_url: str
     shop: Shop
+    inbox: Inbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ def await_quiet(
             late = time.monotonic() > last
             if not queued or late:
                 books = read_books(dynamodb, venue.outputs)
-                mails = from_local_stack(venue.endpoint_url)
+                mails = venue.inbox.read()
                 quiet = not books.open and books.mails_accepted == len(mails)
                 if late or (quiet and until(books)):
                     return books, mails

@@ -13,7 +13,7 @@ from ops.demo import open_venue
 from ops.package import build_from_environment, ensure_package
 from ops.seed import build_seed
 from ops.stack import running
-from ops.story.letters import SentMail, from_local_stack
+from ops.story.letters import SentMail
 from ops.story.play import Venue, await_drop, await_quiet, put_file
 from ops.story.telling import Telling
 from tests.e2e.deployed import CUSTOMERS, Filled
@@ -44,4 +44,4 @@ def filled(venue: Venue) -> Filled:
 @pytest.fixture
 def inbox(venue: Venue) -> Callable[[], list[SentMail]]:
     """Every mail that has arrived."""
-    return lambda: list(from_local_stack(venue.endpoint_url))
+    return lambda: list(venue.inbox.read())

@@ -14,7 +14,7 @@ from chalicelib.core.policy import policy_from_toml
 from ops.cli import main
 from ops.key import create_key, key_store, revoke_key
 from ops.places import ROOT
-from ops.story.letters import SentMail, from_local_stack
+from ops.story.letters import SentMail
 from ops.story.play import Venue, read_segments
 from ops.story.script import checkout, pick_shopper, scenes
 from ops.story.shop import Shop
@@ -43,7 +43,7 @@ class Begun:
 def begun(venue: Venue, filled: Filled) -> Begun:
     """A checkout left alone, and a key revoked."""
     leaver = leave_a_checkout(venue, filled)
-    mails = mails_to(leaver, from_local_stack(venue.endpoint_url))
+    mails = mails_to(leaver, venue.inbox.read())
     return Begun(leaver, mails, use_and_revoke_a_key(venue))
 
 

@@ -33,6 +33,7 @@ from ops.seed import build_seed
 from ops.session import open_session
 from ops.stack import running
 from ops.story.books import read_books
+from ops.story.letters import StackInbox
 from ops.story.play import Venue, await_drop, await_quiet, put_file, read_segments
 from ops.story.script import checkout, pick_shopper, scenes
 from ops.story.shop import Shop
@@ -59,7 +60,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
         store = key_store(client, control_table=done.outputs["ControlTable"])
         issued = create_key(store, scopes=SCOPES, now=int(time.time()))
         shop = Shop(done.outputs["PublicUrl"], key=issued.text)
-        yield Venue(session, done.outputs, stack.endpoint_url, shop)
+        yield Venue(session, done.outputs, stack.endpoint_url, shop, StackInbox(stack.endpoint_url))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,131 @@
+"""Segue as it ships: the flow, the store, the mailer and the settings of a deployed function."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from chalicelib.aws.clients import Clients
+from chalicelib.core.contact import Contact, Stamped
+from chalicelib.core.effects import Effect
+from chalicelib.core.kinds import CONTACT, EFFECT
+from chalicelib.core.storage import WHATEVER, Put
+from chalicelib.core.subject import Subject, customer
+from chalicelib.flows.act import from_messages
+from chalicelib.settings import read_settings
+from chalicelib.wiring import Parts, aws_adapters
+from ops.comparison.contenders import Message, MessageFailed, Mortality
+from ops.session import MAIL_ENDPOINT
+
+
+class Held:
+    """The delayed messages of mails that are held."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._bodies: list[Mapping[str, Any]] = []
+
+    def send(
+        self, bodies: Sequence[Mapping[str, Any]], *, delay_seconds: int | None = None
+    ) -> None:
+        """As ``SqsQueue.send``."""
+        del delay_seconds  # the next delivery comes later than any delay
+        self._bodies += bodies
+
+    def taken_out(self) -> int:
+        """Take all messages out; returns how many there were."""
+        count = len(self._bodies)
+        self._bodies.clear()
+        return count
+
+
+class Segue:
+    """The worker behind ``on_effect``."""
+
+    name = "Segue"
+
+    def __init__(
+        self, environment: Mapping[str, str], mortality: Mortality, *, mail_url: str, now: int
+    ) -> None:
+        """Make its parts from what a function is told; ``now`` is when everything begins."""
+        settings = read_settings(environment)
+        clients = Clients()
+        with _environment({MAIL_ENDPOINT: mail_url}):
+            client = clients.sesv2()
+        client.meta.events.register("after-call.sesv2.SendEmail", mortality.strike)
+        adapters = aws_adapters(settings, clients)
+        self._store = adapters.store
+        ports = Parts(settings, adapters, clock=lambda: now).act_ports()
+        self._held = Held()
+        self._ports = replace(ports, later=self._held)
+        self._now = now
+
+    def plan(self, messages: Sequence[Message]) -> None:
+        """Commit the mails as a decision would, for customers who agreed to them."""
+        for message in messages:
+            contact, planned = _contact(message), _effect(message, self._now)
+            self._store.write(
+                [
+                    Put(CONTACT.key(contact.subject.key), contact, WHATEVER),
+                    Put(EFFECT.key(planned.effect_id), planned, WHATEVER),
+                ],
+                now=self._now,
+            )
+
+    def handle(self, message: Message, *, worker: str, now: int, short: bool) -> None:
+        """Let the worker have one SQS event; raises MessageFailed.
+
+        A mail that is held has a delayed message of its own: that one counts as coming back, too.
+        """
+        body = json.dumps({"effect_id": message.effect_id, "correlation_id": "comparison"})
+        event = {"Records": [{"messageId": "m", "body": body}]}
+        answer = from_messages(event, ports=self._ports, now=now, worker=worker)
+        if self._held.taken_out() or answer["batchItemFailures"]:
+            raise MessageFailed
+
+    def in_doubt(self, messages: Sequence[Message]) -> int:
+        """How many of them the ledger says are in doubt."""
+        keys = [EFFECT.key(message.effect_id) for message in messages]
+        found = self._store.read(keys, now=self._now)
+        standing = [found.value(key) for key in keys]
+        return sum(each is not None and each.state == "IN_DOUBT" for each in standing)
+
+
+def _subject(message: Message) -> Subject:
+    return customer(message.recipient.partition("@")[0])
+
+
+def _contact(message: Message) -> Contact:
+    said = {"email": message.recipient, "consent_marketing_email": True}
+    return Contact(_subject(message), {name: Stamped(value, 1) for name, value in said.items()})
+
+
+def _effect(message: Message, now: int) -> Effect:
+    payload = {
+        "template": "winback",
+        "purpose": "marketing_email",
+        "segment": "at_risk",
+        "disclosures": [],
+    }
+    subject = _subject(message).key
+    return Effect(
+        message.effect_id, "mail", "winback-10", subject, "d-1", "comparison", now, payload
+    )
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
