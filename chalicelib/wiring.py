@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, TypedDict
+from typing import Any, Protocol, TypedDict
 
 from chalicelib import telemetry
 from chalicelib.api.edge import Access, Edge
@@ -38,6 +38,7 @@ from chalicelib.flows.authorize import RememberedKeys
 from chalicelib.flows.drop_work import DropPorts, Objects
 from chalicelib.flows.read import DecisionIndex
 from chalicelib.flows.settled import EventPorts
+from chalicelib.flows.sweep import OverdueIndex, SweepPorts
 from chalicelib.mail.compose import MailSettings
 from chalicelib.scoring.load import load_scorer
 from chalicelib.scoring.rejections import ArtifactRejected
@@ -53,6 +54,10 @@ def now() -> int:
 def new_id() -> str:
     """A new id that sorts by time: 48 bits of milliseconds, then 80 random bits, in hex."""
     return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+
+
+class Storage(DecisionIndex, OverdueIndex, Protocol):
+    """Storage with all of its indexes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class Adapters:
 
     hurried: Callable[[], Access]
     key_store: Callable[[], Store]
-    store: DecisionIndex
+    store: Storage
     signing_keys: Callable[[int], SigningKeys]
     effects_queue: Queue
     later: Queue
@@ -216,6 +221,10 @@ class Parts:
             "keys": self.adapters.signing_keys(self.clock()),
         }
 
+    def sweep_ports(self) -> SweepPorts:
+        """What putting back on its way what stands still needs."""
+        return SweepPorts(self.adapters.store, self.adapters.effects_queue)
+
     @cached_property
     def _model(self) -> tuple[Scorer | None, str | None]:
         """The packaged model, or the name of the reason why it was refused."""
@@ -294,3 +303,8 @@ def drop_parts() -> DropParts:
 def review_parts() -> ReviewParts:
     """What looking after silence needs."""
     return parts().review_parts()
+
+
+def sweep_ports() -> SweepPorts:
+    """What putting back on its way what stands still needs."""
+    return parts().sweep_ports()

@@ -82,6 +82,7 @@ def make_pump(session: Session, app_module: Any, environment: Mapping[str, str])
         on_effects_planned=app_module.on_effects_planned,
         on_effect=app_module.on_effect,
         on_review_due=app_module.on_review_due,
+        on_sweep=app_module.on_sweep,
     )
     return Pump(
         handlers,

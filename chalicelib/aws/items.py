@@ -42,6 +42,7 @@ Verb = Literal["Put", "Update", "Delete", "ConditionCheck"]
 INDEX_ATTRIBUTES: Mapping[Table, tuple[str, ...]] = {
     "profiles": ("due_shard", "review_at"),
     "decisions": ("subject", "decided_at"),
+    "effects": ("open_shard", "look_at", "listed_under", "listed_at"),
 }
 
 

@@ -59,6 +59,8 @@ class Effect:
         changed_at: when it last changed state.
         reason: why it ended where it stands.
         provider_id: the provider's id of what it accepted.
+        queued_at: when the sweep last queued it again, None when it never did.
+        queued_times: how often it did so since the effect last changed state.
     """
 
     effect_id: str
@@ -76,6 +78,8 @@ class Effect:
     changed_at: int | None = None
     reason: str | None = None
     provider_id: str | None = None
+    queued_at: int | None = None
+    queued_times: int = 0
 
 
 def effect_id(*parts: str) -> str:
@@ -115,6 +119,7 @@ _OPTIONAL = (
     "reason",
     "provider_id",
     "decision_id",
+    "queued_at",
 )
 
 
@@ -134,6 +139,8 @@ def effect_to_json(effect: Effect) -> dict[str, Any]:
     for name in _OPTIONAL:
         if (value := getattr(effect, name)) is not None:
             stored[name] = value
+    if effect.queued_times:
+        stored["queued_times"] = effect.queued_times
     return stored
 
 
@@ -149,5 +156,6 @@ def effect_from_json(stored: Mapping[str, Any]) -> Effect:
         payload=stored["payload"],
         state=stored["state"],
         attempts=stored["attempts"],
+        queued_times=stored.get("queued_times", 0),
         **{name: stored.get(name) for name in _OPTIONAL},
     )

@@ -20,6 +20,7 @@ from chalicelib.core.control import (
 from chalicelib.core.effects import Effect, effect_from_json, effect_to_json
 from chalicelib.core.facts import Facts, facts_from_json, facts_to_json
 from chalicelib.core.instants import DAY_SECONDS
+from chalicelib.core.mail_list import mail_index
 from chalicelib.core.offers import (
     Coupon,
     Offer,
@@ -29,6 +30,7 @@ from chalicelib.core.offers import (
     offer_to_json,
 )
 from chalicelib.core.orders import OrderState, order_from_json, order_to_json
+from chalicelib.core.overdue import open_index
 from chalicelib.core.sessions import Session, session_from_json, session_to_json
 from chalicelib.core.storage import IndexAttributes, Kind
 
@@ -58,6 +60,10 @@ def _by_subject(record: Json) -> IndexAttributes:
     return {"subject": record["subject"], "decided_at": record["decided_at"]}
 
 
+def _unfinished_and_listed(effect: Effect) -> IndexAttributes:
+    return {**open_index(effect), **mail_index(effect)}
+
+
 FACTS: Kind[Facts] = Kind("facts", "profiles", "", facts_to_json, facts_from_json, index=_due)
 CONTACT: Kind[Contact] = Kind("contact", "profiles", "", contact_to_json, contact_from_json)
 ORDER: Kind[OrderState] = Kind("order", "profiles", "o#", order_to_json, order_from_json)
@@ -70,7 +76,9 @@ RECORD: Kind[Json] = Kind(
 SESSION: Kind[Session] = Kind(
     "session", "decisions", "s#", session_to_json, session_from_json, compressed=True
 )
-EFFECT: Kind[Effect] = Kind("effect", "effects", "e#", effect_to_json, effect_from_json)
+EFFECT: Kind[Effect] = Kind(
+    "effect", "effects", "e#", effect_to_json, effect_from_json, index=_unfinished_and_listed
+)
 COUPON: Kind[Coupon] = Kind("coupon", "effects", "k#", coupon_to_json, coupon_from_json)
 # The one live code of a customer for an action.
 LIVE_OFFER: Kind[Offer] = Kind("live", "effects", "l#", offer_to_json, offer_from_json)

@@ -13,6 +13,7 @@ NAMES = {
     "OnEffect": "on_effect",
     "OnEffectsPlanned": "on_effects_planned",
     "OnReviewDue": "on_review_due",
+    "OnSweep": "on_sweep",
 }
 
 

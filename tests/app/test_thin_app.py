@@ -73,5 +73,5 @@ def test_every_lambda_function_of_the_design_is_there() -> None:
     authorizers = {config.name for config in segue.app.builtin_auth_handlers}
 
     assert names == set()
-    assert events == {"on_drop", "on_effect", "on_effects_planned", "on_review_due"}
+    assert events == {"on_drop", "on_effect", "on_effects_planned", "on_review_due", "on_sweep"}
     assert authorizers == {"bearer"}

@@ -34,7 +34,7 @@ from ops.story.play import Venue, await_drop, await_quiet, put_file, read_segmen
 from ops.story.script import checkout, pick_shopper, scenes
 from ops.story.shop import Shop
 from ops.story.telling import Telling
-from tests.app.packaged import statements_of
+from tests.app.packaged import NAMES, statements_of
 from tests.e2e.deployed import Filled, eventually
 
 pytestmark = pytest.mark.e2e
@@ -130,7 +130,7 @@ def test_the_schedule_finds_what_is_due(guarded: Venue, filled: Filled) -> None:
 
 def test_nobody_was_refused(guarded: Venue, filled: Filled) -> None:
     """In all of that, no function asked for something that its policy does not grant."""
-    names = ("api_handler", "bearer", "on_drop", "on_effect", "on_effects_planned", "on_review_due")
+    names = tuple(NAMES.values())
     refused = {
         name: sorted({match[0] for line in _said(guarded, name) for match in DENIED.finditer(line)})
         for name in names
