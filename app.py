@@ -84,6 +84,12 @@ def get_customer(customer_id: str) -> Response:
     return routes.get_customer(app.current_request, wiring.edge, customer_id)
 
 
+@app.route("/v1/messages", methods=["GET"], authorizer=bearer)
+def list_messages() -> Response:
+    """List mails by state: who was not sent, and why."""
+    return routes.list_messages(app.current_request, wiring.edge)
+
+
 @app.route("/v1/drops/{drop_id}", methods=["GET"], authorizer=bearer)
 def get_drop(drop_id: str) -> Response:
     """Show how far a dropped file is."""

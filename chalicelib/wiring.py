@@ -36,7 +36,7 @@ from chalicelib.flows import events
 from chalicelib.flows.act import PUT_OFF_SECONDS, ActPorts
 from chalicelib.flows.authorize import RememberedKeys
 from chalicelib.flows.drop_work import DropPorts, Objects
-from chalicelib.flows.read import DecisionIndex
+from chalicelib.flows.list_mails import MailIndex
 from chalicelib.flows.settled import EventPorts
 from chalicelib.flows.sweep import OverdueIndex, SweepPorts
 from chalicelib.mail.compose import MailSettings
@@ -56,7 +56,7 @@ def new_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
 
 
-class Storage(DecisionIndex, OverdueIndex, Protocol):
+class Storage(MailIndex, OverdueIndex, Protocol):
     """Storage with all of its indexes."""
 
 

@@ -10,7 +10,7 @@ from chalicelib.core.ports import Store
 from chalicelib.core.rules import Rules
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.authorize import RememberedKeys
-from chalicelib.flows.read import DecisionIndex
+from chalicelib.flows.list_mails import MailIndex
 
 
 class KeysWithin(Protocol):
@@ -24,7 +24,7 @@ class KeysWithin(Protocol):
 class Access(NamedTuple):
     """Storage and signing keys for one call, which share its deadline."""
 
-    store: DecisionIndex
+    store: MailIndex
     keys: KeysWithin
 
 

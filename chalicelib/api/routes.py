@@ -14,18 +14,20 @@ from chalice.app import AuthRequest, AuthResponse, Request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from chalicelib.api import present
+from chalicelib.api import mail_table, present
 from chalicelib.api.boundary import Answer, answering, body_of, caller_of, correlation_of
 from chalicelib.api.edge import Edge
 from chalicelib.api.problems import Malformed, invalid
+from chalicelib.api.queries import as_malformed, mail_query
 from chalicelib.api.schemas import LARGEST_BODY_BYTES, DecisionRequest, QuoteRequest
-from chalicelib.core.errors import TooLarge
+from chalicelib.core.errors import BadInput, TooLarge
 from chalicelib.core.situation import Context, Line
 from chalicelib.core.subject import customer, guest
 from chalicelib.flows import health, read, unsubscribe
 from chalicelib.flows.authorize import Caller, Unknown, recognise
 from chalicelib.flows.checkout import Answered, answer_checkout
 from chalicelib.flows.gather import PLACEMENT, CheckoutCall
+from chalicelib.flows.list_mails import LARGEST_PAGE, list_mails
 from chalicelib.flows.quotes import judge
 from chalicelib.telemetry import log_event
 
@@ -131,6 +133,30 @@ def get_customer(request: Request, get_edge: GetEdge, customer_id: str) -> Answe
         now=edge.now(),
     )
     return Answer(present.customer(view))
+
+
+@answering
+def list_messages(request: Request, get_edge: GetEdge) -> Answer:
+    """``GET /v1/messages``."""
+    edge = get_edge()
+    asked = mail_query(request, largest_page=LARGEST_PAGE)
+    access = edge.patient()
+    try:
+        page = list_mails(
+            asked.state,
+            store=access.store,
+            keys=access.keys(),
+            now=edge.now(),
+            limit=asked.limit,
+            cursor=asked.cursor,
+        )
+    except BadInput as error:
+        raise as_malformed(error) from None
+    told = {"format": asked.format, "mails": len(page.mails)}
+    if asked.format == "csv":
+        headers = mail_table.csv_headers(page)
+        return Answer(mail_table.as_csv(page), headers=headers, fields=told)
+    return Answer(mail_table.as_json(page), fields=told)
 
 
 @answering

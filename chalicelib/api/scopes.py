@@ -18,6 +18,7 @@ SCOPES: Mapping[Route, Scope | None] = {
     ("POST", "/v1/quotes/verify"): "decide",
     ("POST", "/v1/events"): "events",
     ("GET", "/v1/customers/{customer_id}"): "read",
+    ("GET", "/v1/messages"): "read",
     ("GET", "/v1/drops/{drop_id}"): "read",
     ("GET", "/u/{token}"): None,
     ("POST", "/u/{token}"): None,

@@ -34,3 +34,7 @@ class StoreWithin:
     def recent_decisions(self, subject_key: str, *, limit: int) -> list[str]:
         """As ``DynamoStore.recent_decisions``, which nobody asks in a hurry."""
         return self.store.recent_decisions(subject_key, limit=limit)
+
+    def listed(self, *, under: str, before: str | None, limit: int) -> list[str]:
+        """As ``DynamoStore.listed``, which nobody asks in a hurry."""
+        return self.store.listed(under=under, before=before, limit=limit)
