@@ -15,11 +15,13 @@ from chalicelib.core.errors import SegueError
 COMMANDS = {
     "demo": "Run the whole story on the local stack; --check plays it without a person.",
     "deploy": "Create or update a stack, on AWS or on the local stack.",
+    "doctor": "Say what stands in the way of real sending.",
     "drop": "Put a file into a stage and show what becomes of it.",
     "evaluate": "Print the model's figures on held-out time.",
     "key": "Make and revoke API keys.",
     "local": "Serve the API on an in-process AWS, with seeded data.",
     "package": "Build the deployable package and prove it.",
+    "redrive": "Put dead letters back on their way.",
     "signing": "Rotate the keys that sign quotes and unsubscribe links.",
     "stack": "Run the local stack in the foreground.",
     "train": "Turn an orders file into a packaged model.",
