@@ -73,7 +73,12 @@ Step = Callable[[Run], None]
 
 
 def sweep(
-    *, ports: SweepPorts, now: int, correlation_id: str, most_per_shard: int = MOST_PER_SHARD
+    *,
+    ports: SweepPorts,
+    now: int,
+    correlation_id: str,
+    most_per_shard: int = MOST_PER_SHARD,
+    steps: Sequence[Step] | None = None,
 ) -> dict[str, int]:
     """Queue again what is overdue at ``now``; return how much was found and what became of it.
 
@@ -82,7 +87,7 @@ def sweep(
     everything else is done.
     """
     run = Run(ports, now, most_per_shard)
-    for step in STEPS:
+    for step in STEPS if steps is None else steps:
         step(run)
     log_event(
         "swept",

@@ -147,7 +147,9 @@ def test_decisions_are_numbered_and_say_the_same_three_things() -> None:
     """Each page has its number in its title, and context, decision and consequences."""
     pages = sorted(DECISIONS.glob("*.md"))
 
-    for number, page in enumerate(pages, start=1):
+    numbers = [int(page.name.partition("-")[0]) for page in pages]
+    assert len(set(numbers)) == len(numbers)
+    for number, page in zip(numbers, pages, strict=True):
         text = page.read_text()
         assert page.name.startswith(f"{number:04}-")
         assert text.startswith(f"# {number}. ")

@@ -16,7 +16,7 @@ from chalicelib.core.kinds import EFFECT, EFFECT_WINDOW_SECONDS
 from chalicelib.core.overdue import FIRST_PATIENCE_SECONDS, GRACE_SECONDS, LANES, SHARDS
 from chalicelib.core.storage import WHATEVER, Found, Key, Put
 from chalicelib.flows.act import LEASE_SECONDS
-from chalicelib.flows.sweep import SweepPorts, sweep
+from chalicelib.flows.sweep import STEPS, Run, SweepPorts, sweep
 from tests.fakes import MemoryQueue, MemoryStore
 from tests.mail_makers import NOW, World, effect, mail_effect, sqs_event, world_with_a_mail
 
@@ -291,3 +291,20 @@ def test_a_run_without_work_asks_each_shard_once() -> None:
     sweep(ports=SweepPorts(store, MemoryQueue()), now=NOW, correlation_id="s-1")
 
     assert [name for name, _ in store.calls] == ["overdue"] * (len(LANES) * SHARDS)
+
+
+def test_a_step_takes_on_another_kind_of_thing() -> None:
+    """Each gets the run, notes what went wrong in it, and does not hold up the next."""
+    world = world_with_a_mail()
+    seen: list[int] = []
+
+    def failing(run: Run) -> None:
+        seen.append(run.now)
+        run.troubles.append(Transient("one of another kind"))
+
+    ports = SweepPorts(world.store, world.later)
+    with pytest.raises(Transient, match="another kind"):
+        sweep(ports=ports, now=NOW + GRACE_SECONDS, correlation_id="s", steps=(failing, *STEPS))
+
+    assert seen == [NOW + GRACE_SECONDS]
+    assert len(world.later.messages) == 1

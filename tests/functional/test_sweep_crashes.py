@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from chalicelib.flows.act import LEASE_SECONDS, from_messages
 from chalicelib.flows.sweep import SweepPorts, sweep
 from tests.functional.test_act_crashes import FAULTS, MAIL, OFFER, UNWANTED, fault, prepared
 from tests.gate import Died, Gate
-from tests.mail_makers import NOW, World, sqs_event
+from tests.mail_makers import NOW, World, sqs_event, world_with_a_mail
 
 IDS = (MAIL, OFFER, UNWANTED)
 EVERY_SECONDS = 60
@@ -79,7 +80,7 @@ def calls_of_a_run() -> list[str]:
     return gate.passed
 
 
-def lived_on(world: World, *, now: int) -> dict[str, int]:
+def lived_on(world: World, *, now: int, ids: Sequence[str] = IDS) -> dict[str, int]:
     """Sweep each minute and let workers have what is queued, until nothing stands still.
 
     Returns when each effect came to its end.
@@ -90,10 +91,10 @@ def lived_on(world: World, *, now: int) -> dict[str, int]:
         names = [message["effect_id"] for message in world.later.drain()]
         if names:
             world.receive(sqs_event(*names), now=now, worker=f"w-{minute}")
-        for each in IDS:
+        for each in ids:
             if world.effect(each).state in TERMINAL | {"IN_DOUBT"}:
                 ended.setdefault(each, now)
-        if len(ended) == len(IDS):
+        if len(ended) == len(ids):
             return ended
         now += EVERY_SECONDS
     raise AssertionError(f"after an hour of sweeps only {ended} are at their end")
@@ -128,6 +129,27 @@ def test_one_fault_at_any_call_loses_nothing(kind: str) -> None:
         check(world)
         assert world.effect(MAIL).state == "ACCEPTED"
         assert set(ended.values()) == {started + EVERY_SECONDS}
+
+
+def test_two_faults_in_two_runs_lose_nothing() -> None:
+    """The run after a broken one may break as well, at any call that does something."""
+    gate = Gate()
+    swept(world_with_a_mail(), gate, now=NOW + GRACE_SECONDS)
+    working = [at for at, call in enumerate(gate.passed, 1) if call != "overdue"]
+    places = list(itertools.product(FAULTS, working))
+    assert len(places) == len(FAULTS) * 3
+    started = NOW + GRACE_SECONDS
+    for pair in itertools.product(places, places):
+        world = world_with_a_mail()
+
+        for minute, place in enumerate(pair):
+            before, after = fault(*place)
+            gate = Gate(before=before, after=after)
+            swept(world, gate, now=started + minute * EVERY_SECONDS)
+        lived_on(world, now=started + 2 * EVERY_SECONDS, ids=[MAIL])
+
+        assert world.effect(MAIL).state == "ACCEPTED"
+        assert len(world.mailer.sent) == 1
 
 
 @pytest.mark.parametrize("dies_at", range(1, 11))
