@@ -32,7 +32,13 @@ def ledger(venue: Venue) -> DynamoStore:
 def left_behind(ledger: DynamoStore, name: str, *, state: State, **changes: Any) -> str:
     """An effect that no stream record announces: it was never PLANNED here."""
     now = int(time.time())
-    given = {"kind": "event", "lease_until": now - 1, "owner": "dead", "changed_at": now - 200}
+    given = {
+        "kind": "event",
+        "payload": {"before": "loyal", "after": "at_risk", "at": now},
+        "lease_until": now - 1,
+        "owner": "dead",
+        "changed_at": now - 200,
+    }
     effect = Effect(
         effect_id(name, str(now)),
         action="Segment Changed",
@@ -40,7 +46,6 @@ def left_behind(ledger: DynamoStore, name: str, *, state: State, **changes: Any)
         decision_id=None,
         correlation_id="e2e-sweep",
         planned_at=now - 300,
-        payload={"before": "loyal", "after": "at_risk", "at": now},
         state=state,
         **{**given, **changes},
     )
