@@ -35,7 +35,7 @@ from ops.story.script import checkout, pick_shopper, scenes
 from ops.story.shop import Shop
 from ops.story.telling import Telling
 from tests.app.packaged import NAMES, statements_of
-from tests.e2e.deployed import Filled, eventually
+from tests.e2e.deployed import Filled, eventually, ledger_of, left_behind, state_of
 
 pytestmark = pytest.mark.e2e
 CUSTOMERS = 60
@@ -102,7 +102,8 @@ def test_the_api_answers(guarded: Venue, filled: Filled) -> None:
     decided = guarded.shop.decide(request).body
 
     assert decided["degraded"] is False
-    for path in (f"decisions/{decided['decision_id']}", f"customers/{shopper.customer_id}"):
+    paths = (f"decisions/{decided['decision_id']}", f"customers/{shopper.customer_id}", "messages")
+    for path in paths:
         assert guarded.shop.call("GET", f"/v1/{path}").status == 200
     link = re.search(r"(/u/\S+)", filled.mails[0].text)
     assert link is not None
@@ -125,6 +126,19 @@ def test_the_schedule_finds_what_is_due(guarded: Venue, filled: Filled) -> None:
         lambda: any("abandoned" in line for line in _said(guarded, "on_review_due")) or None,
         within_seconds=150,
         what="a review that finds the cart",
+    )
+
+
+def test_the_sweep_puts_back_what_stands_still(guarded: Venue) -> None:
+    """Finding, reading, queuing and noting need no more, and a worker then performs it."""
+    client = guarded.session.client("dynamodb")
+    ledger = ledger_of(client, guarded.outputs["EffectsTable"])
+    name = left_behind(ledger, "dead", state="CLAIMED")
+
+    eventually(
+        lambda: True if state_of(ledger, name) == "ACCEPTED" else None,
+        within_seconds=150,
+        what="a sweep",
     )
 
 

@@ -10,13 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from chalicelib.aws.store import DynamoStore
-from chalicelib.core.effects import Effect, State, effect_id
-from chalicelib.core.kinds import EFFECT
-from chalicelib.core.storage import WHATEVER, Put, Table
 from ops.cli import main
 from ops.dead_letters import count_messages
 from ops.story.play import Venue
-from tests.e2e.deployed import eventually
+from tests.e2e.deployed import eventually, ledger_of, left_behind, state_of
 
 pytestmark = pytest.mark.e2e
 
@@ -25,38 +22,7 @@ pytestmark = pytest.mark.e2e
 def ledger(venue: Venue) -> DynamoStore:
     """The deployed effects table."""
     client = venue.session.client("dynamodb")
-    tables: dict[Table, str] = {"effects": venue.outputs["EffectsTable"]}
-    return DynamoStore(lambda: client, tables=tables)
-
-
-def left_behind(ledger: DynamoStore, name: str, *, state: State, **changes: Any) -> str:
-    """An effect that no stream record announces: it was never PLANNED here."""
-    now = int(time.time())
-    given = {
-        "kind": "event",
-        "payload": {"before": "loyal", "after": "at_risk", "at": now},
-        "lease_until": now - 1,
-        "owner": "dead",
-        "changed_at": now - 200,
-    }
-    effect = Effect(
-        effect_id(name, str(now)),
-        action="Segment Changed",
-        subject_key="c#c-1",
-        decision_id=None,
-        correlation_id="e2e-sweep",
-        planned_at=now - 300,
-        state=state,
-        **{**given, **changes},
-    )
-    ledger.write([Put(EFFECT.key(effect.effect_id), effect, WHATEVER)], now=now)
-    return effect.effect_id
-
-
-def state_of(ledger: DynamoStore, name: str) -> str | None:
-    """Where an effect stands."""
-    effect = ledger.read([EFFECT.key(name)], now=int(time.time())).value(EFFECT.key(name))
-    return None if effect is None else effect.state
+    return ledger_of(client, venue.outputs["EffectsTable"])
 
 
 def command(venue: Venue, *arguments: str) -> tuple[int, Any]:
