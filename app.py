@@ -18,7 +18,7 @@ from chalice.app import (
 )
 
 from chalicelib import wiring
-from chalicelib.api import boundary, routes
+from chalicelib.api import boundary, routes, routes_offers, routes_privacy
 from chalicelib.flows import act, drop, feedback, relay, silence, sweep
 
 app = Chalice(app_name="segue", configure_logs=False)
@@ -57,19 +57,19 @@ def verify_quote() -> Response:
 @app.route("/v1/offers/{code}/reserve", methods=["POST"], authorizer=bearer)
 def reserve_offer(code: str) -> Response:
     """Lock a code for a cart."""
-    return routes.reserve_offer(app.current_request, wiring.edge, code)
+    return routes_offers.reserve_offer(app.current_request, wiring.edge, code)
 
 
 @app.route("/v1/offers/{code}/redeem", methods=["POST"], authorizer=bearer)
 def redeem_offer(code: str) -> Response:
     """Use a code for an order."""
-    return routes.redeem_offer(app.current_request, wiring.edge, code)
+    return routes_offers.redeem_offer(app.current_request, wiring.edge, code)
 
 
 @app.route("/v1/offers/{code}/release", methods=["POST"], authorizer=bearer)
 def release_offer(code: str) -> Response:
     """Give a locked code free."""
-    return routes.release_offer(app.current_request, wiring.edge, code)
+    return routes_offers.release_offer(app.current_request, wiring.edge, code)
 
 
 # --- what happened in the shop ------------------------------------------------------------------
@@ -108,31 +108,31 @@ def get_customer(customer_id: str) -> Response:
 @app.route("/v1/customers/{customer_id}/consent", methods=["PUT"], authorizer=bearer)
 def put_consent(customer_id: str) -> Response:
     """Write down what a customer said of a purpose, with its proof."""
-    return routes.put_consent(app.current_request, wiring.edge, customer_id)
+    return routes_privacy.put_consent(app.current_request, wiring.edge, customer_id)
 
 
 @app.route("/v1/customers/{customer_id}/export", methods=["GET"], authorizer=bearer)
 def export_customer(customer_id: str) -> Response:
     """Give everything that is stored of a customer."""
-    return routes.export_customer(app.current_request, wiring.edge, customer_id)
+    return routes_privacy.export_customer(app.current_request, wiring.edge, customer_id)
 
 
 @app.route("/v1/customers/{customer_id}", methods=["DELETE"], authorizer=bearer)
 def erase_customer(customer_id: str) -> Response:
     """Forget a customer for good."""
-    return routes.erase_customer(app.current_request, wiring.edge, customer_id)
+    return routes_privacy.erase_customer(app.current_request, wiring.edge, customer_id)
 
 
 @app.route("/v1/control", methods=["GET"], authorizer=bearer)
 def get_control() -> Response:
     """Show how the kill switches stand."""
-    return routes.get_control(app.current_request, wiring.edge)
+    return routes_privacy.get_control(app.current_request, wiring.edge)
 
 
 @app.route("/v1/control", methods=["PUT"], authorizer=bearer)
 def put_control() -> Response:
     """Flip the kill switches."""
-    return routes.put_control(app.current_request, wiring.edge)
+    return routes_privacy.put_control(app.current_request, wiring.edge)
 
 
 # --- mails and files ----------------------------------------------------------------------------

@@ -76,3 +76,6 @@ class Edge:
     version: str
     python: str
     public_url: str
+
+
+GetEdge = Callable[[], Edge]

@@ -20,7 +20,7 @@ from chalicelib.api.boundary import CORRELATION_HEADER, Routes
 from chalicelib.api.mail_table import NEXT_CURSOR_HEADER
 from chalicelib.api.problems import CONTENT_TYPE
 from chalicelib.api.queries import USUAL_PAGE
-from chalicelib.api.routes import IDEMPOTENCY_HEADER, LONGEST_IDEMPOTENCY_KEY
+from chalicelib.api.requests import IDEMPOTENCY_HEADER, LONGEST_IDEMPOTENCY_KEY
 from chalicelib.api.schemas import (
     ConsentRequest,
     ControlRequest,

@@ -6,45 +6,28 @@ read are answered with a problem document. An id in a path comes as it was sent,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import unquote
 
 from chalice.app import AuthRequest, AuthResponse, Request
-from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
 
-from chalicelib.api import mail_table, present, present_privacy
-from chalicelib.api.boundary import Answer, answering, body_of, caller_of, correlation_of
-from chalicelib.api.edge import Edge
-from chalicelib.api.problems import Malformed, invalid
+from chalicelib.api import mail_table, present
+from chalicelib.api.boundary import Answer, answering, body_of, correlation_of
+from chalicelib.api.edge import GetEdge
 from chalicelib.api.queries import as_malformed, mail_query
-from chalicelib.api.schemas import (
-    LARGEST_BODY_BYTES,
-    ConsentRequest,
-    ControlRequest,
-    DecisionRequest,
-    OfferRequest,
-    QuoteRequest,
-    ReleaseRequest,
+from chalicelib.api.requests import (
+    body_as,
+    json_body,
+    raw_body,
+    repeat_of_call,
+    subject_of,
 )
+from chalicelib.api.schemas import DecisionRequest, QuoteRequest
 from chalicelib.core.canonical import sha256_hex
-from chalicelib.core.consents import Statement
-from chalicelib.core.control import Switches
-from chalicelib.core.errors import BadInput, TooLarge
-from chalicelib.core.instants import parse_instant
+from chalicelib.core.errors import BadInput
 from chalicelib.core.situation import Context, Line
-from chalicelib.core.subject import Subject, customer, guest
-from chalicelib.flows import (
-    consent,
-    erase,
-    export,
-    health,
-    read,
-    redeem,
-    switches,
-    unsubscribe,
-)
+from chalicelib.flows import health, read, unsubscribe
 from chalicelib.flows.authorize import Caller, Unknown, recognise
 from chalicelib.flows.checkout import Answered, answer_checkout
 from chalicelib.flows.gather import PLACEMENT, CheckoutCall
@@ -52,11 +35,6 @@ from chalicelib.flows.list_mails import LARGEST_PAGE, list_mails
 from chalicelib.flows.once import once
 from chalicelib.flows.quotes import judge
 from chalicelib.telemetry import log_event
-
-M = TypeVar("M", bound=BaseModel)
-GetEdge = Callable[[], Edge]
-IDEMPOTENCY_HEADER = "Idempotency-Key"
-LONGEST_IDEMPOTENCY_KEY = 255
 
 
 def authorize(request: AuthRequest, get_edge: GetEdge) -> AuthResponse:
@@ -128,37 +106,19 @@ def replay_decision(request: Request, get_edge: GetEdge, decision_id: str) -> An
 def verify_quote(request: Request, get_edge: GetEdge) -> Answer:
     """``POST /v1/quotes/verify``."""
     edge = get_edge()
-    asked = _body(request, QuoteRequest)
+    asked = body_as(request, QuoteRequest)
     verdict = judge(asked.quote, keys=edge.hurried().keys(), now=edge.now())
     return Answer(present.quote(verdict))
-
-
-@answering
-def reserve_offer(request: Request, get_edge: GetEdge, code: str) -> Answer:
-    """``POST /v1/offers/{code}/reserve``."""
-    return _move_offer(request, get_edge(), "reserve", code)
-
-
-@answering
-def redeem_offer(request: Request, get_edge: GetEdge, code: str) -> Answer:
-    """``POST /v1/offers/{code}/redeem``."""
-    return _move_offer(request, get_edge(), "redeem", code)
-
-
-@answering
-def release_offer(request: Request, get_edge: GetEdge, code: str) -> Answer:
-    """``POST /v1/offers/{code}/release``."""
-    return _move_offer(request, get_edge(), "release", code)
 
 
 @answering
 def accept_events(request: Request, get_edge: GetEdge) -> Answer:
     """``POST /v1/events``: what is refused is told, and the others count."""
     edge = get_edge()
-    repeat_of, now = _repeat_of(request), edge.now()
+    repeat_of, now = repeat_of_call(request), edge.now()
 
     def fold() -> Mapping[str, Any]:
-        return edge.fold_events(_json(request), now=now, correlation_id=correlation_of(request))
+        return edge.fold_events(json_body(request), now=now, correlation_id=correlation_of(request))
 
     if repeat_of is None:
         told = fold()
@@ -166,7 +126,7 @@ def accept_events(request: Request, get_edge: GetEdge) -> Answer:
         told = once(
             fold,
             repeat_of=repeat_of,
-            request_hash=sha256_hex(_raw(request)),
+            request_hash=sha256_hex(raw_body(request)),
             store=edge.patient().store,
             now=now,
             owner=edge.new_id(),
@@ -197,84 +157,6 @@ def get_customer(request: Request, get_edge: GetEdge, customer_id: str) -> Answe
         now=edge.now(),
     )
     return Answer(present.customer(view))
-
-
-@answering
-def put_consent(request: Request, get_edge: GetEdge, customer_id: str) -> Answer:
-    """``PUT /v1/customers/{customer_id}/consent``."""
-    edge = get_edge()
-    asked = _body(request, ConsentRequest)
-    said_at = parse_instant(asked.said_at, field="said_at")
-    access = edge.patient()
-    recorded = consent.record_consent(
-        unquote(customer_id),
-        Statement(
-            asked.purpose,
-            asked.granted,
-            asked.basis,
-            asked.wording,
-            asked.source,
-            said_at,
-            asked.address_confirmed,
-        ),
-        store=access.store,
-        keys=access.keys(),
-        now=edge.now(),
-        key_id=caller_of(request),
-        correlation_id=correlation_of(request),
-    )
-    return Answer(present_privacy.consent(recorded))
-
-
-@answering
-def export_customer(request: Request, get_edge: GetEdge, customer_id: str) -> Answer:
-    """``GET /v1/customers/{customer_id}/export``."""
-    edge = get_edge()
-    access = edge.patient()
-    told = export.export_customer(
-        unquote(customer_id), store=access.store, keys=access.keys(), now=edge.now()
-    )
-    return Answer(present_privacy.export(told, now=edge.now()))
-
-
-@answering
-def erase_customer(request: Request, get_edge: GetEdge, customer_id: str) -> Answer:
-    """``DELETE /v1/customers/{customer_id}``; 202 while something is left to do."""
-    edge = get_edge()
-    access = edge.patient()
-    told = erase.erase_customer(
-        unquote(customer_id),
-        store=access.store,
-        keys=access.keys(),
-        new_key=edge.new_secret,
-        now=edge.now(),
-        key_id=caller_of(request),
-        correlation_id=correlation_of(request),
-    )
-    return Answer(present_privacy.erasure(told), status=200 if told.is_complete else 202)
-
-
-@answering
-def get_control(request: Request, get_edge: GetEdge) -> Answer:
-    """``GET /v1/control``."""
-    edge = get_edge()
-    state = switches.read_switches(store=edge.patient().store, now=edge.now())
-    return Answer(present_privacy.control(state))
-
-
-@answering
-def put_control(request: Request, get_edge: GetEdge) -> Answer:
-    """``PUT /v1/control``."""
-    edge = get_edge()
-    asked = _body(request, ControlRequest)
-    state = switches.flip(
-        Switches(asked.sending, asked.pricing, asked.offers),
-        store=edge.patient().store,
-        now=edge.now(),
-        key_id=caller_of(request),
-        correlation_id=correlation_of(request),
-    )
-    return Answer(present_privacy.control(state))
 
 
 @answering
@@ -357,55 +239,12 @@ def get_openapi(request: Request, get_edge: GetEdge, routes: Any) -> Answer:
     return Answer(document(routes, version=edge.version, public_url=edge.public_url))
 
 
-def _move_offer(request: Request, edge: Edge, operation: redeem.Operation, code: str) -> Answer:
-    repeat_of = _repeat_of(request)
-    asked: ReleaseRequest
-    amount_minor, currency = 0, None
-    if operation == "release":
-        asked = _body(request, ReleaseRequest)
-    else:
-        asked = using = _body(request, OfferRequest)
-        amount_minor, currency = using.amount, using.currency
-    subject = _subject(asked.customer_id, asked.anonymous_id)
-    answered = redeem.from_request(
-        redeem.OfferCall(
-            operation, code, subject, asked.order_id, amount_minor, currency, repeat_of
-        ),
-        store=edge.patient().store,
-        policy=edge.rules().policy,
-        now=edge.now(),
-    )
-    return Answer(
-        answered.body,
-        metrics={} if answered.repeated else {"OfferMoves": 1},
-        dimensions={"operation": operation},
-        fields={
-            "state": answered.body["state"],
-            "repeated": answered.repeated,
-            "rounds": answered.rounds,
-        },
-    )
-
-
-def _subject(customer_id: str | None, anonymous_id: str | None) -> Subject:
-    return guest(anonymous_id or "") if customer_id is None else customer(customer_id)
-
-
-def _repeat_of(request: Request) -> tuple[str, str] | None:
-    """Who asks and the Idempotency-Key, when one was sent; raises Malformed."""
-    key = request.headers.get(IDEMPOTENCY_HEADER)
-    if key is None:
-        return None
-    _check_idempotency_key(key)
-    return caller_of(request), key
-
-
 def _checkout_call(request: Request, *, call_id: str) -> CheckoutCall:
-    repeat_of = _repeat_of(request)
-    asked = _body(request, DecisionRequest)
+    repeat_of = repeat_of_call(request)
+    asked = body_as(request, DecisionRequest)
     said = asked.context
     return CheckoutCall(
-        subject=_subject(asked.customer_id, asked.anonymous_id),
+        subject=subject_of(asked.customer_id, asked.anonymous_id),
         context=Context(
             said.country,
             said.region,
@@ -421,14 +260,6 @@ def _checkout_call(request: Request, *, call_id: str) -> CheckoutCall:
         call_id=call_id,
         repeat_of=repeat_of,
     )
-
-
-def _check_idempotency_key(key: str) -> None:
-    visible = key.isascii() and key.isprintable() and key.strip()
-    if not visible or len(key) > LONGEST_IDEMPOTENCY_KEY:
-        raise Malformed.of(
-            IDEMPOTENCY_HEADER, f"must be 1 to {LONGEST_IDEMPOTENCY_KEY} printable ASCII characters"
-        )
 
 
 def _told(answered: Answered) -> Answer:
@@ -454,27 +285,3 @@ def _told(answered: Answered) -> Answer:
             "error": answered.cause,
         },
     )
-
-
-def _raw(request: Request) -> bytes:
-    raw = body_of(request)
-    if len(raw) > LARGEST_BODY_BYTES:
-        raise TooLarge.of("body", f"must be at most {LARGEST_BODY_BYTES} bytes, not {len(raw)}")
-    return raw
-
-
-def _body(request: Request, model: type[M]) -> M:
-    """The body as a model; raises BadInput naming every field that is wrong."""
-    raw = _raw(request)
-    try:
-        return model.model_validate_json(raw)
-    except ValidationError as error:
-        raise invalid(error, model) from None
-
-
-def _json(request: Request) -> Any:
-    """The body decoded; the flow refuses NaN, naming where it stands. Raises Malformed."""
-    try:
-        return from_json(_raw(request))
-    except ValueError as error:
-        raise Malformed.of("body", f"must be JSON: {error}") from None

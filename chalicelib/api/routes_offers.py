@@ -1,0 +1,59 @@
+"""The routes of a code: locked by a cart, used by an order, given free."""
+
+from __future__ import annotations
+
+from chalice.app import Request
+
+from chalicelib.api.boundary import Answer, answering
+from chalicelib.api.edge import Edge, GetEdge
+from chalicelib.api.requests import body_as, repeat_of_call, subject_of
+from chalicelib.api.schemas import OfferRequest, ReleaseRequest
+from chalicelib.flows import redeem
+
+
+@answering
+def reserve_offer(request: Request, get_edge: GetEdge, code: str) -> Answer:
+    """``POST /v1/offers/{code}/reserve``."""
+    return _move_offer(request, get_edge(), "reserve", code)
+
+
+@answering
+def redeem_offer(request: Request, get_edge: GetEdge, code: str) -> Answer:
+    """``POST /v1/offers/{code}/redeem``."""
+    return _move_offer(request, get_edge(), "redeem", code)
+
+
+@answering
+def release_offer(request: Request, get_edge: GetEdge, code: str) -> Answer:
+    """``POST /v1/offers/{code}/release``."""
+    return _move_offer(request, get_edge(), "release", code)
+
+
+def _move_offer(request: Request, edge: Edge, operation: redeem.Operation, code: str) -> Answer:
+    repeat_of = repeat_of_call(request)
+    asked: ReleaseRequest
+    amount_minor, currency = 0, None
+    if operation == "release":
+        asked = body_as(request, ReleaseRequest)
+    else:
+        asked = using = body_as(request, OfferRequest)
+        amount_minor, currency = using.amount, using.currency
+    subject = subject_of(asked.customer_id, asked.anonymous_id)
+    answered = redeem.from_request(
+        redeem.OfferCall(
+            operation, code, subject, asked.order_id, amount_minor, currency, repeat_of
+        ),
+        store=edge.patient().store,
+        policy=edge.rules().policy,
+        now=edge.now(),
+    )
+    return Answer(
+        answered.body,
+        metrics={} if answered.repeated else {"OfferMoves": 1},
+        dimensions={"operation": operation},
+        fields={
+            "state": answered.body["state"],
+            "repeated": answered.repeated,
+            "rounds": answered.rounds,
+        },
+    )
