@@ -293,4 +293,9 @@ def test_two_writes_to_one_key_are_refused(store: AnyStore) -> None:
 
 def test_no_writes_are_nothing(store: AnyStore) -> None:
     """An empty write succeeds and does nothing."""
+    key = FACTS.key(ANN.key)
+    store.write([Put(key, Facts(ANN))], now=NOW)
+
     store.write([], now=NOW)
+
+    assert store.read([key], now=NOW).version(key) == 1

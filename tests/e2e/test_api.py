@@ -144,7 +144,7 @@ def test_the_schedule_finds_a_checkout_left_alone(
 
 def test_a_revoked_key_stops_working(begun: Begun) -> None:
     """Once the authorizer's answer has left its cache, a revoked key is refused."""
-    eventually(
+    assert eventually(
         lambda: begun.revoked.call("GET", "/v1/decisions/none").status == 403 or None,
         within_seconds=150,
         what="the refusal of a revoked key",

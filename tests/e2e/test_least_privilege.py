@@ -187,7 +187,7 @@ def test_the_sweep_puts_back_what_stands_still(guarded: Venue) -> None:
     ledger = ledger_of(client, guarded.outputs["EffectsTable"])
     name = left_behind(ledger, "dead", state="CLAIMED")
 
-    eventually(
+    assert eventually(
         lambda: True if state_of(ledger, name) == "ACCEPTED" else None,
         within_seconds=150,
         what="a sweep",
