@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,16 @@ _CANNED = Path(__file__).parent / "events"
 Json = dict[str, Any]
 
 
+@cache
+def _canned(file: str) -> str:
+    return (_CANNED / file).read_text()
+
+
 def ses_event(
     name: str, *, effect_id: str | None = "e" * 32, sent_at: int = NOW, **detail: Any
 ) -> Json:
     """A canned event, for an effect; ``detail`` changes the part that its type brings along."""
-    event: Json = json.loads((_CANNED / f"ses_{name}.json").read_text())
+    event: Json = json.loads(_canned(f"ses_{name}.json"))
     event["mail"]["timestamp"] = format_instant(sent_at)
     if effect_id is None:
         del event["mail"]["tags"]["effect_id"]
@@ -33,7 +39,7 @@ def ses_event(
 
 def notification(event: Mapping[str, Any] | str, **changes: Any) -> str:
     """SNS's envelope around an event, as the body of a queue message."""
-    envelope: Json = json.loads((_CANNED / "sns_notification.json").read_text())
+    envelope: Json = json.loads(_canned("sns_notification.json"))
     message = event if isinstance(event, str) else json.dumps(event)
     return json.dumps({**envelope, "Message": message, **changes})
 

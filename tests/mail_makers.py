@@ -195,8 +195,9 @@ class World:
 
     def effect(self, effect_id: str = "e" * 32) -> Effect:
         """An effect as it stands."""
-        effects: dict[str, Effect] = self.store.all("effect")
-        return effects[f"e#{effect_id}"]
+        effect = self.store.one(EFFECT.key(effect_id))
+        assert effect is not None
+        return effect
 
 
 def world_with_a_mail() -> World:

@@ -177,6 +177,11 @@ class MemoryStore:
         ]
         return [at for at in sorted(found, reverse=True) if before is None or at < before][:limit]
 
+    def one(self, key: Key[T]) -> T | None:
+        """What stands under a key, expired or not; no call to AWS."""
+        row = self._rows.get(key)
+        return None if row is None else _stored(key, row).value
+
     def all(self, kind: str) -> dict[str, Any]:
         """Every value of a kind by its partition key, expired ones included; no call to AWS."""
         return {
