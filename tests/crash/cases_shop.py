@@ -1,0 +1,311 @@
+"""Cases about a shop: decide, redeem, event, silence and drop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from chalicelib.core.coupons import use_of
+from chalicelib.core.errors import Transient
+from chalicelib.core.kinds import COUPON, FACTS, PRODUCT
+from chalicelib.core.rules import Rules
+from chalicelib.core.situation import Context, Line
+from chalicelib.core.storage import WHATEVER, Put
+from chalicelib.core.subject import Subject, customer
+from chalicelib.flows.checkout import answer_checkout
+from chalicelib.flows.events import EventPorts
+from chalicelib.flows.events import from_request as fold
+from chalicelib.flows.gather import CheckoutCall
+from chalicelib.flows.redeem import OfferCall, Operation, from_request
+from tests.crash.cases import Case, register
+from tests.crash.model import Expected
+from tests.crash.world import Call, Message, World, review
+from tests.coupon_makers import BUYER, CODE, OTHER_CODE, coupon, issue, limited
+from tests.drops import order_row, orders_csv
+from tests.fakes import SIGNING_KEYS
+from tests.makers import DAY_SECONDS, NOW, facts_with_orders, identify, order_event, rules_with, track
+from tests.unit.core.situations import MUG
+
+BUDGET = 200
+RULES: Rules = rules_with(
+    actions=limited("winback-10", budget_minor=BUDGET, codes=40, codes_per_customer=1)
+)
+ANN = {"email": "ann@example.com", "consent_marketing_email": True, "country": "US"}
+
+
+def shop_world(*facts: Any, counted: Sequence[str] = ("http", "stream", "effects")) -> World:
+    """A shop with a mug and these customers."""
+    world = World(NOW, RULES, Expected(budget_minor=BUDGET), counted=frozenset(counted))
+    puts = [Put(PRODUCT.key(MUG.sku), MUG, WHATEVER)]
+    world.store.write(
+        [*puts, *(Put(FACTS.key(f.subject.key), f, WHATEVER) for f in facts)], now=NOW
+    )
+    return world
+
+
+def tell(world: World, *messages: Any, name: str = "telling") -> None:
+    """Fold messages, and believe the answer."""
+    answer = fold(
+        {"batch": list(messages)},
+        ports=EventPorts(world.gated),
+        rules=world.rules,
+        keys=SIGNING_KEYS,
+        now=world.clock.now,
+        correlation_id=name,
+    )
+    stored = {key for key in world.store.keys() if key.kind.name == "message"}
+    if answer["accepted"] + answer["duplicates"] > len(stored) + answer.get("erased", 0):
+        world.model.wrong("messages were accepted that are not stored")
+
+
+# --- decide -------------------------------------------------------------------------------------
+
+
+def checkout(subject: Subject, session: str, key: str | None) -> Call:
+    """A checkout, asked again until it is not degraded; its codes must be stored by then."""
+
+    def ask(world: World) -> None:
+        context = Context(country="US", region="TX", currency="USD", session_id=session)
+        repeat = None if key is None else ("caller", key)
+        call_id = f"{session}-{world.workers}"
+        call = CheckoutCall(subject, context, (Line("MUG", 2, 2000),), call_id, repeat)
+        answered = answer_checkout(
+            call,
+            store=world.gated,
+            rules=world.rules,
+            keys=lambda: SIGNING_KEYS,
+            now=world.clock.now,
+            correlation_id="checkout",
+        )
+        codes = world.store.all("coupon")
+        for offer in answered.body["offers"]:
+            if f"k#{offer['code']}" not in codes:
+                world.model.wrong("a code was shown that is not stored")
+        if answered.how == "degraded":
+            raise Transient("degraded: ask again")
+        record = f"d#{answered.body['decision_id']}"
+        if record not in world.store.all("record"):
+            world.model.wrong("a decision was answered that is not recorded")
+
+    return ask
+
+
+def two_checkouts(world: World) -> None:
+    """Two sessions of one customer, each with a key of its own."""
+    world.ask(checkout(BUYER, "s-1", "k-1"))
+    world.ask(checkout(BUYER, "s-2", "k-2"))
+
+
+def _decided(world: World) -> Sequence[str]:
+    """One code and one announcement, however many sessions asked."""
+    wrong = []
+    if len(world.store.all("coupon")) != 1:
+        wrong.append("one customer has another number of codes than one")
+    offers = [each for each in world.store.all("effect").values() if each.kind == "offer"]
+    if len(offers) != 1 or offers[0].state != "ACCEPTED":
+        wrong.append("a code was issued and not announced, or the other way round")
+    taken = sum(
+        shard.held + shard.spent
+        for name, shard in world.store.all("allotment").items()
+        if "#codes#" in name
+    )
+    if taken != 1:
+        wrong.append("codes and their count disagree")
+    return wrong
+
+
+def at_risk_world() -> World:
+    """A customer who has been silent for a hundred days."""
+    facts = facts_with_orders(last_at=NOW - 100 * DAY_SECONDS, subject=BUYER)
+    world = shop_world(facts)
+    world.meanwhile = _another_session
+    return world
+
+
+def _another_session(world: World) -> None:
+    checkout(BUYER, "s-3", "k-3")(world)
+
+
+# --- redeem -------------------------------------------------------------------------------------
+
+
+def move(operation: Operation, code: str, order_id: str, amount: int, key: str | None) -> Call:
+    """A call about a code; what it answers must be stored."""
+
+    def ask(world: World) -> None:
+        repeat_of = None if key is None else ("caller", key)
+        call = OfferCall(operation, code, BUYER, order_id, amount, "USD", repeat_of)
+        answer = from_request(
+            call, store=world.gated, policy=world.rules.policy, now=world.clock.now
+        ).body
+        use = use_of(world.store.all("coupon")[f"k#{code}"], order_id)
+        if operation != "release" and (use is None or use.amount_minor != answer["amount"]):
+            world.model.wrong(f"a {operation} was answered that is not stored")
+
+    return ask
+
+
+def issued(world: World, *codes: str) -> World:
+    """The same world in which these codes were issued, the last one live."""
+    issue(world.store, coupon(codes[0]))
+    for code in codes[1:]:
+        other = coupon(code)
+        world.store.write([Put(COUPON.key(code), other, WHATEVER)], now=NOW)
+    return world
+
+
+def life_of_a_code(world: World) -> None:
+    """Locked, freed, locked for another cart, redeemed, and half of it given back."""
+    world.ask(
+        move("reserve", CODE, "o-1", 150, "k-1"),
+        move("release", CODE, "o-1", 0, None),
+        move("reserve", CODE, "o-2", 120, None),
+        move("redeem", CODE, "o-2", 120, "k-2"),
+        lambda world: tell(world, order_event("Order Refunded", "o-2", total="0.60", user="c-1")),
+    )
+
+
+def order_with_a_code(world: World) -> None:
+    """A reservation, the order that was paid with it, and its cancellation."""
+    paid = order_event("Order Completed", "o-1", total=9, user="c-1", coupon=CODE, discount="1.00")
+    world.ask(
+        move("reserve", CODE, "o-1", 150, None),
+        lambda world: tell(world, paid),
+        move("redeem", CODE, "o-1", 100, "k-3"),
+        lambda world: tell(world, order_event("Order Cancelled", "o-1", user="c-1")),
+    )
+
+
+# --- event --------------------------------------------------------------------------------------
+
+
+def what_happened(world: World) -> None:
+    """A guest who turns out to be a customer, orders, and what becomes of those."""
+    first = [
+        track("Product Viewed", visitor="g-1", sku="MUG", at=NOW - 50),
+        order_event("Order Completed", "o-1", total=30, visitor="g-1", at=NOW - 40),
+        identify(user="c-9", visitor="g-1", at=NOW - 30, **ANN),
+    ]
+    second = [
+        order_event("Order Completed", "o-2", total=20, user="c-9", at=NOW - 20),
+        order_event("Order Refunded", "o-1", total=10, user="c-9", at=NOW - 15),
+        order_event("Order Cancelled", "o-2", user="c-9", at=NOW - 10),
+    ]
+    world.ask(lambda world: tell(world, *first), lambda world: tell(world, *second))
+
+
+# --- silence ------------------------------------------------------------------------------------
+
+
+def silent_world() -> World:
+    """A customer who agreed to mail and bought, and sixty days without a word."""
+    world = shop_world()
+    tell(world, identify(user="c-1", **ANN), order_event("Order Completed", "o-1", total=30, user="c-1"))
+    world.store.watch = None
+    for message in list(world.waiting):
+        del message
+    world.waiting.clear()
+    for key, effect in list(world.store.values().items()):
+        if key.kind.name == "effect":
+            world.store._rows.pop(key)
+            del effect
+    world.clock.forward(61 * DAY_SECONDS)
+    return world
+
+
+def _reminded(world: World) -> Sequence[str]:
+    effects = world.store.all("effect").values()
+    wrong = []
+    if sum(each.kind == "mail" for each in effects) != 1:
+        wrong.append("silence planned another number of mails than one")
+    if sum(each.action == "Segment Changed" for each in effects) != 1:
+        wrong.append("a transition was announced another number of times than once")
+    return wrong
+
+
+# --- drop ---------------------------------------------------------------------------------------
+
+DROPPED = orders_csv(
+    order_row("d-1", "c-1", days_ago=100),
+    order_row("d-2", "c-1", days_ago=130),
+    order_row("d-3", "c-2", days_ago=5, amount="12.50"),
+    order_row("d-1", "c-1", days_ago=100),
+    order_row("d-4", "c-5", days_ago=90),
+)
+
+
+def drop_world() -> World:
+    """Two customers who agreed to mail, and a file of orders that has just arrived."""
+    world = shop_world(counted=("drops", "stream", "effects"))
+    tell(
+        world,
+        identify(user="c-1", **ANN),
+        identify(user="c-5", **{**ANN, "email": "eve@example.com"}),
+    )
+    world.waiting.clear()
+    info = world.objects.arrive(
+        "incoming", key="orders/day.csv", body=DROPPED.encode(), last_modified=NOW
+    )
+    world.notes["version"] = info.version_id, info.etag
+    return world
+
+
+def drop_it(world: World) -> None:
+    """S3 tells of the file."""
+    version, etag = world.notes["version"]
+    object_ = {"key": "orders/day.csv", "eTag": etag, "versionId": version}
+    body = {"Records": [{"s3": {"bucket": {"name": "incoming"}, "object": object_}}]}
+    world.put(Message("drops", body, world.clock.now))
+
+
+def _scored(world: World) -> Sequence[str]:
+    """The results are there and add up."""
+    drops = list(world.store.all("drop").values())
+    wrong = []
+    if [drop.state for drop in drops] != ["COMPLETE"]:
+        wrong.append("a drop did not end COMPLETE")
+    elif drops[0].counts["records"] != sum(
+        drops[0].counts.get(name, 0) for name in ("folded", "duplicate", "rejected")
+    ):
+        wrong.append("the records of a drop do not add up")
+    scores = [key for key in world.objects.keys("results") if key.endswith("scores.csv")]
+    if len(scores) != 1 or world.objects.body("results", scores[0]).count(b"\n") != 4:
+        wrong.append("the scores of a drop are not those of its customers")
+    return wrong
+
+
+register(
+    Case("decide", "decide", at_risk_world, two_checkouts, check=_decided),
+    Case(
+        "redeem",
+        "redeem",
+        lambda: issued(shop_world(), CODE, OTHER_CODE),
+        life_of_a_code,
+    ),
+    Case(
+        "redeem, by an order",
+        "redeem",
+        lambda: issued(shop_world(), CODE),
+        order_with_a_code,
+        same=("order", "facts", "allotment"),
+    ),
+    Case(
+        "event",
+        "event",
+        shop_world,
+        what_happened,
+        same=("facts", "contact", "order", "message"),
+    ),
+    Case("silence", "silence", silent_world, lambda world: world.ask(review), check=_reminded,
+         same=("facts",)),
+    Case(
+        "drop",
+        "drop",
+        drop_world,
+        drop_it,
+        same=("facts", "order", "contact"),
+        check=_scored,
+        pairs=True,
+    ),
+)
+__all__ = ["customer"]
