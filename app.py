@@ -19,7 +19,7 @@ from chalice.app import (
 
 from chalicelib import wiring
 from chalicelib.api import boundary, routes
-from chalicelib.flows import act, drop, feedback, relay, silence
+from chalicelib.flows import act, drop, feedback, relay, silence, sweep
 
 app = Chalice(app_name="segue", configure_logs=False)
 app.api.binary_types = []  # every answer is text, and Chalice looks through the list each time
@@ -135,7 +135,13 @@ def put_control() -> Response:
     return routes.put_control(app.current_request, wiring.edge)
 
 
-# --- files --------------------------------------------------------------------------------------
+# --- mails and files ----------------------------------------------------------------------------
+
+
+@app.route("/v1/messages", methods=["GET"], authorizer=bearer)
+def list_messages() -> Response:
+    """List mails by state: who was not sent, and why."""
+    return routes.list_messages(app.current_request, wiring.edge)
 
 
 @app.route("/v1/drops/{drop_id}", methods=["GET"], authorizer=bearer)
@@ -206,3 +212,9 @@ def on_review_due(event: CloudWatchEvent) -> Any:
     return silence.review_due(
         **wiring.review_parts(), now=wiring.now(), correlation_id=event.event_id
     )
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+def on_sweep(event: CloudWatchEvent) -> Any:
+    """Put back on its way whatever stands still."""
+    return sweep.sweep(ports=wiring.sweep_ports(), now=wiring.now(), correlation_id=event.event_id)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, TypedDict
+from typing import Any, Protocol, TypedDict
 
 from chalicelib import telemetry
 from chalicelib.api.edge import Access, Edge
@@ -38,9 +38,11 @@ from chalicelib.flows.act import ActPorts
 from chalicelib.flows.authorize import RememberedKeys
 from chalicelib.flows.drop_work import DropPorts, Objects
 from chalicelib.flows.feedback import FeedbackPorts
+from chalicelib.flows.list_mails import MailIndex
 from chalicelib.flows.put_off import LONGEST_DELAY_SECONDS
 from chalicelib.flows.read import Library
 from chalicelib.flows.settled import EventPorts
+from chalicelib.flows.sweep import OverdueIndex, SweepPorts
 from chalicelib.mail.compose import MailSettings
 from chalicelib.scoring.load import load_scorer
 from chalicelib.scoring.rejections import ArtifactRejected
@@ -63,6 +65,10 @@ def new_secret() -> str:
     return os.urandom(16).hex()
 
 
+class Storage(MailIndex, Library, OverdueIndex, Protocol):
+    """Storage with all of its indexes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Adapters:
     """Everything outside of the process.
@@ -81,7 +87,7 @@ class Adapters:
 
     hurried: Callable[[], Access]
     key_store: Callable[[], Store]
-    store: Library
+    store: Storage
     signing_keys: Callable[[int], SigningKeys]
     effects_queue: Queue
     later: Queue
@@ -238,6 +244,10 @@ class Parts:
             "keys": self.adapters.signing_keys(self.clock()),
         }
 
+    def sweep_ports(self) -> SweepPorts:
+        """What putting back on its way what stands still needs."""
+        return SweepPorts(self.adapters.store, self.adapters.effects_queue)
+
     @cached_property
     def _model(self) -> tuple[Scorer | None, str | None]:
         """The packaged model, or the name of the reason why it was refused."""
@@ -321,3 +331,8 @@ def drop_parts() -> DropParts:
 def review_parts() -> ReviewParts:
     """What looking after silence needs."""
     return parts().review_parts()
+
+
+def sweep_ports() -> SweepPorts:
+    """What putting back on its way what stands still needs."""
+    return parts().sweep_ports()

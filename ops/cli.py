@@ -15,6 +15,7 @@ from chalicelib.core.errors import SegueError
 COMMANDS = {
     "demo": "Run the whole story on the local stack; --check plays it without a person.",
     "deploy": "Create or update a stack, on AWS or on the local stack.",
+    "doctor": "Say what stands in the way of real sending.",
     "drop": "Put a file into a stage and show what becomes of it.",
     "evaluate": "Print the model's figures on held-out time.",
     "key": "Make and revoke API keys.",
@@ -22,6 +23,7 @@ COMMANDS = {
     "package": "Build the deployable package and prove it.",
     "reapply": "Erase again what a restore of tables brought back.",
     "reliability": "Compare with plain boto3 and with Powertools: duplicates, losses, doubts.",
+    "redrive": "Put dead letters back on their way.",
     "signing": "Rotate the keys that sign quotes and unsubscribe links.",
     "stack": "Run the local stack in the foreground.",
     "train": "Turn an orders file into a packaged model.",

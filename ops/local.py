@@ -83,6 +83,7 @@ def make_pump(session: Session, app_module: Any, environment: Mapping[str, str])
         on_effect=app_module.on_effect,
         on_mail_event=app_module.on_mail_event,
         on_review_due=app_module.on_review_due,
+        on_sweep=app_module.on_sweep,
     )
     return Pump(
         handlers,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 REVIEW_EVERY_SECONDS = 60
+SCHEDULED = ("on_review_due", "on_sweep")
 IDLE_SECONDS = 0.2
 RELAY_BATCH = 100
 TIMEOUT_SECONDS = 900
@@ -42,6 +43,7 @@ class Handlers:
     on_effect: Handler
     on_mail_event: Handler
     on_review_due: Handler
+    on_sweep: Handler
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +99,13 @@ class Pump:
         streams: Any,  # no stubs are installed for the streams API
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Begin at the stream's oldest record, with the first review one period from now."""
+        """Begin at the stream's oldest record; schedules first run one period from now."""
         self._handlers = handlers
         self._sources = sources
         self._sqs = sqs
         self._streams = streams
         self._clock = clock
-        self._review_at = clock() + REVIEW_EVERY_SECONDS
+        self._scheduled_at = clock() + REVIEW_EVERY_SECONDS
         self._iterator = self._oldest()
 
     def step(self) -> int:
@@ -113,7 +115,7 @@ class Pump:
             + self._stream()
             + self._queue("on_effect", self._sources.effects_queue_url, most=10)
             + self._queue("on_mail_event", self._sources.mail_events_queue_url, most=10)
-            + self._review()
+            + self._schedules()
         )
 
     def _queue(self, name: str, queue_url: str, *, most: int) -> int:
@@ -150,16 +152,17 @@ class Pump:
             self._iterator = page["NextShardIterator"]
         return len(planned)
 
-    def _review(self) -> int:
+    def _schedules(self) -> int:
         now = self._clock()
-        if now < self._review_at:
+        if now < self._scheduled_at:
             return 0
-        self._review_at = now + REVIEW_EVERY_SECONDS
-        try:
-            self._call("on_review_due", _scheduled_event(int(now)))
-        except Exception:
-            _log.exception("on_review_due failed; what is due waits for the next run")
-        return 1
+        self._scheduled_at = now + REVIEW_EVERY_SECONDS
+        for name in SCHEDULED:
+            try:
+                self._call(name, _scheduled_event(name, int(now)))
+            except Exception:
+                _log.exception("%s failed; what is due waits for the next run", name)
+        return len(SCHEDULED)
 
     def _call(self, name: str, event: Mapping[str, Any]) -> Any:
         handler: Handler = getattr(self._handlers, name)
@@ -201,15 +204,15 @@ def _is_new_effect(record: Mapping[str, Any]) -> bool:
     return record["eventName"] == "INSERT" and is_effect
 
 
-def _scheduled_event(now: int) -> dict[str, Any]:
+def _scheduled_event(name: str, now: int) -> dict[str, Any]:
     return {
         "version": "0",
-        "id": f"local-review-{now}",
+        "id": f"local-{name}-{now}",
         "detail-type": "Scheduled Event",
         "source": "aws.events",
         "account": _ACCOUNT,
         "time": format_instant(now),
         "region": "us-east-1",
-        "resources": ["arn:aws:events:us-east-1:000000000000:rule/on_review_due"],
+        "resources": [f"arn:aws:events:us-east-1:{_ACCOUNT}:rule/{name}"],
         "detail": {},
     }

@@ -18,6 +18,7 @@ from chalicelib.core.storage import (
     Delete,
     Found,
     Key,
+    Kind,
     Put,
     Stored,
     Whatever,
@@ -26,7 +27,8 @@ from chalicelib.core.storage import (
 from chalicelib.core.subject import Subject
 
 T = TypeVar("T")
-Call = tuple[Literal["read", "write", "due", "recent_decisions", "belongings"], int]
+Named = Literal["read", "write", "due", "recent_decisions", "belongings", "overdue", "listed"]
+Call = tuple[Named, int]
 
 
 class Script:
@@ -152,6 +154,28 @@ class MemoryStore:
             for key, row in self._rows.items()
             if key.kind.table == table and row.indexed.get("owned_by") == subject_key
         ]
+
+    def overdue(self, kind: Kind[Any], *, shard: str, now: int, limit: int) -> list[str]:
+        """As ``DynamoStore.overdue``."""
+        self.calls.append(("overdue", limit))
+        found = [
+            (int(row.indexed["look_at"]), key.partition.removeprefix(kind.prefix))
+            for key, row in self._rows.items()
+            if key.kind is kind
+            and row.indexed.get("open_shard") == shard
+            and int(row.indexed["look_at"]) <= now
+        ]
+        return [name for _, name in sorted(found)][:limit]
+
+    def listed(self, *, under: str, before: str | None, limit: int) -> list[str]:
+        """As ``DynamoStore.listed``."""
+        self.calls.append(("listed", limit))
+        found = [
+            str(row.indexed["listed_at"])
+            for row in self._rows.values()
+            if row.indexed.get("listed_under") == under
+        ]
+        return [at for at in sorted(found, reverse=True) if before is None or at < before][:limit]
 
     def all(self, kind: str) -> dict[str, Any]:
         """Every value of a kind by its partition key, expired ones included; no call to AWS."""

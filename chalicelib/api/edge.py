@@ -10,6 +10,7 @@ from chalicelib.core.ports import Store
 from chalicelib.core.rules import Rules
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.authorize import RememberedKeys
+from chalicelib.flows.list_mails import MailIndex
 from chalicelib.flows.read import Library
 
 
@@ -21,10 +22,14 @@ class KeysWithin(Protocol):
         ...
 
 
+class Shelves(MailIndex, Library, Protocol):
+    """Storage with the indexes that requests need."""
+
+
 class Access(NamedTuple):
     """Storage and signing keys for one call, which share its deadline."""
 
-    store: Library
+    store: Shelves
     keys: KeysWithin
 
 

@@ -17,7 +17,9 @@ from pydantic_core import core_schema
 
 from chalicelib.api import answers, views
 from chalicelib.api.boundary import CORRELATION_HEADER, Routes
+from chalicelib.api.mail_table import NEXT_CURSOR_HEADER
 from chalicelib.api.problems import CONTENT_TYPE
+from chalicelib.api.queries import USUAL_PAGE
 from chalicelib.api.routes import IDEMPOTENCY_HEADER, LONGEST_IDEMPOTENCY_KEY
 from chalicelib.api.schemas import (
     ConsentRequest,
@@ -28,6 +30,8 @@ from chalicelib.api.schemas import (
     ReleaseRequest,
 )
 from chalicelib.api.scopes import SCOPES, Route
+from chalicelib.core.mail_list import ASKABLE
+from chalicelib.flows.list_mails import LARGEST_PAGE
 
 _REF = "#/components/schemas/{model}"
 _FORM = {"type": "object", "properties": {"List-Unsubscribe": {"const": "One-Click"}}}
@@ -131,6 +135,12 @@ OPERATIONS: Mapping[Route, Operation] = {
         "Flip the kill switches, effective on the very next send or decision.",
         views.Control,
         request=ControlRequest,
+    ),
+    ("GET", "/v1/messages"): Operation(
+        "listMessages",
+        "Mails by state, newest first: who was not sent, and why.",
+        views.MessageList,
+        refusals=(400,),
     ),
     ("GET", "/v1/drops/{drop_id}"): Operation(
         "getDrop", "A dropped file's progress and counts.", views.Drop, refusals=(404,)
@@ -268,7 +278,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "operationId": operation.name,
         "summary": operation.summary,
         "security": [] if scope is None else [{"bearer": []}],
-        "parameters": list(_headers(route)),
+        "parameters": [*_headers(route), *_queries(route)],
         "responses": {str(operation.status): _answer(route, operation)},
     }
     if scope is not None:
@@ -297,6 +307,20 @@ def _headers(route: Route) -> Iterator[dict[str, Any]]:
         }
 
 
+def _queries(route: Route) -> Iterator[dict[str, Any]]:
+    if route != ("GET", "/v1/messages"):
+        return
+    limit = {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": USUAL_PAGE}
+    states = "not_sent: suppressed, failed, abandoned, in doubt or held. All states when left out."
+    for name, schema, description in (
+        ("state", {"enum": list(ASKABLE)}, states),
+        ("format", {"enum": ["json", "csv"], "default": "json"}, "A table is UTF-8."),
+        ("limit", limit, "Mails of a page; it may hold fewer and not be the last."),
+        ("cursor", {"type": "string"}, f"next_cursor or {NEXT_CURSOR_HEADER} of the last page."),
+    ):
+        yield {"name": name, "in": "query", "description": description, "schema": schema}
+
+
 def _request(route: Route, operation: Operation) -> dict[str, Any] | None:
     if operation.request is not None:
         reference = {"$ref": _REF.format(model=operation.request.__name__)}
@@ -313,6 +337,8 @@ def _answer(route: Route, operation: Operation) -> dict[str, Any]:
     if operation.answer is not None:
         schema: dict[str, Any] = {"$ref": _REF.format(model=operation.answer.__name__)}
         content = {"application/json": {"schema": schema}}
+        if route == ("GET", "/v1/messages"):
+            content["text/csv"] = {"schema": {"type": "string"}}
     elif route[1] == "/v1/openapi.json":
         content = {"application/json": {"schema": {"type": "object"}}}
     else:

@@ -14,10 +14,11 @@ from chalice.app import AuthRequest, AuthResponse, Request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from chalicelib.api import present, present_privacy
+from chalicelib.api import mail_table, present, present_privacy
 from chalicelib.api.boundary import Answer, answering, body_of, caller_of, correlation_of
 from chalicelib.api.edge import Edge
 from chalicelib.api.problems import Malformed, invalid
+from chalicelib.api.queries import as_malformed, mail_query
 from chalicelib.api.schemas import (
     LARGEST_BODY_BYTES,
     ConsentRequest,
@@ -30,7 +31,7 @@ from chalicelib.api.schemas import (
 from chalicelib.core.canonical import sha256_hex
 from chalicelib.core.consents import Statement
 from chalicelib.core.control import Switches
-from chalicelib.core.errors import TooLarge
+from chalicelib.core.errors import BadInput, TooLarge
 from chalicelib.core.instants import parse_instant
 from chalicelib.core.situation import Context, Line
 from chalicelib.core.subject import Subject, customer, guest
@@ -47,6 +48,7 @@ from chalicelib.flows import (
 from chalicelib.flows.authorize import Caller, Unknown, recognise
 from chalicelib.flows.checkout import Answered, answer_checkout
 from chalicelib.flows.gather import PLACEMENT, CheckoutCall
+from chalicelib.flows.list_mails import LARGEST_PAGE, list_mails
 from chalicelib.flows.once import once
 from chalicelib.flows.quotes import judge
 from chalicelib.telemetry import log_event
@@ -273,6 +275,30 @@ def put_control(request: Request, get_edge: GetEdge) -> Answer:
         correlation_id=correlation_of(request),
     )
     return Answer(present_privacy.control(state))
+
+
+@answering
+def list_messages(request: Request, get_edge: GetEdge) -> Answer:
+    """``GET /v1/messages``."""
+    edge = get_edge()
+    asked = mail_query(request, largest_page=LARGEST_PAGE)
+    access = edge.patient()
+    try:
+        page = list_mails(
+            asked.state,
+            store=access.store,
+            keys=access.keys(),
+            now=edge.now(),
+            limit=asked.limit,
+            cursor=asked.cursor,
+        )
+    except BadInput as error:
+        raise as_malformed(error) from None
+    told = {"format": asked.format, "mails": len(page.mails)}
+    if asked.format == "csv":
+        headers = mail_table.csv_headers(page)
+        return Answer(mail_table.as_csv(page), headers=headers, fields=told)
+    return Answer(mail_table.as_json(page), fields=told)
 
 
 @answering

@@ -26,6 +26,7 @@ SCOPES: Mapping[Route, Scope | None] = {
     ("DELETE", "/v1/customers/{customer_id}"): "privacy",
     ("GET", "/v1/control"): "operate",
     ("PUT", "/v1/control"): "operate",
+    ("GET", "/v1/messages"): "read",
     ("GET", "/v1/drops/{drop_id}"): "read",
     ("GET", "/u/{token}"): None,
     ("POST", "/u/{token}"): None,

@@ -223,6 +223,29 @@ class Export(Part):
     left_out: dict[str, int]
 
 
+class ListedMessage(Part):
+    """A mail, and where it stands; never an address."""
+
+    effect_id: str
+    action: str
+    template: str | None
+    purpose: str | None
+    customer_id: str | None
+    planned_at: Moment
+    changed_at: Moment | None
+    state: str
+    reason: str | None = Field(description="Why it stands there, where there is a reason.")
+    provider_id: str | None = Field(description="What the provider calls it, once it took it.")
+    correlation_id: str
+
+
+class MessageList(Part):
+    """Mails by state, newest first."""
+
+    messages: list[ListedMessage]
+    next_cursor: str | None = Field(description="Gives the next page; null on the last.")
+
+
 class Drop(Part):
     """A dropped file: where it stands, and how its records add up."""
 

@@ -20,11 +20,12 @@ from chalicelib.aws.deadline import READ_SECONDS, Deadline, within
 from chalicelib.aws.errors import translate, translated
 from chalicelib.aws.items import Item, Verb, action_of
 from chalicelib.aws.refusals import settle, was_retried
-from chalicelib.core.kinds import FACTS, OWNED, RECORD
+from chalicelib.core.kinds import EFFECT, FACTS, OWNED, RECORD
 from chalicelib.core.storage import (
     Check,
     Found,
     Key,
+    Kind,
     Stored,
     Table,
     Write,
@@ -152,6 +153,40 @@ class DynamoStore:
             ExpressionAttributeValues={":owner": {"S": subject_key}},
         )
         return [Key(OWNED[item["sk"]["S"]], item["pk"]["S"]) for item in items]
+
+    def overdue(self, kind: Kind[Any], *, shard: str, now: int, limit: int) -> list[str]:
+        """Names of things of a kind that somebody should have looked at by now, oldest first.
+
+        ``shard`` is a value of ``open_shard``. As ``due`` it names also what has expired.
+        """
+        items = self._query(
+            kind.table,
+            limit=limit,
+            IndexName="open",
+            KeyConditionExpression="open_shard = :shard AND look_at <= :now",
+            ExpressionAttributeValues={":shard": {"S": shard}, ":now": {"N": str(now)}},
+        )
+        return [
+            item["pk"]["S"].removeprefix(kind.prefix)
+            for item in items
+            if item["sk"]["S"] == kind.name
+        ]
+
+    def listed(self, *, under: str, before: str | None, limit: int) -> list[str]:
+        """Positions of mails in one shard of the list, newest first, from before a position."""
+        condition, values = "listed_under = :under", {":under": {"S": under}}
+        if before is not None:
+            condition += " AND listed_at < :before"
+            values[":before"] = {"S": before}
+        items = self._query(
+            EFFECT.table,
+            limit=limit,
+            IndexName="mails",
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=values,
+            ScanIndexForward=False,
+        )
+        return [item["listed_at"]["S"] for item in items]
 
     def _query(self, table: Table, *, limit: int, **request: Any) -> list[Item]:
         client = self._client()

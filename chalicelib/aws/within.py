@@ -40,3 +40,7 @@ class StoreWithin:
     ) -> list[Key[Any]]:
         """As ``DynamoStore.belongings``, which nobody asks in a hurry."""
         return self.store.belongings(subject_key, table=table)
+
+    def listed(self, *, under: str, before: str | None, limit: int) -> list[str]:
+        """As ``DynamoStore.listed``, which nobody asks in a hurry."""
+        return self.store.listed(under=under, before=before, limit=limit)

@@ -16,9 +16,12 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from chalicelib.core.allotments import Allotment, AtHand, NoRoom, make_room, shard_of, shift
+from chalicelib.core.canonical import short_hash
 from chalicelib.core.errors import Broken, Refused
 from chalicelib.core.offers import Coupon, Use
-from chalicelib.core.storage import Conflict
+from chalicelib.core.storage import Conflict, IndexAttributes
+
+RESERVED_SHARDS = 4
 
 CouponState = Literal["live", "reserved", "redeemed", "rolled_back", "expired", "revoked"]
 # A code for several orders is live again, or still redeemed, after one of them moved.
@@ -74,6 +77,20 @@ def holder_of(coupon: Coupon, *, now: int) -> Use | None:
 def lapses_at(coupon: Coupon) -> int | None:
     """When the stored reservation ends, for whoever looks after those that have; None without."""
     return next((use.until for use in coupon.uses if use.state == "reserved"), None)
+
+
+def reserved_index(coupon: Coupon) -> IndexAttributes:
+    """Where the sweep finds a code whose lock ends; nowhere when no cart holds it."""
+    at = lapses_at(coupon)
+    if at is None:
+        return {}
+    shard = int(short_hash("reserved", coupon.offer.code, digits=8), 16) % RESERVED_SHARDS
+    return {"open_shard": reserved_shard(shard), "look_at": at}
+
+
+def reserved_shard(shard: int) -> str:
+    """The name of one shard of the index of reservations, 0 ≤ ``shard`` < ``RESERVED_SHARDS``."""
+    return f"reserved#{shard:02}"
 
 
 def use_of(coupon: Coupon, order_id: str) -> Use | None:

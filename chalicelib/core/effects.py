@@ -80,6 +80,8 @@ class Effect:
         not_before: until when it is held, None when it is not.
         posts: how often it may have been handed to the provider.
         heard: what the provider said of it, each word once, sorted.
+        queued_at: when the sweep last queued it again, None when it never did.
+        queued_times: how often it did so since the effect last changed state.
     """
 
     effect_id: str
@@ -100,6 +102,8 @@ class Effect:
     not_before: int | None = None
     posts: int = 0
     heard: tuple[str, ...] = ()
+    queued_at: int | None = None
+    queued_times: int = 0
 
     @property
     def is_transactional(self) -> bool:
@@ -191,6 +195,7 @@ _OPTIONAL = (
     "provider_id",
     "decision_id",
     "not_before",
+    "queued_at",
 )
 
 
@@ -212,6 +217,8 @@ def effect_to_json(effect: Effect) -> dict[str, Any]:
     for name in _OPTIONAL:
         if (value := getattr(effect, name)) is not None:
             stored[name] = value
+    if effect.queued_times:
+        stored["queued_times"] = effect.queued_times
     return stored
 
 
@@ -229,5 +236,6 @@ def effect_from_json(stored: Mapping[str, Any]) -> Effect:
         attempts=stored["attempts"],
         posts=stored.get("posts", 0),
         heard=tuple(stored.get("heard", ())),
+        queued_times=stored.get("queued_times", 0),
         **{name: stored.get(name) for name in _OPTIONAL},
     )

@@ -28,10 +28,12 @@ from chalicelib.core.control import (
     switches_from_json,
     to_json,
 )
+from chalicelib.core.coupons import reserved_index
 from chalicelib.core.effects import Effect, effect_from_json, effect_to_json
 from chalicelib.core.engagement import Engagement, engagement_from_json, engagement_to_json
 from chalicelib.core.facts import Facts, facts_from_json, facts_to_json
 from chalicelib.core.instants import DAY_SECONDS
+from chalicelib.core.mail_list import mail_index
 from chalicelib.core.offers import (
     Coupon,
     Offer,
@@ -41,6 +43,7 @@ from chalicelib.core.offers import (
     offer_to_json,
 )
 from chalicelib.core.orders import OrderState, order_from_json, order_to_json
+from chalicelib.core.overdue import open_index
 from chalicelib.core.pace import Pace, pace_from_json, pace_to_json
 from chalicelib.core.repeats import Repeat, repeat_from_json, repeat_to_json
 from chalicelib.core.sessions import Session, session_from_json, session_to_json
@@ -81,6 +84,14 @@ def _by_subject(record: Json) -> IndexAttributes:
     return {"subject": record["subject"], "decided_at": record["decided_at"]}
 
 
+def _of_coupon(coupon: Coupon) -> IndexAttributes:
+    return {**_owned(coupon), **reserved_index(coupon)}
+
+
+def _of_effect(effect: Effect) -> IndexAttributes:
+    return {**_owned(effect), **open_index(effect), **mail_index(effect)}
+
+
 FACTS: Kind[Facts] = Kind("facts", "profiles", "", facts_to_json, facts_from_json, index=_due)
 CONTACT: Kind[Contact] = Kind("contact", "profiles", "", contact_to_json, contact_from_json)
 ORDER: Kind[OrderState] = Kind(
@@ -99,10 +110,10 @@ SESSION: Kind[Session] = Kind(
     "session", "decisions", "s#", session_to_json, session_from_json, compressed=True
 )
 EFFECT: Kind[Effect] = Kind(
-    "effect", "effects", "e#", effect_to_json, effect_from_json, index=_owned
+    "effect", "effects", "e#", effect_to_json, effect_from_json, index=_of_effect
 )
 COUPON: Kind[Coupon] = Kind(
-    "coupon", "effects", "k#", coupon_to_json, coupon_from_json, index=_owned
+    "coupon", "effects", "k#", coupon_to_json, coupon_from_json, index=_of_coupon
 )
 # The one live code of a customer for an action.
 LIVE_OFFER: Kind[Offer] = Kind("live", "effects", "l#", offer_to_json, offer_from_json)

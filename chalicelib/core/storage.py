@@ -15,7 +15,7 @@ from chalicelib.core.errors import Transient
 
 T = TypeVar("T")
 Table = Literal["profiles", "decisions", "effects", "control", "signals"]
-# Attributes that an index is built on: text for its hash key, whole numbers for its range key.
+# Attributes that an index is built on: text for its hash key, text or whole numbers for its range.
 IndexAttributes = Mapping[str, str | int]
 
 

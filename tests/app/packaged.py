@@ -14,6 +14,7 @@ NAMES = {
     "OnEffectsPlanned": "on_effects_planned",
     "OnMailEvent": "on_mail_event",
     "OnReviewDue": "on_review_due",
+    "OnSweep": "on_sweep",
 }
 
 

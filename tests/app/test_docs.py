@@ -38,7 +38,7 @@ def table_under(page: Path, first_column: str) -> Iterator[list[str]]:
 def commands_of(page: Path) -> Iterator[str]:
     """Every call of ``python -m ops`` on a page, in a block or within a sentence."""
     text = page.read_text().replace("\\\n", " ")
-    for match in re.finditer(r"python -m ops ([^`\n#)]+)", text):
+    for match in re.finditer(r"python -m ops ([^`\n#)]+?)(?= -->|[`\n#)])", text):
         yield match[1].strip()
 
 
@@ -147,7 +147,9 @@ def test_decisions_are_numbered_and_say_the_same_three_things() -> None:
     """Each page has its number in its title, and context, decision and consequences."""
     pages = sorted(DECISIONS.glob("*.md"))
 
-    for number, page in enumerate(pages, start=1):
+    numbers = [int(page.name.partition("-")[0]) for page in pages]
+    assert len(set(numbers)) == len(numbers)
+    for number, page in zip(numbers, pages, strict=True):
         text = page.read_text()
         assert page.name.startswith(f"{number:04}-")
         assert text.startswith(f"# {number}. ")

@@ -159,7 +159,10 @@ def test_a_drop_reaches_its_flow(shop: Storefront) -> None:
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
 
 
-def test_the_schedule_reaches_its_flow(shop: Storefront) -> None:
+@pytest.mark.parametrize(
+    ("handler", "line"), [("on_review_due", "reviewed"), ("on_sweep", "swept")]
+)
+def test_a_schedule_reaches_its_flow(shop: Storefront, handler: str, line: str) -> None:
     """The run's id is the correlation id of what it finds."""
     event = {
         "version": "0",
@@ -173,9 +176,9 @@ def test_the_schedule_reaches_its_flow(shop: Storefront) -> None:
         "detail": {},
     }
 
-    segue.on_review_due(event, CONTEXT)
+    getattr(segue, handler)(event, CONTEXT)
 
-    assert [line["correlation_id"] for line in shop.lines("reviewed")] == ["run-1"]
+    assert [each["correlation_id"] for each in shop.lines(line)] == ["run-1"]
 
 
 def test_looking_at_an_unsubscribe_link_changes_nothing(shop: Storefront) -> None:

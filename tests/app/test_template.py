@@ -3,6 +3,8 @@
 import json
 import tomllib
 
+import pytest
+
 from ops.operating import OperatingTable
 from ops.places import OPERATING_TABLE
 from ops.refusals import functions_of, judge_template
@@ -60,11 +62,11 @@ def test_a_slow_worker_is_never_raced_by_its_own_message(
 def test_batch_work_leaves_room_for_checkout_in_a_new_account(
     template: Json, table: OperatingTable
 ) -> None:
-    """Of a new account's ten, files, workers and reviews leave an authorizer and two requests."""
+    """Of a new account's ten, files, workers and schedules leave an authorizer and a request."""
     batch = sum(row.concurrency for row in table.values() if row.concurrency)
-    schedules = 1
+    schedules = 2
 
-    assert batch + schedules <= NEW_ACCOUNT_CONCURRENCY - 3
+    assert batch + schedules <= NEW_ACCOUNT_CONCURRENCY - 2
 
 
 def test_nothing_is_reserved_unless_asked(template: Json) -> None:
@@ -83,13 +85,14 @@ def test_nothing_is_reserved_unless_asked(template: Json) -> None:
     assert template["Parameters"]["CheckoutConcurrency"]["Default"] == 0
 
 
-def test_reviews_never_overlap(template: Json, table: OperatingTable) -> None:
-    """The review runs every minute and ends within it; a lost run is parked, not repeated."""
-    properties = functions_of(template)["OnReviewDue"]
+@pytest.mark.parametrize("function", ["OnReviewDue", "OnSweep"])
+def test_scheduled_runs_never_overlap(template: Json, table: OperatingTable, function: str) -> None:
+    """Each runs every minute and ends within it; a lost run is parked, not repeated."""
+    properties = functions_of(template)[function]
     (event,) = properties["Events"].values()
 
     assert event["Properties"]["Schedule"] == "rate(1 minute)"
-    assert table["on_review_due"].timeout_seconds < 60
+    assert table[NAMES[function]].timeout_seconds < 60
     assert event["Properties"]["DeadLetterConfig"] == {"Arn": arn_of("ScheduleDeadLetters")}
     assert properties["EventInvokeConfig"]["MaximumRetryAttempts"] == 0
     assert properties["EventInvokeConfig"]["DestinationConfig"]["OnFailure"][
@@ -152,7 +155,7 @@ def test_tables_are_kept_encrypted_recoverable_and_expire(template: Json) -> Non
 
 
 def test_indexes_hold_keys_alone(template: Json) -> None:
-    """What is due, decided and somebody's is found by sparse indexes that copy nothing else."""
+    """What is due, decided, somebody's, unfinished or mailed is found by indexes of keys alone."""
     tables = dict(resources_of(template, "AWS::DynamoDB::Table"))
     indexes = {
         (name, index["IndexName"]): (
@@ -169,6 +172,8 @@ def test_indexes_hold_keys_alone(template: Json) -> None:
         ("ProfilesTable", "by_owner"): (["owned_by"], keys_only),
         ("EffectsTable", "by_owner"): (["owned_by"], keys_only),
         ("DecisionsTable", "by_subject"): (["subject", "decided_at"], keys_only),
+        ("EffectsTable", "open"): (["open_shard", "look_at"], keys_only),
+        ("EffectsTable", "mails"): (["listed_under", "listed_at"], keys_only),
     }
     streams = {name for name, one in tables.items() if "StreamSpecification" in one}
     assert streams == {"EffectsTable"}

@@ -56,10 +56,13 @@ def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
         ("ses:", {"OnEffect"}),
         ("events:", {"OnEffect"}),
         ("s3:", {"OnDrop"}),
-        ("sqs:SendMessage", {"OnEffect", "OnEffectsPlanned", "OnReviewDue"}),
-        ("dynamodb:DeleteItem", {"APIHandler", "OnDrop", "OnReviewDue"}),
+        ("sqs:SendMessage", {"OnEffect", "OnEffectsPlanned", "OnReviewDue", "OnSweep"}),
+        ("dynamodb:DeleteItem", {"APIHandler", "OnDrop", "OnReviewDue", "OnSweep"}),
         ("dynamodb:GetRecords", {"OnEffectsPlanned"}),
-        ("dynamodb:PutItem", {"APIHandler", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue"}),
+        (
+            "dynamodb:PutItem",
+            {"APIHandler", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue", "OnSweep"},
+        ),
         ("dynamodb:ConditionCheckItem", {"APIHandler", "OnDrop", "OnEffect"}),
         ("dynamodb:UpdateItem", {"APIHandler"}),
         ("dynamodb:Scan", set()),
@@ -84,7 +87,10 @@ def test_only_those_who_need_it_may(template: Json, prefix: str, functions: set[
     [
         ("ProfilesTable", {"APIHandler", "OnDrop", "OnMailEvent", "OnReviewDue"}),
         ("DecisionsTable", {"APIHandler", "OnDrop", "OnReviewDue"}),
-        ("EffectsTable", {"APIHandler", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue"}),
+        (
+            "EffectsTable",
+            {"APIHandler", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue", "OnSweep"},
+        ),
         ("ControlTable", {"APIHandler", "OnDrop", "OnMailEvent"}),
         ("SignalsTable", {"OnDrop"}),
     ],

@@ -79,5 +79,6 @@ def test_every_lambda_function_of_the_design_is_there() -> None:
         "on_effects_planned",
         "on_mail_event",
         "on_review_due",
+        "on_sweep",
     }
     assert authorizers == {"bearer"}

@@ -1,18 +1,22 @@
-"""What both stores promise of their two indexes: who is due, and what was decided lately."""
+"""What both stores promise of their indexes: who is due, what was decided, what stands still."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chalicelib.aws.store import DynamoStore
-from chalicelib.core.effects import Effect
+from chalicelib.core.effects import Effect, State, effect_id
 from chalicelib.core.facts import Facts
 from chalicelib.core.instants import Instant
 from chalicelib.core.kinds import COUPON, EFFECT, FACTS, ORDER, RECORD
+from chalicelib.core.mail_list import SHARDS as LIST_SHARDS
+from chalicelib.core.mail_list import Standing, effect_id_at, listed_under
 from chalicelib.core.offers import Coupon, Offer
 from chalicelib.core.orders import OrderState
+from chalicelib.core.overdue import GRACE_SECONDS, LANES, SHARDS, open_shard
 from chalicelib.core.storage import (
     WHATEVER,
     AtVersion,
@@ -108,6 +112,113 @@ def test_what_is_given_away_leaves_the_index(store: AnyStore, condition: AtVersi
 
     assert store.belongings(ANN.key, table="profiles") == []
     assert store.belongings(BOB.key, table="profiles") == [key]
+
+
+def test_an_effect_stands_in_its_index_until_it_is_done(store: AnyStore) -> None:
+    """Planned, then taken, then done: it moves from lane to lane, and is gone at the end."""
+    key = EFFECT.key(MAIL.effect_id)
+    due_at = NOW + GRACE_SECONDS
+
+    store.write([Put(key, MAIL)], now=NOW)
+    assert _overdue(store, now=due_at - 1) == {}
+    assert _overdue(store, now=due_at) == {"waiting": [MAIL.effect_id]}
+
+    taken = replace(MAIL, state="CLAIMED", owner="w-1", lease_until=NOW + 300)
+    store.write([Put(key, taken, AtVersion(1))], now=NOW)
+    assert _overdue(store, now=due_at) == {}
+    assert _overdue(store, now=NOW + 300) == {"taken": [MAIL.effect_id]}
+
+    store.write([Put(key, replace(taken, state="ACCEPTED"), AtVersion(2))], now=NOW)
+    assert _overdue(store, now=NOW + 10**6) == {}
+
+
+def test_an_unconditional_write_takes_an_effect_out_of_its_indexes(store: AnyStore) -> None:
+    """Whatever way it is saved, what is no longer true is no longer found."""
+    key = EFFECT.key(MAIL.effect_id)
+    store.write([Put(key, MAIL)], now=NOW)
+
+    store.write([Put(key, replace(MAIL, kind="event", state="ACCEPTED"), WHATEVER)], now=NOW)
+
+    assert _overdue(store, now=NOW + 10**6) == {}
+    assert _listed(store, "OPEN") == _listed(store, "ACCEPTED") == []
+
+
+def test_overdue_names_the_oldest_first_and_no_more_than_asked(store: AnyStore) -> None:
+    """Effects of one shard come oldest first, up to the limit, and no thing of another kind."""
+    effects = [_mail(number, planned_at=NOW - number) for number in range(80)]
+    for each in effects:
+        store.write([Put(EFFECT.key(each.effect_id), each)], now=NOW)
+    shard = open_shard("waiting", 0)
+    now = NOW + GRACE_SECONDS
+
+    found = store.overdue(EFFECT, shard=shard, now=now, limit=100)
+
+    planned_at = {each.effect_id: each.planned_at for each in effects}
+    assert found == sorted(found, key=planned_at.__getitem__)
+    assert store.overdue(EFFECT, shard=shard, now=now, limit=3) == found[:3]
+    assert store.overdue(COUPON, shard=shard, now=now, limit=100) == []
+    assert sum(map(len, _overdue(store, now=now).values())) == len(effects)
+
+
+def test_mails_are_listed_newest_first_by_standing(store: AnyStore) -> None:
+    """Each mail stands once, under its standing, and moves when its state does."""
+    states: list[State] = ["PLANNED", "CLAIMED", "SENDING", "ACCEPTED", "SUPPRESSED", "FAILED"]
+    for number in range(24):
+        each = _mail(number, state=states[number % 6], changed_at=Instant(NOW + number))
+        store.write([Put(EFFECT.key(each.effect_id), each)], now=NOW)
+    event = replace(MAIL, kind="event", effect_id="e" * 32)
+    store.write([Put(EFFECT.key(event.effect_id), event)], now=NOW)
+
+    assert len(_listed(store, "OPEN")) == 12
+    assert _listed(store, "SUPPRESSED") == [effect_id(str(n)) for n in (22, 16, 10, 4)]
+    assert _listed(store, "HELD") == []
+
+
+def test_a_page_of_the_list_begins_after_a_position(store: AnyStore) -> None:
+    """Mails of one moment are told apart by id, so no page repeats or skips one."""
+    for number in range(40):
+        each = _mail(number, state="FAILED", changed_at=NOW)
+        store.write([Put(EFFECT.key(each.effect_id), each)], now=NOW)
+    under = listed_under("FAILED", 1)
+    everything = store.listed(under=under, before=None, limit=100)
+
+    pages, before = [], None
+    while page := store.listed(under=under, before=before, limit=3):
+        pages += page
+        before = page[-1]
+
+    assert pages == everything == sorted(everything, reverse=True)
+    assert len(everything) > 3
+
+
+MAIL = Effect(effect_id("mail"), "mail", "winback", ANN.key, "d-1", "r-1", planned_at=NOW)
+
+
+def _mail(number: int, **changes: Any) -> Effect:
+    return replace(MAIL, effect_id=effect_id(str(number)), **changes)
+
+
+def _overdue(store: AnyStore, *, now: int) -> dict[str, list[str]]:
+    """What stands still, by lane."""
+    found = {
+        lane: [
+            each
+            for shard in range(SHARDS)
+            for each in store.overdue(EFFECT, shard=open_shard(lane, shard), now=now, limit=100)
+        ]
+        for lane in LANES
+    }
+    return {lane: names for lane, names in found.items() if names}
+
+
+def _listed(store: AnyStore, standing: Standing) -> list[str]:
+    """The ids of all mails with a standing, newest first."""
+    places = [
+        place
+        for shard in range(LIST_SHARDS)
+        for place in store.listed(under=listed_under(standing, shard), before=None, limit=100)
+    ]
+    return [effect_id_at(place) for place in sorted(places, reverse=True)]
 
 
 def _record(decision_id: str, *, subject: Subject, decided_at: int) -> Put[Any]:

@@ -38,8 +38,8 @@ from ops.story.play import Venue, await_drop, await_quiet, put_file, read_segmen
 from ops.story.script import checkout, pick_shopper, scenes
 from ops.story.shop import Shop
 from ops.story.telling import Telling
-from tests.app.packaged import statements_of
-from tests.e2e.deployed import Filled, eventually
+from tests.app.packaged import NAMES, statements_of
+from tests.e2e.deployed import Filled, eventually, ledger_of, left_behind, state_of
 from tests.mail_events import ses_event
 
 pytestmark = pytest.mark.e2e
@@ -107,7 +107,8 @@ def test_the_api_answers(guarded: Venue, filled: Filled) -> None:
     decided = guarded.shop.decide(request).body
 
     assert decided["degraded"] is False
-    for path in (f"decisions/{decided['decision_id']}", f"customers/{shopper.customer_id}"):
+    paths = (f"decisions/{decided['decision_id']}", f"customers/{shopper.customer_id}", "messages")
+    for path in paths:
         assert guarded.shop.call("GET", f"/v1/{path}").status == 200
     link = re.search(r"(/u/\S+)", filled.mails[0].text)
     assert link is not None
@@ -180,17 +181,22 @@ def test_what_became_of_a_mail_is_heard(guarded: Venue, filled: Filled) -> None:
     assert eventually(bounced, within_seconds=60, what="a bounce in the ledger")
 
 
+def test_the_sweep_puts_back_what_stands_still(guarded: Venue) -> None:
+    """Finding, reading, queuing and noting need no more, and a worker then performs it."""
+    client = guarded.session.client("dynamodb")
+    ledger = ledger_of(client, guarded.outputs["EffectsTable"])
+    name = left_behind(ledger, "dead", state="CLAIMED")
+
+    eventually(
+        lambda: True if state_of(ledger, name) == "ACCEPTED" else None,
+        within_seconds=150,
+        what="a sweep",
+    )
+
+
 def test_nobody_was_refused(guarded: Venue, filled: Filled) -> None:
     """In all of that, no function asked for something that its policy does not grant."""
-    names = (
-        "api_handler",
-        "bearer",
-        "on_drop",
-        "on_effect",
-        "on_effects_planned",
-        "on_mail_event",
-        "on_review_due",
-    )
+    names = tuple(NAMES.values())
     refused = {
         name: sorted({match[0] for line in _said(guarded, name) for match in DENIED.finditer(line)})
         for name in names

@@ -41,13 +41,14 @@ class Recorder:
         return answer(event)
 
     def handlers(self) -> Handlers:
-        """All four handlers."""
+        """All of the handlers."""
         return Handlers(
             on_drop=lambda event, _: self.take("on_drop", event),
             on_effects_planned=lambda event, _: self.take("on_effects_planned", event),
             on_effect=lambda event, _: self.take("on_effect", event),
             on_mail_event=lambda event, _: self.take("on_mail_event", event),
             on_review_due=lambda event, _: self.take("on_review_due", event),
+            on_sweep=lambda event, _: self.take("on_sweep", event),
         )
 
     def names(self) -> list[str]:
@@ -178,10 +179,10 @@ def test_effects_come_ten_at_a_time(pump: Pump, recorder: Recorder, stack: Stack
     assert [len(event["Records"]) for _, event in recorder.calls] == [10, 2]
 
 
-def test_the_schedule_comes_once_a_minute(
+def test_the_schedules_come_once_a_minute(
     pump: Pump, recorder: Recorder, clock: FixedClock
 ) -> None:
-    """The first review is one period after the start, and each has the shape of EventBridge."""
+    """The first review and sweep are one period after the start, in the shape of EventBridge."""
     pump.step()
     clock.forward(REVIEW_EVERY_SECONDS)
     for _ in range(2):
@@ -189,8 +190,21 @@ def test_the_schedule_comes_once_a_minute(
     clock.forward(REVIEW_EVERY_SECONDS)
     pump.step()
 
-    assert recorder.names() == ["on_review_due", "on_review_due"]
-    assert recorder.calls[0][1]["detail-type"] == "Scheduled Event"
+    assert recorder.names() == ["on_review_due", "on_sweep"] * 2
+    assert {event["detail-type"] for _, event in recorder.calls} == {"Scheduled Event"}
+    assert recorder.calls[1][1]["resources"][0].endswith("rule/on_sweep")
+
+
+def test_a_schedule_that_fails_does_not_hold_up_the_other(
+    pump: Pump, recorder: Recorder, clock: FixedClock
+) -> None:
+    """The sweep runs although the review before it raised."""
+    recorder.answers = [RuntimeError("no")]
+    clock.forward(REVIEW_EVERY_SECONDS)
+
+    pump.step()
+
+    assert recorder.names() == ["on_review_due", "on_sweep"]
 
 
 def send(queue_url: str, *bodies: str) -> None:

@@ -1,0 +1,102 @@
+"""Effects that stand still: by when somebody must look at each again, and where the index has it.
+
+Every effect that a worker may still have to do something about stands in a sparse index, ordered
+by that moment. The moment leaves the ordinary ways room to do their work first: a worker has its
+lease, and a queue message has ``GRACE_SECONDS`` from when the effect may be taken up. Whatever is
+still there after that is overdue, and the sweep queues it again; each time in vain it waits
+longer, so that a backlog or a broken effect does not fill the queue.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, assert_never
+
+from chalicelib.core.canonical import short_hash
+from chalicelib.core.effects import Effect
+from chalicelib.core.storage import IndexAttributes
+from chalicelib.core.untouched import WaitUntil, untouched
+
+# As long as a lease, so that nothing lies still for longer than a lease and one sweep.
+GRACE_SECONDS = 120
+# After how long an effect that was queued again, and that nobody took, is queued once more.
+FIRST_PATIENCE_SECONDS = 900
+MOST_PATIENCE_SECONDS = 86_400
+SHARDS = 8
+
+# Taken: a worker had it. Waiting: none has. Apart, so that a backlog of the one, which a big file
+# can make, does not hide the other.
+Lane = Literal["taken", "waiting"]
+LANES: tuple[Lane, ...] = ("taken", "waiting")
+
+
+def look_at(effect: Effect) -> int | None:
+    """When somebody must look again, in epoch seconds; None when nobody must."""
+    at = _may_be_taken_at(effect)
+    if at is None:
+        return None
+    if effect.queued_at is None or not _untouched(effect, effect.queued_at):
+        return at
+    return max(at, effect.queued_at + _patience_seconds(effect.queued_times))
+
+
+def queued_again(effect: Effect, *, now: int) -> Effect:
+    """The effect with the note that a message was queued for it; its state stays what it is."""
+    in_vain = effect.queued_at is not None and _untouched(effect, effect.queued_at)
+    times = effect.queued_times + 1 if in_vain else 1
+    return replace(effect, queued_at=now, queued_times=times)
+
+
+def open_index(effect: Effect) -> IndexAttributes:
+    """Where the index of what is overdue has an effect; nowhere when nobody must look again."""
+    at = look_at(effect)
+    if at is None:
+        return {}
+    shard = int(short_hash("open", effect.effect_id, digits=8), 16) % SHARDS
+    return {"open_shard": open_shard(_lane(effect), shard), "look_at": at}
+
+
+def open_shard(lane: Lane, shard: int) -> str:
+    """The name of one shard of a lane, 0 ≤ ``shard`` < ``SHARDS``."""
+    return f"{lane}#{shard:02}"
+
+
+def held_until(effect: Effect) -> int | None:
+    """Until when an effect that is planned is held; None when it is not."""
+    return effect.not_before if effect.state == "PLANNED" else None
+
+
+def _may_be_taken_at(effect: Effect) -> int | None:
+    """When an effect should have been taken up, finished or found dead."""
+    match effect.state:
+        case "PLANNED":
+            return (held_until(effect) or effect.planned_at) + GRACE_SECONDS
+        case "CLAIMED" | "SENDING":
+            if effect.lease_until is not None:
+                return effect.lease_until
+            # The claim was given up: the message that led to it is still in the queue.
+            return (effect.changed_at or effect.planned_at) + GRACE_SECONDS
+        case "IN_DOUBT":
+            doubted_until = untouched(effect, now=0)
+            return (doubted_until.at if isinstance(doubted_until, WaitUntil) else 0) + GRACE_SECONDS
+        case "ACCEPTED" | "DELIVERED" | "BOUNCED" | "COMPLAINED" | "REJECTED":
+            return None  # only the provider has anything left to say
+        case "FAILED" | "SUPPRESSED" | "ABANDONED":
+            return None
+        case _:
+            assert_never(effect.state)
+
+
+def _untouched(effect: Effect, since: int) -> bool:
+    """Whether its state is older than a moment; within one second, the change came later."""
+    return since > (effect.changed_at or effect.planned_at)
+
+
+def _lane(effect: Effect) -> Lane:
+    return "waiting" if effect.state == "PLANNED" else "taken"
+
+
+def _patience_seconds(times: int) -> int:
+    """How long to wait after the nth time: 15 minutes, doubled each time, at most a day."""
+    doublings = min(times - 1, 10)  # far more than it takes to reach the most
+    return min(FIRST_PATIENCE_SECONDS << max(doublings, 0), MOST_PATIENCE_SECONDS)

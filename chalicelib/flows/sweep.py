@@ -1,0 +1,209 @@
+"""The sweep: whatever stands still is put back on its way, and nothing is performed here.
+
+Gather: a sparse index names what should have been looked at by now, shard by shard, and one read
+brings it. Decide: ``core.overdue`` says what is really overdue; the index follows the ledger with
+a delay. Apply: one queue message for each, and only then the note that it was queued. A run that
+breaks between the two queues some of it twice, and the worker finds it taken or done; the other
+way round it could lose what it has noted. So neither a crash nor a second sweep does any harm.
+
+Each step of ``STEPS`` takes on one kind of thing; one that fails does not hold up the others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from chalicelib.core.coupons import RESERVED_SHARDS, CodeUnknown, reserved_shard
+from chalicelib.core.effects import Effect
+from chalicelib.core.errors import Broken, SegueError, Transient
+from chalicelib.core.kinds import COUPON, EFFECT
+from chalicelib.core.overdue import LANES, SHARDS, look_at, open_shard, queued_again
+from chalicelib.core.ports import Queue, Store
+from chalicelib.core.storage import ABSENT, AtVersion, Conflict, Delete, Kind, Put, Stored
+from chalicelib.flows.redeem import expire_lapsed
+from chalicelib.telemetry import log_event
+
+# What one run takes on: 16 shards × 100 writes of some 10 ms leave room within the function's 50 s.
+MOST_PER_SHARD = 100
+COUNTED = ("due", "queued", "not_due", "gone", "moved_on", "freed")
+
+
+class OverdueIndex(Store, Protocol):
+    """Storage that also finds what somebody should have looked at."""
+
+    def overdue(self, kind: Kind[Any], *, shard: str, now: int, limit: int) -> list[str]:
+        """Names of things of a kind whose ``look_at`` has come, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPorts:
+    """What the sweep needs from outside.
+
+    Attributes:
+        store: the ledger and its index.
+        queue: from which effects are performed.
+    """
+
+    store: OverdueIndex
+    queue: Queue
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the sweep.
+
+    Attributes:
+        ports: what it needs from outside.
+        now: epoch seconds.
+        most_per_shard: how much it takes on.
+        counts: what became of what was found.
+        troubles: what went wrong without stopping the run.
+    """
+
+    ports: SweepPorts
+    now: int
+    most_per_shard: int = MOST_PER_SHARD
+    counts: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(COUNTED, 0)))
+    troubles: list[SegueError] = field(default_factory=list)
+
+
+Step = Callable[[Run], None]
+
+
+def sweep(
+    *,
+    ports: SweepPorts,
+    now: int,
+    correlation_id: str,
+    most_per_shard: int = MOST_PER_SHARD,
+    steps: Sequence[Step] | None = None,
+) -> dict[str, int]:
+    """Queue again what is overdue at ``now``; return how much was found and what became of it.
+
+    ``queued`` were queued again, ``not_due`` were looked at meanwhile, ``moved_on`` were queued and
+    taken up before that was noted, ``gone`` had expired, ``freed`` are codes whose lock had ended.
+    Raises what went wrong first, once
+    everything else is done.
+    """
+    run = Run(ports, now, most_per_shard)
+    for step in STEPS if steps is None else steps:
+        step(run)
+    log_event(
+        "swept",
+        due=run.counts["due"],
+        relayed=run.counts["queued"],
+        failed=len(run.troubles),
+        correlation_id=correlation_id,
+    )
+    if run.troubles:
+        raise run.troubles[0]
+    return dict(run.counts)
+
+
+def queue_overdue_effects(run: Run) -> None:
+    """Queue one message for each effect that stands still; what a worker had comes first."""
+    for lane in LANES:
+        for shard in range(SHARDS):
+            try:
+                found = run.ports.store.overdue(
+                    EFFECT, shard=open_shard(lane, shard), now=run.now, limit=run.most_per_shard
+                )
+                run.counts["due"] += len(found)
+                _queue_all(found, run)
+            except Transient as error:
+                # The other shards may lie on other partitions; this one is still due next time.
+                run.troubles.append(error)
+
+
+def free_lapsed_codes(run: Run) -> None:
+    """Give back what carts hold of a budget by a lock that has ended."""
+    for shard in range(RESERVED_SHARDS):
+        try:
+            found = run.ports.store.overdue(
+                COUPON, shard=reserved_shard(shard), now=run.now, limit=run.most_per_shard
+            )
+        except Transient as error:
+            run.troubles.append(error)
+            continue
+        for code in found:
+            try:
+                run.counts["freed"] += expire_lapsed(code, store=run.ports.store, now=run.now)
+            except CodeUnknown:
+                run.counts["gone"] += 1
+            except (Transient, Broken) as error:
+                run.troubles.append(error)
+
+
+# What a sweep looks after, in this order. A step notes what went wrong in ``run.troubles``.
+STEPS: tuple[Step, ...] = (queue_overdue_effects, free_lapsed_codes)
+
+
+def _queue_all(effect_ids: Sequence[str], run: Run) -> None:
+    """Queue these effects; one that is unreadable does not hold up the others."""
+    try:
+        overdue = _read_overdue(effect_ids, run)
+    except Broken as error:
+        if len(effect_ids) == 1:
+            run.troubles.append(error)
+            return
+        middle = len(effect_ids) // 2
+        _queue_all(effect_ids[:middle], run)
+        _queue_all(effect_ids[middle:], run)
+        return
+    if overdue:
+        run.ports.queue.send([_message(each.value) for each in overdue])
+        run.counts["queued"] += len(overdue)
+    for each in overdue:
+        _note(each, run)
+
+
+def _read_overdue(effect_ids: Sequence[str], run: Run) -> list[Stored[Effect]]:
+    """Those that are really overdue, as they stand; raises Broken when one is unreadable."""
+    if not effect_ids:
+        return []
+    found = run.ports.store.read([EFFECT.key(each) for each in effect_ids], now=run.now)
+    overdue = []
+    for effect_id in effect_ids:
+        stored = found.stored(EFFECT.key(effect_id))
+        if stored is None:
+            _forget(effect_id, run)
+            continue
+        at = look_at(stored.value)
+        if at is not None and at <= run.now:
+            overdue.append(stored)
+        else:
+            run.counts["not_due"] += 1
+    return overdue
+
+
+def _message(effect: Effect) -> dict[str, str]:
+    """The same message as the relay sends."""
+    return {"effect_id": effect.effect_id, "correlation_id": effect.correlation_id}
+
+
+def _note(queued: Stored[Effect], run: Run) -> None:
+    """Write down that an effect was queued, unless somebody has touched it since."""
+    effect = queued_again(queued.value, now=run.now)
+    put = Put(
+        EFFECT.key(effect.effect_id),
+        effect,
+        AtVersion(queued.version),
+        expires_at=queued.expires_at,
+    )
+    try:
+        run.ports.store.write([put], now=run.now)
+    except Conflict:
+        run.counts["moved_on"] += 1
+
+
+def _forget(effect_id: str, run: Run) -> None:
+    """Remove what has expired, or the index would name it until TTL gets to it, days later."""
+    run.counts["gone"] += 1
+    try:
+        run.ports.store.write([Delete(EFFECT.key(effect_id), ABSENT)], now=run.now)
+    except Conflict:
+        return  # it was planned anew
