@@ -19,7 +19,7 @@ from chalicelib.flows.unsubscribe import act_on
 from chalicelib.mail.compose import UNSUBSCRIBE
 from tests.crash.cases import Case, register
 from tests.crash.model import Expected
-from tests.crash.world import Call, Message, World
+from tests.crash.world import Call, Message, World, look_after
 from tests.fakes import SIGNING_KEYS
 from tests.mail_events import notification, ses_event
 from tests.mail_makers import (
@@ -154,11 +154,9 @@ def with_mails_out() -> World:
     key = EFFECT.key(MAIL)
     standing = world.store.all("effect")[key.partition]
     doubt = replace(standing, state="IN_DOUBT", reason="no_answer", provider_id=None)
-    world.store.watch = None
     world.store.write([Put(key, doubt, WHATEVER)], now=NOW)
     world.waiting.clear()
     world.counted = frozenset({"feedback"})
-    world.model.expected = world.expected
     return world
 
 
@@ -180,6 +178,40 @@ def _heard(world: World) -> Sequence[str]:
     state = world.store.all("address").get(f"h#{hash_of(EMAIL)}", AddressState())
     if "marketing" not in state.suppressed:
         wrong.append("a complaint does not suppress the address")
+    return wrong
+
+
+# --- sweep --------------------------------------------------------------------------------------
+
+
+def standing_still() -> World:
+    """What dead workers left in every state, and a plan that no message covers."""
+    dead = {"owner": "dead", "lease_until": NOW + 120, "changed_at": NOW, "attempts": 1}
+    world = mail_world(
+        replace(mail_effect(MAIL), state="CLAIMED", **dead),
+        replace(
+            mail_effect(ORDER_MAIL, subject=BOB, purpose="transactional", offer=None),
+            **{**dead, "state": "SENDING", "posts": 1},
+        ),
+        effect("offer", OFFER, payload={"offer": offer_to_json(TEN_PERCENT)}),
+        replace(mail_effect(SECOND), state="IN_DOUBT", posts=1, **dead),
+    )
+    world.model.permissions.update([ORDER_MAIL, SECOND])
+    world.clock.forward(1_000)
+    return world
+
+
+def _swept(world: World) -> Sequence[str]:
+    wrong = []
+    effects = world.store.all("effect")
+    if effects[f"e#{MAIL}"].state not in ("ACCEPTED", "ABANDONED"):
+        wrong.append("a dead claim was not taken up")
+    if effects[f"e#{SECOND}"].state != "ABANDONED":
+        wrong.append("a doubt was not given up")
+    if not world.model.taken[ORDER_MAIL] and effects[f"e#{ORDER_MAIL}"].posts < 2:
+        wrong.append("a transactional mail in doubt was not sent again")
+    if effects[f"e#{OFFER}"].state != "ACCEPTED":
+        wrong.append("an effect that no message covered was lost")
     return wrong
 
 
@@ -227,6 +259,7 @@ register(
         same=("effect", "address", "breaker", "engagement"),
         check=_heard,
     ),
+    Case("sweep", "sweep", standing_still, lambda world: world.ask(look_after), check=_swept),
     Case(
         "unsubscribe",
         "unsubscribe",

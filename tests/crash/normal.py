@@ -17,7 +17,9 @@ from tests.crash.world import World
 WORK = {
     "owner", "lease_until", "attempts", "posts", "not_before", "changed_at", "planned_at",
     "correlation_id", "provider_id", "issued_at", "expires_at", "until", "at", "as_of", "dry_until",
+    "review_at", "queued_at", "queued_times",
 }  # fmt: skip
+# "review_at" is found by a search that begins at the moment of the work.
 # A transition and a code are told apart by the version that they followed.
 NAMES = {"effect_id", "decision_id", "code"}
 
@@ -63,3 +65,15 @@ def _without(value: Any, left_out: set[str]) -> Any:
     if isinstance(value, list | tuple):
         return [_without(each, left_out) for each in value]
     return value
+
+
+def difference(was: Any, now: Any, path: str = "") -> str | None:
+    """Where two normal forms first differ, None when they are equal."""
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        for name in sorted({*was, *now}, key=str):
+            if name not in was or name not in now:
+                return f"{path}/{name} is {'new' if name in now else 'missing'}"
+            if (found := difference(was[name], now[name], f"{path}/{name}")) is not None:
+                return found
+        return None
+    return None if was == now else f"{path}: {was!r} → {now!r}"

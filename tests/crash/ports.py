@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from chalicelib.aws.objects import ObjectInfo
 from chalicelib.core.ports import Bus, BusEvent, Mailer, Queue
-from chalicelib.core.storage import Found, Key, Write
+from chalicelib.core.storage import Found, Key, Kind, Write
 from chalicelib.core.subject import Subject
 from tests.crash.gate import FaultGate, Request
 from tests.fakes import MemoryObjects
@@ -39,6 +39,13 @@ class GatedStore:
             "due", self.store.due, shard=shard, now=now, limit=limit
         )
         return due
+
+    def overdue(self, kind: Kind[Any], *, shard: str, now: int, limit: int) -> list[str]:
+        """As ``OverdueIndex.overdue``."""
+        names: list[str] = self._call(
+            "overdue", self.store.overdue, kind, shard=shard, now=now, limit=limit
+        )
+        return names
 
     def recent_decisions(self, subject_key: str, *, limit: int) -> list[str]:
         """As ``DecisionIndex.recent_decisions``."""

@@ -13,7 +13,7 @@ from chalicelib import telemetry
 from tests.crash import cases_mail, cases_people, cases_shop  # noqa: F401 - they register
 from tests.crash.cases import CASES, Case, fresh
 from tests.crash.gate import MODES, FaultGate, Faults, Mode
-from tests.crash.normal import tables
+from tests.crash.normal import difference, tables
 from tests.crash.world import NeverQuiet, World
 from tests.crash import bugs
 
@@ -71,8 +71,12 @@ def _judge(case: Case, world: World) -> Result:
     world.model.check(values, now=world.clock.now, text=world.store.dump().casefold())
     for what in case.check(world):
         world.model.wrong(what)
-    if case.same and tables(world, case.same, names=case.names) != undisturbed(case.name):
-        world.model.wrong("the tables differ from those of the undisturbed run")
+    if case.same:
+        found = difference(
+            undisturbed(case.name), tables(world, case.same, names=case.names)
+        )
+        if found is not None:
+            world.model.wrong(f"tables differ from those of the undisturbed run: {found}")
     model = world.model
     return Result(
         len(world.gate.passed),

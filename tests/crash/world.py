@@ -14,20 +14,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.core.contact_policy import ContactPolicy
-from chalicelib.core.effects import Effect
 from chalicelib.core.errors import SegueError, Transient
 from chalicelib.core.kinds import EFFECT
 from chalicelib.core.ports import BusEvent
 from chalicelib.core.rules import Rules
 from chalicelib.core.storage import Put, Write
 from chalicelib.documents import Documents
-from chalicelib.flows import act, drop, feedback, relay, silence
+from chalicelib.flows import act, drop, feedback, relay, silence, sweep
 from chalicelib.flows.act import ActPorts
 from chalicelib.flows.drop_work import DropLimits, DropPorts
 from chalicelib.flows.feedback import FeedbackPorts
 from chalicelib.flows.settled import EventPorts
+from chalicelib.flows.sweep import SweepPorts
 from tests.crash.gate import FaultGate
-from tests.crash.model import ENDED, Expected, Model
+from tests.crash.model import Expected, Model
 from tests.crash.ports import GatedBus, GatedMailer, GatedObjects, GatedQueue, GatedStore
 from tests.fakes import SIGNING_KEYS, FixedClock, MemoryBus, MemoryMailer, MemoryObjects
 from tests.gate import Died
@@ -263,14 +263,8 @@ class World:
         """Let time pass, and what stands still be put on its way again."""
         for pause in PAUSES:
             self.clock.forward(pause)
-            self.look_after()
+            look_after(self)
             self.drain()
-
-    def look_after(self) -> None:
-        """What the schedule does about effects that stand still."""
-        for effect in self.store.all("effect").values():
-            if effect.state not in ENDED:
-                self.put(Message("effects", _order(effect), self.clock.now))
 
     def drain(self) -> None:
         """Deliver whatever waits, however late it is due."""
@@ -350,10 +344,6 @@ class _Queue:
             self._world.put(Message("effects", dict(body), at))
 
 
-def _order(effect: Effect) -> dict[str, str]:
-    return {"effect_id": effect.effect_id, "correlation_id": effect.correlation_id}
-
-
 def _records(batch: Sequence[Message]) -> dict[str, Any]:
     """Lambda's SQS event."""
     return {
@@ -422,6 +412,13 @@ def _answer(world: World, batch: Sequence[Message], _worker: str) -> set[int]:
     except SegueError as refusal:
         world.notes.setdefault("refused", []).append(str(refusal))
     return set()
+
+
+def look_after(world: World) -> None:
+    """The schedule that looks after effects that stand still."""
+    sweep.sweep(
+        ports=SweepPorts(world.gated, world.queue()), now=world.clock.now, correlation_id="sweep"
+    )
 
 
 def review(world: World) -> None:
