@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
-from tests.crash.gate import FaultGate
+from tests.crash.gate import FaultGate, Mode
 from tests.crash.world import World
+
+
+BROKEN: tuple[Mode, ...] = ("crash", "lost", "error", "stall")
+MET: tuple[Mode, ...] = (*BROKEN, "meet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +25,8 @@ class Case:
         begin: puts into the queues what the flow begins with.
         same: kinds whose tables must equal, in normal form, those of the undisturbed run.
         check: what else must hold in the end; returns what does not.
-        modes: the modes in which it is broken, all unless it is about somebody else who acts
-            while a call stalls.
+        modes: the modes in which it is broken; only where somebody else is about can they meet.
+        names: whether ids that are made from versions count when tables are compared.
         pairs: whether pairs are part of the full sweep.
     """
 
@@ -32,10 +36,9 @@ class Case:
     begin: Callable[[World], None]
     same: Sequence[str] = ()
     check: Callable[[World], Sequence[str]] = lambda _world: ()
-    modes: Sequence[str] = ("crash", "lost", "error", "stall")
+    modes: Sequence[Mode] = BROKEN
     pairs: bool = True
     names: bool = True
-    planted: frozenset[str] = field(default_factory=frozenset)
 
 
 @cache

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from chalicelib.core.address import AddressState
 from chalicelib.core.control import SWITCH_COPIES, Switches
@@ -21,6 +23,8 @@ from tests.crash.cases import Case, register
 from tests.crash.model import Expected
 from tests.crash.world import Call, Message, World, look_after
 from tests.fakes import SIGNING_KEYS
+from tests.gate import Died, Gate
+from tests.gated_store import GatedStore as SmallGatedStore
 from tests.mail_events import notification, ses_event
 from tests.mail_makers import (
     ADA,
@@ -96,8 +100,8 @@ def events_alone() -> World:
 
 
 def unsubscribe(world: World) -> None:
-    """Ada clicks."""
-    act_on(TOKEN, store=world.gated, keys=SIGNING_KEYS, now=world.clock.now, form=b"choice=all")
+    """Ada's mail program posts: only what her address says changes."""
+    act_on(TOKEN, store=world.gated, keys=SIGNING_KEYS, now=world.clock.now)
 
 
 def flip(world: World) -> None:
@@ -115,9 +119,28 @@ def _switch(world: World, *, sending: bool) -> None:
 
 def erase_ada(world: World) -> None:
     """Ada is erased."""
+    _erase(world, world.gated)
+
+
+def begin_to_erase(world: World) -> None:
+    """Ada's erasure dies after its first write, and is asked for again later."""
+    died = False
+
+    def die(_number: int, port: str) -> None:
+        nonlocal died
+        if port == "write" and not died:
+            died = True
+            raise Died
+
+    with contextlib.suppress(Died):
+        _erase(world, SmallGatedStore(Gate(after=die), world.store))
+    world.put(Message("http", erase_ada, world.clock.now + 3600))
+
+
+def _erase(world: World, store: Any) -> None:
     erase_customer(
         ADA.id,
-        store=world.gated,
+        store=store,
         keys=SIGNING_KEYS,
         new_key=lambda: "0a" * 16,
         now=world.clock.now,
@@ -126,13 +149,19 @@ def erase_ada(world: World) -> None:
     )
 
 
+def rival(world: World) -> None:
+    """Another worker has the same messages, at the same time."""
+    event = sqs_event(*(each.effect_id for each in world.store.all("effect").values()))
+    from_messages(event, ports=world.act_ports(), now=world.clock.now, worker="rival")
+
+
 def _stalled(name: str, meanwhile: Call) -> Case:
     def build() -> World:
         world = one_mail()
         world.meanwhile = meanwhile
         return world
 
-    return Case(f"act, {name}", "act", build, announce, modes=("stall",), pairs=False)
+    return Case(f"act, {name}", "act", build, announce, modes=("stall", "meet"), pairs=False)
 
 
 # --- feedback -----------------------------------------------------------------------------------
@@ -148,7 +177,7 @@ def with_mails_out() -> World:
     world = mail_world(
         mail_effect(MAIL),
         mail_effect(ORDER_MAIL, subject=BOB, purpose="transactional", offer=None),
-        hears=False,
+        mail_effect(SECOND),
     )
     from_messages(sqs_event(MAIL, ORDER_MAIL), ports=world.act_ports(), now=NOW, worker="w-0")
     key = EFFECT.key(MAIL)
@@ -165,6 +194,8 @@ def tell(world: World) -> None:
     for effect_id, names in TOLD.items():
         for name in names:
             world.put(Message("feedback", notification(ses_event(name, effect_id=effect_id)), NOW))
+    later = world.store.all("effect")[f"e#{SECOND}"]
+    world.put(Message("stream", later, NOW + 7_200))
     unknown = notification(ses_event("bounce", effect_id="9" * 32))
     world.put(Message("feedback", unknown, NOW))
 
@@ -251,6 +282,8 @@ register(
     _stalled("unsubscribed meanwhile", unsubscribe),
     _stalled("switched off meanwhile", flip),
     _stalled("erased meanwhile", erase_ada),
+    _stalled("an erasure begun meanwhile", begin_to_erase),
+    _stalled("a rival meanwhile", rival),
     Case(
         "feedback",
         "feedback",

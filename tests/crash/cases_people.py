@@ -12,7 +12,7 @@ from chalicelib.core.subject import customer
 from chalicelib.flows.consent import record_consent
 from chalicelib.flows.erase import erase_customer
 from chalicelib.flows.redeem import OfferCall, from_request
-from tests.crash.cases import Case, register
+from tests.crash.cases import MET, Case, register
 from tests.crash.cases_shop import checkout, shop_world, tell
 from tests.crash.world import Call, Message, World
 from tests.drops import order_row, orders_csv
@@ -109,6 +109,9 @@ def _is_gone(world: World) -> Sequence[str]:
     wrong = []
     if any(tomb.pseudonym_key for tomb in world.store.all("tombstone").values()):
         wrong.append("the key of a pseudonym outlived the erasure")
+    for coupon in world.store.all("coupon").values():
+        if coupon.revoked_at is None and all(use.state == "reserved" for use in coupon.uses):
+            wrong.append("a code of an erased person can still be used, or holds money")
     if world.ses.sent:
         wrong.append("somebody was mailed who is erased")
     if any(EMAIL in str(event.data) or ANN in str(event.data) for event in world.bus.events):
@@ -130,9 +133,33 @@ def holding_a_code() -> World:
     return world
 
 
+def telling_world() -> World:
+    """Ann's shop keeps a few messages for later, and she is erased before they are folded."""
+    world = known_world()
+    world.meanwhile = erase
+    return world
+
+
+def _tell_late(world: World) -> None:
+    late = [
+        identify(user=ANN, email=EMAIL, firstName="Canary", at=NOW - 9),
+        order_event("Order Completed", "canary-o-2", user=ANN, total=9, at=NOW - 8),
+    ]
+
+    def unless_erased(world: World) -> None:
+        if not world.store.all("tombstone"):
+            erase(world)
+
+    world.ask(lambda world: tell(world, *late), unless_erased)
+
+
 register(
-    Case("erase", "erase", known_world, _asking(erase, _afterwards), check=_is_gone),
-    Case("erase, a code in the cart", "erase", holding_a_code, _asking(erase), check=_is_gone),
+    Case("event, erased meanwhile", "event", telling_world, _tell_late, check=_is_gone,
+         modes=("stall", "meet")),
+    Case("erase", "erase", known_world, _asking(erase, _afterwards), check=_is_gone,
+         modes=MET),
+    Case("erase, a code in the cart", "erase", holding_a_code, _asking(erase), check=_is_gone,
+         modes=MET),
     Case(
         "erase, and the old file",
         "erase",

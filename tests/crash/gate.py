@@ -1,7 +1,9 @@
 """The numbered gate: every call to the outside is a request that can break, wait or be rewritten.
 
-The calls of a run are numbered from 1 in the order in which they happen. A fault is a number and
-one of four modes; a planted bug stands in between and asks for something else than the flow did.
+The calls of a run are numbered from 1 in the order in which they happen. A fault is a number and a
+mode: the process dies before the call; the call is made and its reply is lost; it is not made and
+fails; it stalls past every lease while another worker works; or somebody else, whom the case names,
+acts just before it, and no time passes. A planted bug stands in between and asks for something else than the flow did.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any, Literal, get_args
 from chalicelib.core.errors import MailInDoubt, MailThrottled, Transient
 from tests.gate import Died
 
-Mode = Literal["crash", "lost", "error", "stall"]
+Mode = Literal["crash", "lost", "error", "stall", "meet"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 Faults = Mapping[int, Mode]
 
@@ -59,6 +61,7 @@ class FaultGate:
         faults: the mode in which the call with each number breaks.
         bug: what stands between the flows and the outside.
         others: what other workers do while a call stalls.
+        somebody: what somebody else does just before a call.
         before: called before every call, for a scheduler.
         passed: the ports of the numbered calls so far, in order.
     """
@@ -66,15 +69,19 @@ class FaultGate:
     faults: Faults = field(default_factory=dict)
     bug: Bug = honest
     others: Callable[[], None] = nobody
+    somebody: Callable[[], None] = nobody
     before: Callable[[], None] = nobody
     passed: list[str] = field(default_factory=list)
     _silent: int = 0
 
     def call(self, request: Request, perform: Perform) -> Any:
-        """Make a call, or break it."""
+        """Make a call, through the bug and the faults."""
         self.before()
+        return self.bug(request, lambda asked: self._numbered(asked, perform))
+
+    def _numbered(self, request: Request, perform: Perform) -> Any:
         if self._silent:
-            return self.bug(request, perform)
+            return perform(request)
         self.passed.append(request.port)
         match self.faults.get(len(self.passed)):
             case "crash":
@@ -82,14 +89,18 @@ class FaultGate:
             case "error":
                 raise MailThrottled("not sent") if request.port == "mail" else Transient("not done")
             case "lost":
-                self.bug(request, perform)
+                perform(request)
                 raise MailInDoubt("no reply") if request.port == "mail" else Transient("no reply")
             case "stall":
                 with self.unnumbered():
                     self.others()
-                return self.bug(request, perform)
+                return perform(request)
+            case "meet":
+                with self.unnumbered():
+                    self.somebody()
+                return perform(request)
             case None:
-                return self.bug(request, perform)
+                return perform(request)
 
     @contextmanager
     def unnumbered(self) -> Iterator[None]:

@@ -10,12 +10,11 @@ from functools import cache
 from typing import Any, cast
 
 from chalicelib import telemetry
-from tests.crash import cases_mail, cases_people, cases_shop  # noqa: F401 - they register
+from tests.crash import bugs, bugs_gate, bugs_stand, cases_mail, cases_people, cases_shop  # noqa: F401
 from tests.crash.cases import CASES, Case, fresh
 from tests.crash.gate import MODES, FaultGate, Faults, Mode
 from tests.crash.normal import difference, tables
 from tests.crash.world import NeverQuiet, World
-from tests.crash import bugs
 
 
 class _Nowhere(io.StringIO):
@@ -44,17 +43,19 @@ class Result:
 def run(case_name: str, faults: Faults, bug_name: str | None = None) -> Result:
     """Run a case, broken in these places, and judge it."""
     telemetry.configure(stage="crash", stream=_Nowhere())
-    with bugs.planted(bug_name) as bug:
-        case = CASES[case_name]
-        gate = FaultGate(faults, bug)
-        world = fresh(case, gate)
+    case = CASES[case_name]
+    if case.same:
+        undisturbed(case_name)
+    gate = FaultGate(faults)
+    world = fresh(case, gate)
+    with bugs.planted(bug_name, world):
         try:
             world.run()
         except NeverQuiet as error:
             world.model.wrong(str(error))
         except Exception as error:  # a flow that breaks instead of failing by name
             world.model.wrong(f"{type(error).__name__}: {error}")
-        return _judge(case, world)
+    return _judge(case, world)
 
 
 @cache

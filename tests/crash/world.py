@@ -7,6 +7,7 @@ really happened, below the gate, is shown to the model.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -193,7 +194,7 @@ class World:
     def _connect(self) -> None:
         self.store.watch, self.ses.watch = self._stored, self._took
         self.bus.watch = self.model.saw_events
-        self.gate.others = self.let_others_work
+        self.gate.others, self.gate.somebody = self.let_others_work, self.let_somebody_act
 
     # --- ports ----------------------------------------------------------------------------------
 
@@ -281,13 +282,18 @@ class World:
     def let_others_work(self) -> None:
         """Time passes beyond every lease; another worker gets what the first still works on."""
         self.clock.forward(STALL_SECONDS)
-        if self.meanwhile is not None:
-            self.meanwhile(self)
+        self.let_somebody_act()
         for message in self._in_hand[-1] if self._in_hand else ():
             self.put(Message(message.queue, message.body, self.clock.now))
         in_hand, self._in_hand = self._in_hand, []
         self.deliver_visible()
         self._in_hand = in_hand
+
+    def let_somebody_act(self) -> None:
+        """Whoever else the case is about acts, unless they are too late."""
+        if self.meanwhile is not None:
+            with contextlib.suppress(SegueError):
+                self.meanwhile(self)
 
     def _take_batch(self) -> list[Message]:
         visible = [message for message in self.waiting if message.at <= self.clock.now]
