@@ -10,7 +10,8 @@ from argparse import ArgumentParser, Namespace
 from tests.crash.bugs import BUGS
 from tests.crash.cases import CASES
 from tests.crash.run import read_replay, run
-from tests.crash.sweep import hunt, sweep
+from tests.crash.seeds import run_seed
+from tests.crash.sweep import hunt, play, sweep
 
 SAMPLED_PAIRS, SAMPLED_SEEDS = 60, 200
 ALL_SEEDS = 2_000
@@ -37,12 +38,15 @@ def main() -> int:
         elif asked.bugs:
             print(f"caught {name}: {BUGS[name].sentence}\n  --replay '{where[0]}': {where[1][0]}")
     uncaught = sum(where is None for where in found.values())
-    seeds, odd = 0, 0
+    seeds = 0 if asked.case else ALL_SEEDS if asked.full else SAMPLED_SEEDS
+    odd = play(range(seeds))
+    for outcome in odd[:MOST_SHOWN]:
+        print(f"VIOLATION --replay 'seed {outcome.seed}'\n  {'; '.join(outcome.violations)}")
     print(f"all in {time.monotonic() - begun:.0f} s")
     figures = {
         "calls": swept.calls,
         "injections": swept.injections,
-        "violations": len(swept.violations) + odd,
+        "violations": len(swept.violations) + len(odd),
         "planted": len(found),
         "caught": len(found) - uncaught,
         "seeds": seeds,
@@ -62,6 +66,10 @@ def _arguments() -> Namespace:
 
 
 def _replay(line: str) -> int:
+    if line.startswith("seed "):
+        outcome = run_seed(int(line.removeprefix("seed ")))
+        print("; ".join(outcome.violations) or "everything held")
+        return 1 if outcome.violations else 0
     try:
         case_name, faults, bug_name = read_replay(line)
     except ValueError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from chalicelib.core.effects import Effect
 from chalicelib.core.errors import MailInDoubt, MailThrottled, Transient
@@ -31,7 +31,7 @@ def writes_changed(change: Change) -> Callable[[World], Bug]:
     return plant
 
 
-def is_put(write: Write, *kinds: str) -> bool:
+def is_put(write: Write, *kinds: str) -> TypeGuard[Put[Any]]:
     """Whether something of these kinds is saved."""
     return isinstance(write, Put) and write.key.kind.name in kinds
 
@@ -53,18 +53,22 @@ def unchecked(*kinds: str) -> Change:
 
 def of_state(*states: str) -> Callable[[Write], bool]:
     """Whether an effect is saved in one of these states."""
-    return lambda write: is_put(write, "effect") and write.value.state in states  # type: ignore[union-attr]
+    return lambda write: is_put(write, "effect") and write.value.state in states
 
 
 def effects_changed(change: Callable[[Effect], Effect], *states: str) -> Change:
     """Effects that are saved in these states are saved as something else."""
     fits = of_state(*states)
-    return lambda w: replace(w, value=change(w.value)) if fits(w) else w  # type: ignore[union-attr, type-var]
+
+    def changed(write: Write) -> Write:
+        if not (fits(write) and isinstance(write, Put)):
+            return write
+        return replace(write, value=change(write.value))
+
+    return changed
 
 
-def _gate(
-    name: str, sentence: str, cases: Sequence[str], change: Change
-) -> None:
+def _gate(name: str, sentence: str, cases: Sequence[str], change: Change) -> None:
     add(Planted(name, sentence, cases, plant=writes_changed(change)))
 
 
@@ -334,7 +338,7 @@ _any("unsubscription taken for stored", "Storage did not answer, and the page sa
 _gate("tombstone not checked", "A fold does not depend on nobody having been erased meanwhile.",
       ["event, erased meanwhile"],
       lambda w: unchecked("tombstone")(
-          replace(w, condition=WHATEVER) if is_put(w, "facts", "contact") else w  # type: ignore[type-var]
+          replace(w, condition=WHATEVER) if is_put(w, "facts", "contact") else w  
       ))  # fmt: skip
 
 

@@ -9,7 +9,6 @@ from functools import cache
 from tests.crash.gate import FaultGate, Mode
 from tests.crash.world import World
 
-
 BROKEN: tuple[Mode, ...] = ("crash", "lost", "error", "stall")
 MET: tuple[Mode, ...] = (*BROKEN, "meet")
 

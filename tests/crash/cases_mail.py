@@ -217,7 +217,12 @@ def _heard(world: World) -> Sequence[str]:
 
 def standing_still() -> World:
     """What dead workers left in every state, and a plan that no message covers."""
-    dead = {"owner": "dead", "lease_until": NOW + 120, "changed_at": NOW, "attempts": 1}
+    dead: dict[str, Any] = {
+        "owner": "dead",
+        "lease_until": NOW + 120,
+        "changed_at": NOW,
+        "attempts": 1,
+    }
     world = mail_world(
         replace(mail_effect(MAIL), state="CLAIMED", **dead),
         replace(

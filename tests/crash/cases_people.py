@@ -32,6 +32,8 @@ TOLD = (
     order_event("Order Completed", "canary-o-1", user=ANN, total=30, at=AT + 2),
     order_event("Order Refunded", "canary-o-1", user=ANN, total=3, at=AT + 3),
 )  # fmt: skip
+# The same once more, under ids that no memory of messages knows.
+AGAIN = tuple({**message, "messageId": f"again-{n}"} for n, message in enumerate(TOLD))
 AGREED = Statement("marketing_email", True, "consent", "newsletter-3", "form", NOW - 60)
 
 
@@ -83,6 +85,7 @@ def _afterwards(world: World) -> None:
     """The old messages again, a late bounce, and every effect out of the dead letters."""
     with world.gate.unnumbered():
         tell(world, *TOLD)
+        tell(world, *AGAIN)
         for effect_id in world.notes["effects"]:
             late = notification(ses_event("bounce", effect_id=effect_id, sent_at=NOW))
             world.put(Message("feedback", late, world.clock.now))
@@ -154,12 +157,23 @@ def _tell_late(world: World) -> None:
 
 
 register(
-    Case("event, erased meanwhile", "event", telling_world, _tell_late, check=_is_gone,
-         modes=("stall", "meet")),
-    Case("erase", "erase", known_world, _asking(erase, _afterwards), check=_is_gone,
-         modes=MET),
-    Case("erase, a code in the cart", "erase", holding_a_code, _asking(erase), check=_is_gone,
-         modes=MET),
+    Case(
+        "event, erased meanwhile",
+        "event",
+        telling_world,
+        _tell_late,
+        check=_is_gone,
+        modes=("stall", "meet"),
+    ),
+    Case("erase", "erase", known_world, _asking(erase, _afterwards), check=_is_gone, modes=MET),
+    Case(
+        "erase, a code in the cart",
+        "erase",
+        holding_a_code,
+        _asking(erase),
+        check=_is_gone,
+        modes=MET,
+    ),
     Case(
         "erase, and the old file",
         "erase",

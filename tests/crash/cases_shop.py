@@ -19,20 +19,28 @@ from chalicelib.flows.events import EventPorts
 from chalicelib.flows.events import from_request as fold
 from chalicelib.flows.gather import CheckoutCall
 from chalicelib.flows.redeem import OfferCall, Operation, from_request
+from tests.coupon_makers import BUYER, CODE, coupon, issue, limited
 from tests.crash.cases import MET, Case, register
 from tests.crash.model import Expected
 from tests.crash.world import Call, Message, World, review
-from tests.coupon_makers import BUYER, CODE, coupon, issue, limited
 from tests.drops import order_row, orders_csv
 from tests.fakes import SIGNING_KEYS
-from tests.makers import DAY_SECONDS, NOW, facts_with_orders, identify, order_event, rules_with, track
+from tests.makers import (
+    DAY_SECONDS,
+    NOW,
+    facts_with_orders,
+    identify,
+    order_event,
+    rules_with,
+    track,
+)
 from tests.unit.core.situations import MUG
 
 BUDGET = 200
 RULES: Rules = rules_with(
     actions=limited("winback-10", budget_minor=BUDGET, codes=40, codes_per_customer=1)
 )
-ANN = {"email": "ann@example.com", "consent_marketing_email": True, "country": "US"}
+ANN: dict[str, Any] = {"email": "ann@example.com", "consent_marketing_email": True, "country": "US"}
 
 
 def shop_world(*facts: Any, counted: Sequence[str] = ("http", "stream", "effects")) -> World:
@@ -219,9 +227,7 @@ def what_happened(world: World) -> None:
         order_event("Order Refunded", "o-1", total=10, user="c-9", at=NOW - 15),
         order_event("Order Cancelled", "o-2", user="c-9", at=NOW - 10),
     ]
-    world.ask(
-        lambda world: tell(world, *first), lambda world: tell(world, *second), _another_tab
-    )
+    world.ask(lambda world: tell(world, *first), lambda world: tell(world, *second), _another_tab)
 
 
 def _another_tab(world: World) -> None:
@@ -246,7 +252,11 @@ def browsing_world() -> World:
 def silent_world() -> World:
     """A customer who agreed to mail and bought, and sixty days without a word."""
     world = shop_world()
-    tell(world, identify(user="c-1", **ANN), order_event("Order Completed", "o-1", total=30, user="c-1"))
+    tell(
+        world,
+        identify(user="c-1", **ANN),
+        order_event("Order Completed", "o-1", total=30, user="c-1"),
+    )
     world.waiting.clear()
     world.store._rows = {k: r for k, r in world.store._rows.items() if k.kind is not EFFECT}
     world.clock.forward(61 * DAY_SECONDS)
@@ -340,8 +350,14 @@ register(
         same=("facts", "contact", "order", "message"),
         modes=MET,
     ),
-    Case("silence", "silence", silent_world, lambda world: world.ask(review), check=_reminded,
-         same=("facts",)),
+    Case(
+        "silence",
+        "silence",
+        silent_world,
+        lambda world: world.ask(review),
+        check=_reminded,
+        same=("facts",),
+    ),
     Case(
         "drop",
         "drop",

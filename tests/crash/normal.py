@@ -17,7 +17,7 @@ from tests.crash.world import World
 WORK = {
     "owner", "lease_until", "attempts", "posts", "not_before", "changed_at", "planned_at",
     "correlation_id", "provider_id", "issued_at", "expires_at", "until", "at", "as_of", "dry_until",
-    "review_at", "queued_at", "queued_times",
+    "review_at", "decided_at", "quote_expires_at", "queued_at", "queued_times",
 }  # fmt: skip
 # "review_at" is found by a search that begins at the moment of the work.
 # A transition and a code are told apart by the version that they followed.
@@ -32,6 +32,9 @@ def tables(world: World, kinds: Iterable[str], *, names: bool = True) -> dict[st
     for kind in kinds:
         if kind == "allotment":
             form[kind] = _totals(world)
+            continue
+        if kind == "record":  # scores are those of the moment; what follows from them is compared
+            form[kind] = sorted(world.store.all(kind))
             continue
         found = {
             key.partition: _without(key.kind.to_json(value), left_out)
@@ -60,6 +63,10 @@ def _totals(world: World) -> dict[str, list[int]]:
 def _without(value: Any, left_out: set[str]) -> Any:
     if isinstance(value, Mapping) and "fields" in value:  # what was said, each with its moment
         return {name: stamped[0] for name, stamped in value["fields"].items()}
+    if (
+        isinstance(value, Mapping) and "withdrawn" in value
+    ):  # what was refused, each with its moment
+        return {name: sorted(said) for name, said in value.items()}
     if isinstance(value, Mapping):
         return {k: _without(v, left_out) for k, v in value.items() if k not in left_out}
     if isinstance(value, list | tuple):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 from chalicelib import telemetry
 from tests.crash import bugs, bugs_gate, bugs_stand, cases_mail, cases_people, cases_shop  # noqa: F401
@@ -21,6 +21,11 @@ class _Nowhere(io.StringIO):
     def write(self, text: str) -> int:
         """Drop it."""
         return len(text)
+
+
+def nowhere() -> TextIO:
+    """A stream for logs that nobody reads."""
+    return _Nowhere()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class Result:
 
 def run(case_name: str, faults: Faults, bug_name: str | None = None) -> Result:
     """Run a case, broken in these places, and judge it."""
-    telemetry.configure(stage="crash", stream=_Nowhere())
+    telemetry.configure(stage="crash", stream=nowhere())
     case = CASES[case_name]
     if case.same:
         undisturbed(case_name)
@@ -73,9 +78,7 @@ def _judge(case: Case, world: World) -> Result:
     for what in case.check(world):
         world.model.wrong(what)
     if case.same:
-        found = difference(
-            undisturbed(case.name), tables(world, case.same, names=case.names)
-        )
+        found = difference(undisturbed(case.name), tables(world, case.same, names=case.names))
         if found is not None:
             world.model.wrong(f"tables differ from those of the undisturbed run: {found}")
     model = world.model

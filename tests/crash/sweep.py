@@ -15,6 +15,7 @@ from tests.crash.bugs import BUGS
 from tests.crash.cases import CASES
 from tests.crash.gate import Faults, Mode
 from tests.crash.run import Result, replay_line, run
+from tests.crash.seeds import Outcome, run_seed
 
 Place = tuple[int, Mode]
 
@@ -116,6 +117,12 @@ def _run(job: tuple[str, dict[int, Mode]]) -> Result:
     return run(*job)
 
 
+def play(seeds: range) -> list[Outcome]:
+    """Play seeds; those that came to another end than the run in order."""
+    with pool() as workers:
+        return [each for each in workers.map(run_seed, seeds, chunksize=8) if each.violations]
+
+
 def hunt(bug_names: Iterable[str]) -> dict[str, tuple[str, tuple[str, ...]] | None]:
     """Look for each planted bug; where it was found first, None where it was not."""
     names = list(bug_names)
@@ -144,7 +151,7 @@ def _attempts(case_name: str, calls: int) -> Iterator[dict[int, Mode]]:
         for number, mode in singles
         for again in range(number + 1, calls + 12)
     ]
-    yield from islice(sorted(like, key=lambda pair: list(pair.values())[0] != "lost"), 300)
+    yield from islice(sorted(like, key=lambda pair: next(iter(pair.values())) != "lost"), 300)
 
 
 def pool() -> ProcessPoolExecutor:

@@ -56,5 +56,5 @@ def test_a_replay_line_reads_back() -> None:
     faults = dict(enumerate(MODES, start=1))
     assert read_replay(replay_line("act", faults, "a bug")) == ("act", faults, "a bug")
     for line in ("nothing", "nowhere [1:crash]", "act [1:magic]"):
-        with pytest.raises(ValueError, match="no .* is called"):
+        with pytest.raises(ValueError, match=r"no .* is called"):
             read_replay(line)
