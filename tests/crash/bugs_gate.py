@@ -366,4 +366,5 @@ _any("decisions left behind", "An erasure does not look for decisions.", ["erase
      forgetful("recent_decisions", []))  # fmt: skip
 _any("belongings left behind", "An erasure does not look for orders and effects.", ["erase"],
      forgetful("belongings", []))  # fmt: skip
-_gate("no tombstone", "An erasure sets no tombstone.", ["erase"], left_out("tombstone"))  # fmt: skip
+_gate("no tombstone", "An erasure sets no tombstone.", ["erase"],
+      left_out("tombstone"))  # fmt: skip

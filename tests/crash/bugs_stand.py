@@ -10,7 +10,7 @@ from chalicelib.core import coupons, effects, untouched
 from chalicelib.core.address import AddressState
 from chalicelib.core.allotments import make_room
 from chalicelib.core.tombstones import Tombstone
-from chalicelib.flows import act, deliver, erase, next_step, put_off, together
+from chalicelib.flows import act, deliver, erase, next_step, together
 from chalicelib.mail.permission import forbidden
 from tests.crash.bugs import Planted, add, replaced
 
@@ -64,7 +64,8 @@ _stand("withdrawal not asked", "Nobody asks what the address withdrew.", ["unsub
        (deliver, "forbidden", lambda **_given: None))  # fmt: skip
 _stand("suppression not asked", "Nobody asks whether an address complained.", ["feedback"],
        (AddressState, "suppression", lambda *_given: None))  # fmt: skip
-_stand("claims taken over", "A claim is taken over though its owner lives.", ["act, a rival meanwhile"],
+_stand("claims taken over", "A claim is taken over though its owner lives.",
+       ["act, a rival meanwhile"],
        (next_step, "untouched", _impatient), (act, "claim", _claim_without_lease),
        (together, "claim", _claim_without_lease))  # fmt: skip
 _stand("tombstone covers nothing", "What is from before an erasure counts after it.", ["erase"],
@@ -78,4 +79,3 @@ _stand("dead sending planned again", "A dead SENDING is taken for a dead claim."
            replace(effect, state="CLAIMED") if effect.state == "SENDING" else effect, now=now)),
        (effects, "TRANSITIONS", {**effects.TRANSITIONS, "SENDING": frozenset(effects.TRANSITIONS)}),
        )  # fmt: skip
-_ = put_off

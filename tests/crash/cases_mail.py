@@ -106,12 +106,13 @@ def unsubscribe(world: World) -> None:
 
 def flip(world: World) -> None:
     """An operator stops sending, for an hour."""
-    _switch(world, sending=False)
-    on_again = Message("http", lambda world: _switch(world, sending=True), world.clock.now + 3600)
+    switch(world, sending=False)
+    on_again = Message("http", lambda world: switch(world, sending=True), world.clock.now + 3600)
     world.put(on_again)
 
 
-def _switch(world: World, *, sending: bool) -> None:
+def switch(world: World, *, sending: bool) -> None:
+    """Flip every copy of the switch."""
     for number in range(SWITCH_COPIES):
         put = Put(SWITCH.key(str(number)), Switches(sending=sending), WHATEVER)
         world.store.write([put], now=world.clock.now)

@@ -3,7 +3,8 @@
 The calls of a run are numbered from 1 in the order in which they happen. A fault is a number and a
 mode: the process dies before the call; the call is made and its reply is lost; it is not made and
 fails; it stalls past every lease while another worker works; or somebody else, whom the case names,
-acts just before it, and no time passes. A planted bug stands in between and asks for something else than the flow did.
+acts just before it, and no time passes. A planted bug stands in between and asks for something
+else than the flow did.
 """
 
 from __future__ import annotations

@@ -60,13 +60,22 @@ class Expected:
 
 @dataclass(slots=True)
 class Model:
-    """What was seen of one run."""
+    """What was seen of one run.
+
+    Attributes:
+        expected: what the model was told.
+        violations: what did not hold.
+        permissions: how often each mail was permitted.
+        taken: how often the provider took each mail.
+        announced: how often the bus took each event.
+        inherited: mails that were permitted before the run began; their fate is not the run's.
+    """
 
     expected: Expected = field(default_factory=Expected)
     violations: list[str] = field(default_factory=list)
     permissions: Counter[str] = field(default_factory=Counter)
     taken: Counter[str] = field(default_factory=Counter)
-    posts: list[str] = field(default_factory=list)
+    inherited: set[str] = field(default_factory=set)
     announced: Counter[str] = field(default_factory=Counter)
 
     def wrong(self, what: str) -> None:
@@ -98,28 +107,30 @@ class Model:
     def _saw_effect(self, old: Effect | None, new: Effect, before: Rows, now: int) -> None:
         if old is None:
             return
+        if new.state == "SENDING" and old.state != "SENDING":
+            self._saw_permission(old, new, before, now)
         if old.state in ENDED and new.state not in {old.state, *TAKEN}:
             self.wrong(f"an effect left its end: {old.state} → {new.state}")
         if old.state in ("SENDING", "IN_DOUBT") and new.state == "PLANNED":
             self.wrong(f"a mail that may be out was planned again: {old.state} → PLANNED")
-        if new.state == "SENDING" and old.state != "SENDING":
-            self.permissions[new.effect_id] += 1
-            if old.state == "CLAIMED" and old.owner != new.owner:
-                self.wrong("a mail was permitted to somebody who had not claimed it")
-            if old.state not in ("CLAIMED", "IN_DOUBT"):
-                self.wrong(f"a mail was permitted without a claim: {old.state} → SENDING")
-            why = self._forbids(new, before, now)
-            if why is not None:
-                self.wrong(f"a mail was permitted in spite of {why}")
         if old.state == "CLAIMED" and new.state == "CLAIMED" and old.owner not in (None, new.owner):
             if old.lease_until is not None and old.lease_until > now:
                 self.wrong("a living claim was taken over")
 
+    def _saw_permission(self, old: Effect, new: Effect, before: Rows, now: int) -> None:
+        self.permissions[new.effect_id] += 1
+        if old.state == "CLAIMED" and old.owner != new.owner:
+            self.wrong("a mail was permitted to somebody who had not claimed it")
+        if old.state not in ("CLAIMED", "IN_DOUBT"):
+            self.wrong(f"a mail was permitted without a claim: {old.state} → SENDING")
+        why = self._forbids(new, before, now)
+        if why is not None:
+            self.wrong(f"a mail was permitted in spite of {why}")
+
     def _forbids(self, effect: Effect, rows: Rows, now: int) -> str | None:
         """Why nobody may be mailed by what is stored, None when they may."""
-        purpose = effect.payload.get("purpose", "")
         contact: Contact | None = rows.get(CONTACT.key(effect.subject_key))
-        if contact is None or (email := contact.text("email")) is None:
+        if contact is None or contact.text("email") is None:
             return "a contact without an address"
         tomb = TOMBSTONE.key(
             "s", subject_hash(effect.subject_key, secret=SIGNING_KEYS.address_secret)
@@ -129,19 +140,29 @@ class Model:
         switches = [rows.get(SWITCH.key(str(copy))) for copy in range(SWITCH_COPIES)]
         if all(each is not None and not each.sending for each in switches):
             return "the kill switch"
-        named = address_hash(email, secret=SIGNING_KEYS.address_secret)
+        return self._unwanted(effect, contact, rows)
+
+    def _unwanted(self, effect: Effect, contact: Contact, rows: Rows) -> str | None:
+        """What the person, or the owner or provider of the address, has against it."""
+        purpose = effect.payload.get("purpose", "")
+        transactional = purpose == "transactional"
+        named = address_hash(contact.text("email") or "", secret=SIGNING_KEYS.address_secret)
         address: AddressState = rows.get(ADDRESS.key(named)) or AddressState()
         if purpose in address.withdrawn and not address.regranted.get(purpose):
             return "a withdrawal"
+        if ("transactional" if transactional else "marketing") in address.suppressed:
+            return "a suppression"
         if contact.consent(purpose) is False:
             return "a no"
-        if purpose == "transactional":
-            return "a suppression" if "transactional" in address.suppressed else None
+        if transactional:
+            return None
         if contact.consent(purpose) is not True:
             return "a missing yes"
-        if "marketing" in address.suppressed:
-            return "a suppression"
-        lately = [
+        return "the cap" if self._lately(effect, contact, rows) else None
+
+    def _lately(self, effect: Effect, contact: Contact, rows: Rows) -> bool:
+        """Whether the address was permitted as many other marketing mails as it may get."""
+        others = [
             other
             for key, other in rows.items()
             if key.kind is EFFECT
@@ -150,9 +171,9 @@ class Model:
             and other.payload.get("purpose") != "transactional"
             and self.permissions[other.effect_id]
             and (them := rows.get(CONTACT.key(other.subject_key))) is not None
-            and them.text("email") == email
+            and them.text("email") == contact.text("email")
         ]
-        return "the cap" if len(lately) >= self.expected.most_mails else None
+        return len(others) >= self.expected.most_mails
 
     # --- in the end -----------------------------------------------------------------------------
 
@@ -174,6 +195,8 @@ class Model:
         return sum(
             key.kind is EFFECT
             and value.state in ("IN_DOUBT", "ABANDONED")
+            and self.permissions[value.effect_id]
+            and value.effect_id not in self.inherited
             and not self.taken[value.effect_id]
             for key, value in rows.items()
         )
@@ -183,6 +206,7 @@ class Model:
         return sum(
             key.kind is EFFECT
             and value.state in ("IN_DOUBT", "ABANDONED")
+            and value.effect_id not in self.inherited
             and self.taken[value.effect_id] > 0
             for key, value in rows.items()
         )
@@ -191,20 +215,24 @@ class Model:
         held = effect.state == "PLANNED" and effect.not_before is not None
         if effect.state not in ENDED and not held:
             self.wrong(f"an effect neither ended nor is held: {effect.state}")
-        if effect.kind != "mail":
-            if (effect.state == "ACCEPTED") != bool(self.announced[effect.effect_id]):
-                self.wrong("ledger and bus disagree about an announcement")
-            return
-        times = self.taken[effect.effect_id]
+        if effect.kind == "mail":
+            self._check_mail(effect, self.taken[effect.effect_id])
+        elif (effect.state == "ACCEPTED") != bool(self.announced[effect.effect_id]):
+            self.wrong("ledger and bus disagree about an announcement")
+
+    def _check_mail(self, effect: Effect, times: int) -> None:
         transactional = effect.payload.get("purpose") == "transactional"
         if times > (2 if transactional else 1):
             self.wrong(f"a mail was taken {times} times")
-        if effect.state in TAKEN and not times:
-            self.wrong(f"the ledger says {effect.state}, and nothing was taken")
-        if effect.state in ("FAILED", "SUPPRESSED", "PLANNED") and times:
-            self.wrong(f"the ledger says {effect.state}, and a mail was taken")
-        if self.expected.hears and times and effect.state not in TAKEN:
+        told_taken = effect.state in TAKEN
+        told_not = effect.state in ("FAILED", "SUPPRESSED", "PLANNED")
+        if (told_taken and not times) or (told_not and times):
+            self.wrong(f"the ledger says {effect.state}, and a mail was taken {times} times")
+        if self.expected.hears and times and not told_taken:
             self.wrong(f"SES told that it took a mail, and the ledger says {effect.state}")
+        unknown = effect.reason in ("no_answer", "worker_vanished", "unresolved")
+        if transactional and unknown and not (told_taken or times) and effect.posts < 2:
+            self.wrong("a transactional mail was given up with a post left")
 
     def _check_codes(self, rows: Rows, now: int) -> None:
         coupons = [value for key, value in rows.items() if key.kind.name == "coupon"]
@@ -226,26 +254,32 @@ class Model:
         """The one state of a code; more than one is a violation."""
         used = [use for use in coupon.uses if use.state != "reserved"]
         holding = [use for use in coupon.uses if use.state == "reserved"]
-        if len(used) > coupon.redemptions:
-            self.wrong("a code was redeemed more often than it may be")
-        if len(holding) > 1:
-            self.wrong("two carts hold one code")
-        if len({use.order_id for use in coupon.uses}) != len(coupon.uses):
-            self.wrong("an order uses a code twice")
-        if any(use.rolled_back_minor > use.amount_minor for use in used):
-            self.wrong("more was given back than was redeemed")
-        states = []
-        if coupon.revoked_at is not None:
-            states.append("revoked")
-        elif len(used) >= coupon.redemptions:
-            states.append("used")
-        if holding and holding[0].until > now:
-            states.append("reserved")
+        self._check_uses(coupon, len(used), len(holding))
+        full = len(used) >= coupon.redemptions
+        states = [
+            name
+            for name, holds in (
+                ("revoked", coupon.revoked_at is not None),
+                ("used", full and coupon.revoked_at is None),
+                ("reserved", bool(holding) and holding[0].until > now),
+            )
+            if holds
+        ]
         if len(states) > 1:
             self.wrong(f"a code is in two states: {states}")
         if states:
             return states[0]
         return "live" if now < coupon.offer.expires_at else "expired"
+
+    def _check_uses(self, coupon: Coupon, used: int, holding: int) -> None:
+        if used > coupon.redemptions:
+            self.wrong("a code was redeemed more often than it may be")
+        if holding > 1:
+            self.wrong("two carts hold one code")
+        if len({use.order_id for use in coupon.uses}) != len(coupon.uses):
+            self.wrong("an order uses a code twice")
+        if any(use.rolled_back_minor > use.amount_minor for use in coupon.uses):
+            self.wrong("more was given back than was redeemed")
 
     def _check_money(self, coupons: Sequence[Coupon], shards: Sequence[Allotment]) -> None:
         uses = [use for coupon in coupons for use in coupon.uses if use.budgeted]

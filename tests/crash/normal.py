@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from chalicelib.core.canonical import canonical_json
+from chalicelib.core.kinds import EFFECT
 from tests.crash.world import World
 
 WORK = {
@@ -22,10 +23,15 @@ WORK = {
 # "review_at" is found by a search that begins at the moment of the work.
 # A transition and a code are told apart by the version that they followed.
 NAMES = {"effect_id", "decision_id", "code"}
+# What was planned, whatever became of it.
+PLANS = WORK | NAMES | {"state", "reason", "heard"}
 
 
 def tables(world: World, kinds: Iterable[str], *, names: bool = True) -> dict[str, Any]:
-    """What is stored of these kinds; ``names`` False leaves out ids made from versions."""
+    """What is stored of these kinds; ``names`` False leaves out ids made from versions.
+
+    ``plan`` is what effects were planned, and ``results`` what a drop left in its bucket.
+    """
     left_out = WORK if names else WORK | NAMES
     form: dict[str, Any] = {}
     values = world.store.values()
@@ -35,6 +41,14 @@ def tables(world: World, kinds: Iterable[str], *, names: bool = True) -> dict[st
             continue
         if kind == "record":  # scores are those of the moment; what follows from them is compared
             form[kind] = sorted(world.store.all(kind))
+            continue
+        if kind == "results":
+            keys = [key for key in world.objects.keys(kind) if key.endswith(".csv")]
+            form[kind] = {key: world.objects.body(kind, key).decode() for key in keys}
+            continue
+        if kind == "plan":
+            plans = [_without(EFFECT.to_json(e), PLANS) for e in world.store.all("effect").values()]
+            form[kind] = sorted(map(canonical_json, plans))
             continue
         found = {
             key.partition: _without(key.kind.to_json(value), left_out)

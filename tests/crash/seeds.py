@@ -25,6 +25,7 @@ from chalicelib.flows.unsubscribe import act_on
 from chalicelib.mail.compose import UNSUBSCRIBE
 from tests.baton import Switch, interleave
 from tests.coupon_makers import CODE
+from tests.crash.bugs import planted
 from tests.crash.cases_mail import BOB, EVENT, GRACE, MAIL, OFFER, ORDER_MAIL, UNWANTED
 from tests.crash.cases_shop import (
     ANN,
@@ -156,7 +157,7 @@ def in_order() -> dict[str, Any]:
     return _form(world)
 
 
-def run_seed(seed: int) -> Outcome:
+def run_seed(seed: int, bug_name: str | None = None) -> Outcome:
     """Play one seed and compare."""
     telemetry.configure(stage="crash", stream=nowhere())
     expected = in_order()
@@ -164,6 +165,12 @@ def run_seed(seed: int) -> Outcome:
     failing = {chance.randint(1, 120): "error" for _ in range(chance.randint(0, MOST_FAILING))}
     world = _prepared().fork(FaultGate(failing))  # type: ignore[arg-type]
     world.gate.before = _give_way
+    with planted(bug_name, world):
+        _play(world, chance, expected)
+    return Outcome(seed, tuple(world.model.violations))
+
+
+def _play(world: World, chance: Random, expected: dict[str, Any]) -> None:
     try:
         _at_once(world, _work(world), chance)
         _at_once(world, world.waiting, chance)
@@ -177,7 +184,6 @@ def run_seed(seed: int) -> Outcome:
             world.model.wrong(f"tables or mails differ from those of the run in order: {found}")
     except Exception as error:  # a worker broke: that is what this looks for
         world.model.wrong(f"{type(error).__name__}: {error}")
-    return Outcome(seed, tuple(world.model.violations))
 
 
 def _give_way() -> None:
@@ -200,7 +206,7 @@ def _at_once(world: World, work: Sequence[Message], chance: Random) -> None:
         def task(switch: Switch) -> None:
             _turn.switch = switch
             while heap:
-                world._work_on([heap.pop()])
+                world.work_on([heap.pop()])
 
         return task
 

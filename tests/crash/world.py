@@ -181,6 +181,7 @@ class World:
         twin.model = Model(self.expected)
         for name in ("permissions", "taken", "announced"):
             getattr(twin.model, name).update(getattr(self.model, name))
+        twin.model.inherited = set(self.model.permissions)
         twin.store, twin.ses, twin.bus = WatchedStore(), Ses(), WatchedBus()
         twin.store._rows = dict(self.store._rows)
         twin.ses.sent, twin.bus.events = list(self.ses.sent), list(self.bus.events)
@@ -277,7 +278,7 @@ class World:
     def deliver_visible(self) -> None:
         """Deliver what is visible by now, until nothing is."""
         while batch := self._take_batch():
-            self._work_on(batch)
+            self.work_on(batch)
 
     def let_others_work(self) -> None:
         """Time passes beyond every lease; another worker gets what the first still works on."""
@@ -305,7 +306,7 @@ class World:
         self.waiting = [message for message in self.waiting if id(message) not in taken]
         return batch
 
-    def _work_on(self, batch: list[Message]) -> None:
+    def work_on(self, batch: list[Message]) -> None:
         """One worker's turn; what it does not finish comes again."""
         for message in batch:
             message.deliveries += 1
