@@ -13,7 +13,7 @@ from tests.crash.run import read_replay, run
 from tests.crash.seeds import run_seed
 from tests.crash.sweep import hunt, play, sweep
 
-SAMPLED_PAIRS, SAMPLED_SEEDS = 60, 200
+SAMPLED_PAIRS, SAMPLED_SEEDS = 60, 500
 ALL_SEEDS = 2_000
 MOST_SHOWN = 20
 
@@ -29,6 +29,9 @@ def main() -> int:
         f"{len(asked.case or CASES)} cases, {swept.calls} calls, {swept.injections} injections; "
         f"lost {swept.lost}, in doubt {swept.in_doubt}; {time.monotonic() - begun:.0f} s"
     )
+    for flow in dict.fromkeys(case.flow for case in CASES.values()):
+        calls, singles, pairs = (swept.by_flow[flow, n] for n in ("calls", "singles", "pairs"))
+        print(f"  {flow:<12} {calls:>4} calls {singles:>5} singles {pairs:>7} pairs")
     for line, broken in swept.violations[:MOST_SHOWN]:
         print(f"VIOLATION --replay '{line}'\n  {'; '.join(broken)}")
     found = hunt(BUGS)

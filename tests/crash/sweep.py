@@ -30,6 +30,7 @@ class Swept:
         lost: permitted mails that were never taken and are not tried again.
         in_doubt: mails that were taken and of which the ledger does not know it.
         violations: replay line and what did not hold.
+        by_flow: calls, singles and pairs of each flow.
         lengths: how many calls were made in the run of each single.
     """
 
@@ -39,10 +40,13 @@ class Swept:
     in_doubt: int = 0
     violations: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     lengths: dict[tuple[str, Place], int] = field(default_factory=dict)
+    by_flow: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, case_name: str, faults: Faults, result: Result) -> None:
         """Count one run."""
         self.injections += bool(faults)
+        what = ("calls", "singles", "pairs")[len(faults)]
+        self.by_flow[CASES[case_name].flow, what] += 1 if faults else result.calls
         self.lost += result.lost
         self.in_doubt += result.in_doubt
         if result.violations:
