@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from tests.crash.gate import FaultGate, Mode
-from tests.crash.world import World
+from tests.crash.world import WatchedStore, World
 
 BROKEN: tuple[Mode, ...] = ("crash", "lost", "error", "stall")
 MET: tuple[Mode, ...] = (*BROKEN, "meet")
@@ -46,9 +46,9 @@ def prepared(case_name: str) -> World:
     return CASES[case_name].build()
 
 
-def fresh(case: Case, gate: FaultGate) -> World:
+def fresh(case: Case, gate: FaultGate, store: WatchedStore | None = None) -> World:
     """A world of a case behind a gate, with what it begins with."""
-    world = prepared(case.name).fork(gate)
+    world = prepared(case.name).fork(gate, store)
     case.begin(world)
     return world
 

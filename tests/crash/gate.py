@@ -103,6 +103,11 @@ class FaultGate:
             case None:
                 return perform(request)
 
+    @property
+    def is_numbering(self) -> bool:
+        """Whether calls are part of what is swept just now."""
+        return not self._silent
+
     @contextmanager
     def unnumbered(self) -> Iterator[None]:
         """Let calls pass that are not part of what is swept."""

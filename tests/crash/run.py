@@ -14,7 +14,7 @@ from tests.crash import bugs, bugs_gate, bugs_stand, cases_mail, cases_people, c
 from tests.crash.cases import CASES, Case, fresh
 from tests.crash.gate import MODES, FaultGate, Faults, Mode
 from tests.crash.normal import difference, tables
-from tests.crash.world import NeverQuiet, World
+from tests.crash.world import NeverQuiet, WatchedStore, World
 
 
 class _Nowhere(io.StringIO):
@@ -45,14 +45,20 @@ class Result:
     in_doubt: int = 0
 
 
-def run(case_name: str, faults: Faults, bug_name: str | None = None) -> Result:
-    """Run a case, broken in these places, and judge it."""
+def run(
+    case_name: str,
+    faults: Faults,
+    bug_name: str | None = None,
+    *,
+    store: WatchedStore | None = None,
+) -> Result:
+    """Run a case, broken in these places and on this storage if need be, and judge it."""
     telemetry.configure(stage="crash", stream=nowhere())
     case = CASES[case_name]
     if case.same:
         undisturbed(case_name)
     gate = FaultGate(faults)
-    world = fresh(case, gate)
+    world = fresh(case, gate, store)
     with bugs.planted(bug_name, world):
         try:
             world.run()

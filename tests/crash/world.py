@@ -86,6 +86,9 @@ class WatchedStore(MemoryStore):
         if concerns and self.watch is not None:
             self.watch(_Lazy(before), writes, now)
 
+    def begin(self, gate: FaultGate) -> None:
+        """Nothing to prepare: a run begins with these rows, behind this gate."""
+
     def values(self) -> dict[Any, Any]:
         """Everything that is stored, decoded."""
         return dict(_Lazy(self._rows).items())
@@ -173,8 +176,8 @@ class World:
         self._in_hand: list[list[Message]] = []
         self._connect()
 
-    def fork(self, gate: FaultGate) -> World:
-        """The same world once more, from here on with another gate."""
+    def fork(self, gate: FaultGate, store: WatchedStore | None = None) -> World:
+        """The same world once more, from here on with another gate, and storage if need be."""
         twin = copy.copy(self)
         twin.gate = gate
         twin.clock = FixedClock(self.clock.now)
@@ -182,8 +185,9 @@ class World:
         for name in ("permissions", "taken", "announced"):
             getattr(twin.model, name).update(getattr(self.model, name))
         twin.model.inherited = set(self.model.permissions)
-        twin.store, twin.ses, twin.bus = WatchedStore(), Ses(), WatchedBus()
+        twin.store, twin.ses, twin.bus = store or WatchedStore(), Ses(), WatchedBus()
         twin.store._rows = dict(self.store._rows)
+        twin.store.begin(gate)
         twin.ses.sent, twin.bus.events = list(self.ses.sent), list(self.bus.events)
         twin.objects = MemoryObjects()
         twin.objects._objects = dict(self.objects._objects)
