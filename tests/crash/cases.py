@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from tests.crash.gate import FaultGate, Mode
-from tests.crash.world import WatchedStore, World
+from tests.crash.watched import WatchedStore
+from tests.crash.world import World
 
 BROKEN: tuple[Mode, ...] = ("crash", "lost", "error", "stall")
 MET: tuple[Mode, ...] = (*BROKEN, "meet")

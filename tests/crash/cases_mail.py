@@ -21,7 +21,8 @@ from chalicelib.flows.unsubscribe import act_on
 from chalicelib.mail.compose import UNSUBSCRIBE
 from tests.crash.cases import Case, register
 from tests.crash.model import Expected
-from tests.crash.world import Call, Message, World, look_after
+from tests.crash.workers import Message, look_after
+from tests.crash.world import Call, World
 from tests.fakes import SIGNING_KEYS
 from tests.gate import Died, Gate
 from tests.gated_store import GatedStore as SmallGatedStore

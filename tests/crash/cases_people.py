@@ -14,7 +14,8 @@ from chalicelib.flows.erase import erase_customer
 from chalicelib.flows.redeem import OfferCall, from_request
 from tests.crash.cases import MET, Case, register
 from tests.crash.cases_shop import checkout, shop_world, tell
-from tests.crash.world import Call, Message, World
+from tests.crash.workers import Message
+from tests.crash.world import Call, World
 from tests.drops import order_row, orders_csv
 from tests.fakes import SIGNING_KEYS
 from tests.mail_events import notification, ses_event

@@ -10,11 +10,21 @@ from functools import cache
 from typing import Any, TextIO, cast
 
 from chalicelib import telemetry
-from tests.crash import bugs, bugs_gate, bugs_stand, cases_mail, cases_people, cases_shop  # noqa: F401
+from tests.crash import (  # noqa: F401 - bugs and cases register themselves
+    bugs,
+    bugs_gate,
+    bugs_shop,
+    bugs_stand,
+    cases_mail,
+    cases_people,
+    cases_profiles,
+    cases_shop,
+)
 from tests.crash.cases import CASES, Case, fresh
 from tests.crash.gate import MODES, FaultGate, Faults, Mode
 from tests.crash.normal import difference, tables
-from tests.crash.world import NeverQuiet, WatchedStore, World
+from tests.crash.watched import WatchedStore
+from tests.crash.world import NeverQuiet, World
 
 
 class _Nowhere(io.StringIO):

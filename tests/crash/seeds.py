@@ -42,7 +42,8 @@ from tests.crash.gate import FaultGate
 from tests.crash.model import Expected
 from tests.crash.normal import difference, mails, tables
 from tests.crash.run import nowhere
-from tests.crash.world import Call, Message, World
+from tests.crash.workers import Message
+from tests.crash.world import Call, World
 from tests.fakes import SIGNING_KEYS
 from tests.mail_makers import TEN_PERCENT, contact_of, effect, hash_of, mail_effect
 from tests.makers import DAY_SECONDS, NOW, facts_with_orders, identify, order_event, track

@@ -10,7 +10,8 @@ from chalicelib import telemetry
 from tests.crash.cases_mail import MAIL, announce, mixed, rival, switch, unsubscribe
 from tests.crash.gate import FaultGate, Mode
 from tests.crash.run import nowhere
-from tests.crash.world import Message, World, look_after
+from tests.crash.workers import Message, look_after
+from tests.crash.world import World
 from tests.mail_events import notification, ses_event
 
 NUMBERS = st.integers(0, 50)

@@ -15,7 +15,7 @@ from chalicelib.aws.store import DynamoStore
 from chalicelib.core.storage import Conflict, Found, Key, Kind, Put, Table, Write
 from chalicelib.core.subject import Subject
 from tests.crash.gate import FaultGate
-from tests.crash.world import WatchedStore
+from tests.crash.watched import WatchedStore
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

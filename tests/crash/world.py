@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,24 +16,18 @@ from typing import Any
 from chalicelib.core.contact_policy import ContactPolicy
 from chalicelib.core.errors import SegueError, Transient
 from chalicelib.core.kinds import EFFECT
-from chalicelib.core.ports import BusEvent
 from chalicelib.core.rules import Rules
 from chalicelib.core.storage import Put, Write
-from chalicelib.documents import Documents
-from chalicelib.flows import act, drop, feedback, relay, silence, sweep
 from chalicelib.flows.act import ActPorts
-from chalicelib.flows.drop_work import DropLimits, DropPorts
-from chalicelib.flows.feedback import FeedbackPorts
-from chalicelib.flows.settled import EventPorts
-from chalicelib.flows.sweep import SweepPorts
 from tests.crash.gate import FaultGate
 from tests.crash.model import Expected, Model
-from tests.crash.ports import GatedBus, GatedMailer, GatedObjects, GatedQueue, GatedStore
-from tests.fakes import SIGNING_KEYS, FixedClock, MemoryBus, MemoryMailer, MemoryObjects
+from tests.crash.ports import GatedBus, GatedMailer, GatedQueue, GatedStore
+from tests.crash.watched import Ses, WatchedBus, WatchedStore
+from tests.crash.workers import HANDLERS, Message, look_after
+from tests.fakes import SIGNING_KEYS, FixedClock, MemoryObjects
 from tests.gate import Died
-from tests.mail_events import TOPIC, notification, ses_event
+from tests.mail_events import notification, ses_event
 from tests.mail_makers import SETTINGS
-from tests.memory_store import MemoryStore
 
 VISIBILITY_SECONDS = 360
 STALL_SECONDS = VISIBILITY_SECONDS + 1  # past every lease, and past the time a message is hidden
@@ -49,94 +42,7 @@ class NeverQuiet(AssertionError):
     """A message came again and again and was never done with."""
 
 
-@dataclass(slots=True)
-class Message:
-    """Something to be done by a worker.
-
-    Attributes:
-        queue: where it waits.
-        body: what its handler understands; for ``http`` the call itself.
-        at: from when it is visible.
-        then: what the caller does once this is answered.
-        deliveries: how often a worker has had it.
-    """
-
-    queue: str
-    body: Any
-    at: int = 0
-    then: Message | None = None
-    deliveries: int = 0
-
-
 Call = Callable[["World"], None]
-
-
-class WatchedStore(MemoryStore):
-    """Storage that shows the model, and the stream, what it has taken."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.watch: Callable[[Mapping[Any, Any], Sequence[Write], int], None] | None = None
-
-    def write(self, writes: Sequence[Write], *, now: int, deadline: Any = None) -> None:
-        """As ``MemoryStore.write``."""
-        concerns = any(write.key.kind is EFFECT for write in writes)
-        before = self._rows.copy() if concerns and self.watch is not None else {}
-        super().write(writes, now=now, deadline=deadline)
-        if concerns and self.watch is not None:
-            self.watch(_Lazy(before), writes, now)
-
-    def begin(self, gate: FaultGate) -> None:
-        """Nothing to prepare: a run begins with these rows, behind this gate."""
-
-    def values(self) -> dict[Any, Any]:
-        """Everything that is stored, decoded."""
-        return dict(_Lazy(self._rows).items())
-
-
-class _Lazy(Mapping[Any, Any]):
-    """Rows decoded as they are looked at."""
-
-    def __init__(self, rows: Mapping[Any, Any]) -> None:
-        self._rows = rows
-
-    def __getitem__(self, key: Any) -> Any:
-        return key.kind.from_json(json.loads(self._rows[key].body))
-
-    def __iter__(self) -> Any:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-
-class Ses(MemoryMailer):
-    """A provider that shows what it took."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.watch: Callable[[Mapping[str, str]], None] | None = None
-
-    def send(self, raw: bytes, *, sender: str, recipient: str, tags: Mapping[str, str]) -> str:
-        """As ``Mailer.send``."""
-        provider_id = super().send(raw, sender=sender, recipient=recipient, tags=tags)
-        if self.watch is not None:
-            self.watch(tags)
-        return provider_id
-
-
-class WatchedBus(MemoryBus):
-    """A bus that shows what it took."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.watch: Callable[[Sequence[BusEvent]], None] | None = None
-
-    def publish(self, events: Sequence[BusEvent]) -> None:
-        """As ``Bus.publish``."""
-        super().publish(events)
-        if self.watch is not None:
-            self.watch(events)
 
 
 @dataclass
@@ -353,100 +259,3 @@ class _Queue:
         at = self._world.clock.now + (delay_seconds or 0)
         for body in bodies:
             self._world.put(Message("effects", dict(body), at))
-
-
-def _records(batch: Sequence[Message]) -> dict[str, Any]:
-    """Lambda's SQS event."""
-    return {
-        "Records": [
-            {
-                "messageId": f"m-{number}",
-                "body": m.body if isinstance(m.body, str) else json.dumps(m.body),
-                "eventSource": "aws:sqs",
-            }
-            for number, m in enumerate(batch)
-        ]
-    }
-
-
-def _failed(answer: Mapping[str, Any]) -> set[int]:
-    return {int(each["itemIdentifier"].split("-")[1]) for each in answer["batchItemFailures"]}
-
-
-def _relay(world: World, batch: Sequence[Message], _worker: str) -> set[int]:
-    records = [
-        {
-            "eventName": "INSERT",
-            "dynamodb": {
-                "Keys": {"sk": {"S": "effect"}},
-                "NewImage": {"body": {"S": json.dumps(EFFECT.to_json(m.body))}},
-                "SequenceNumber": f"s-{number}",
-            },
-        }
-        for number, m in enumerate(batch)
-    ]
-    return _failed(relay.from_stream({"Records": records}, queue=world.queue()))
-
-
-def _act(world: World, batch: Sequence[Message], worker: str) -> set[int]:
-    return _failed(
-        act.from_messages(
-            _records(batch), ports=world.act_ports(), now=world.clock.now, worker=worker
-        )
-    )
-
-
-def _hear(world: World, batch: Sequence[Message], _worker: str) -> set[int]:
-    ports = FeedbackPorts(world.gated, SIGNING_KEYS, TOPIC)
-    return _failed(feedback.from_messages(_records(batch), ports=ports, now=world.clock.now))
-
-
-def _take_drop(world: World, batch: Sequence[Message], _worker: str) -> set[int]:
-    limits = DropLimits(customers_at_once=2, parallel_writes=1)
-    ports = DropPorts(
-        world.gated, GatedObjects(world.gate, world.objects), "results", Documents().mapping, limits
-    )
-    return _failed(
-        drop.from_messages(
-            _records(batch), ports=ports, rules=world.rules, keys=SIGNING_KEYS, now=world.clock.now
-        )
-    )
-
-
-def _answer(world: World, batch: Sequence[Message], _worker: str) -> set[int]:
-    """A call of a client, who comes again when it was not answered; a refusal is an answer."""
-    (message,) = batch
-    try:
-        message.body(world)
-    except Transient:
-        return {0}
-    except SegueError as refusal:
-        world.notes.setdefault("refused", []).append(str(refusal))
-    return set()
-
-
-def look_after(world: World) -> None:
-    """The schedule that looks after effects that stand still."""
-    sweep.sweep(
-        ports=SweepPorts(world.gated, world.queue()), now=world.clock.now, correlation_id="sweep"
-    )
-
-
-def review(world: World) -> None:
-    """The schedule that looks after silence."""
-    silence.review_due(
-        ports=EventPorts(world.gated),
-        rules=world.rules,
-        keys=SIGNING_KEYS,
-        now=world.clock.now,
-        correlation_id="review",
-    )
-
-
-HANDLERS: Mapping[str, Callable[[World, Sequence[Message], str], set[int]]] = {
-    "stream": _relay,
-    "effects": _act,
-    "feedback": _hear,
-    "drops": _take_drop,
-    "http": _answer,
-}
