@@ -75,6 +75,7 @@ def add_rewrite(name: str, sentence: str, cases: Sequence[str], change: Change) 
 def add_behaviour(
     name: str, sentence: str, cases: Sequence[str], plant: Callable[[World], Bug]
 ) -> None:
+    """Plant a bug that does something else with calls."""
     add(Planted(name, sentence, cases, plant=plant))
 
 
