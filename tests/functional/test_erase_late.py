@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -12,8 +13,11 @@ from chalicelib.core.kinds import EFFECT, RECORD, TOMBSTONE
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
 from chalicelib.flows.act import ActPorts, from_messages
+from chalicelib.flows.feedback import FeedbackPorts
+from chalicelib.flows.feedback import from_messages as take_in_mail_events
 from tests.drops import DataTeam, order_row, orders_csv
 from tests.fakes import SIGNING_KEYS
+from tests.mail_events import TOPIC, notification, queued, ses_event
 from tests.mail_makers import SETTINGS, sqs_event
 from tests.persons import ANN, CANARY, EMAIL, settle_in, stored_text
 from tests.storefront import MUGS, TEXAS, Storefront, open_storefront
@@ -65,6 +69,31 @@ def test_the_old_files_again_do_not_bring_her_back(shop: Storefront) -> None:
     assert team.summary(orders)["unscored"] == {"erased": 1}
     assert CANARY not in stored_text(shop)
     assert old not in stored_text(shop)
+
+
+@pytest.mark.parametrize("name", ["delivery", "bounce", "complaint", "open", "click"])
+def test_a_late_event_of_her_mail_does_not_either(
+    shop: Storefront, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What SES says of a mail after her erasure names nobody, in no table and no line."""
+    [mail] = [each for each in shop.store.all("effect").values() if each.kind == "mail"]
+    accepted = replace(mail, state="ACCEPTED", posts=1)
+    shop.store.write([Put(EFFECT.key(mail.effect_id), accepted, WHATEVER)], now=NOW)
+    erase(shop)
+    said = json.dumps(ses_event(name, effect_id=mail.effect_id, sent_at=NOW - 60))
+    event = said.replace("ada@example.com", EMAIL)
+
+    answer = take_in_mail_events(
+        queued(notification(event)),
+        ports=FeedbackPorts(shop.store, SIGNING_KEYS, TOPIC),
+        now=NOW + HOUR,
+    )
+
+    assert answer == {"batchItemFailures": []}
+    assert CANARY not in stored_text(shop)
+    assert CANARY not in capsys.readouterr().out.lower()
+    assert EMAIL in event
+    assert customer(ANN).key not in shop.store.all("facts")
 
 
 def test_a_newer_customers_file_does_not_either(shop: Storefront) -> None:
