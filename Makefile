@@ -13,7 +13,7 @@ RUN := .venv/bin/python
 LOCKS := requirements requirements-joblib requirements-ops requirements-dev requirements-ministack
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check local test e2e check package train evaluate bench reliability lock clean \
+.PHONY: help demo demo-check local test e2e check package train evaluate bench reliability crash crash-full lock clean \
 	.venv .ministack
 
 help: ## List the targets
@@ -56,6 +56,12 @@ bench: $(VENV) ## Measure Segue beside a naive peer, in one run
 
 reliability: $(VENV) ## Compare with plain boto3 and Powertools: duplicates, losses, doubts
 	$(RUN) -m ops reliability
+
+crash: $(VENV) ## Break every call of every flow, and find every planted bug, in five minutes
+	$(RUN) -m tests.crash
+
+crash-full: $(VENV) ## The same with all pairs of faults and 2,000 seeds, in half an hour
+	$(RUN) -m tests.crash --full
 
 lock: $(VENV) ## Resolve the dependencies anew, with hashes, for every platform
 	test -x .cache/uv/bin/uv || $(RUN) -m venv .cache/uv

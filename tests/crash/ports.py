@@ -1,0 +1,149 @@
+"""Every port of the product behind the numbered gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from chalicelib.aws.objects import ObjectInfo
+from chalicelib.core.ports import Bus, BusEvent, Mailer, Queue
+from chalicelib.core.storage import Found, Key, Kind, Write
+from chalicelib.core.subject import Subject
+from tests.crash.gate import FaultGate, Request
+from tests.fakes import MemoryObjects
+from tests.memory_store import MemoryStore
+
+
+@dataclass(frozen=True, slots=True)
+class GatedStore:
+    """Storage behind the gate."""
+
+    gate: FaultGate
+    store: MemoryStore
+
+    def read(self, keys: Sequence[Key[Any]], *, now: int) -> Found:
+        """As ``Store.read``."""
+        found: Found = self._call("read", self.store.read, tuple(keys), now=now)
+        return found
+
+    def write(self, writes: Sequence[Write], *, now: int) -> None:
+        """As ``Store.write``; nothing to write is no call."""
+        if writes:
+            self._call("write", self.store.write, tuple(writes), now=now)
+
+    def due(self, *, shard: int, now: int, limit: int) -> list[tuple[Subject, int]]:
+        """As ``Store.due``."""
+        due: list[tuple[Subject, int]] = self._call(
+            "due", self.store.due, shard=shard, now=now, limit=limit
+        )
+        return due
+
+    def overdue(self, kind: Kind[Any], *, shard: str, now: int, limit: int) -> list[str]:
+        """As ``OverdueIndex.overdue``."""
+        names: list[str] = self._call(
+            "overdue", self.store.overdue, kind, shard=shard, now=now, limit=limit
+        )
+        return names
+
+    def recent_decisions(self, subject_key: str, *, limit: int) -> list[str]:
+        """As ``DecisionIndex.recent_decisions``."""
+        ids: list[str] = self._call(
+            "recent_decisions", self.store.recent_decisions, subject_key, limit=limit
+        )
+        return ids
+
+    def belongings(
+        self, subject_key: str, *, table: Literal["profiles", "effects"]
+    ) -> list[Key[Any]]:
+        """As ``Library.belongings``."""
+        keys: list[Key[Any]] = self._call(
+            "belongings", self.store.belongings, subject_key, table=table
+        )
+        return keys
+
+    def _call(self, port: str, function: Any, *what: Any, **options: Any) -> Any:
+        request = Request(port, what, options)
+        return self.gate.call(request, lambda asked: function(*asked.what, **asked.options))
+
+
+@dataclass(frozen=True, slots=True)
+class GatedBus:
+    """The bus behind the gate."""
+
+    gate: FaultGate
+    bus: Bus
+
+    def publish(self, events: Sequence[BusEvent]) -> None:
+        """As ``Bus.publish``."""
+        request = Request("publish", (tuple(events),))
+        self.gate.call(request, lambda asked: self.bus.publish(*asked.what))
+
+
+@dataclass(frozen=True, slots=True)
+class GatedMailer:
+    """The mailer behind the gate."""
+
+    gate: FaultGate
+    mailer: Mailer
+
+    def send(self, raw: bytes, *, sender: str, recipient: str, tags: Mapping[str, str]) -> str:
+        """As ``Mailer.send``."""
+        request = Request("mail", (raw,), {"sender": sender, "recipient": recipient, "tags": tags})
+        provider_id: str = self.gate.call(
+            request, lambda asked: self.mailer.send(*asked.what, **asked.options)
+        )
+        return provider_id
+
+
+@dataclass(frozen=True, slots=True)
+class GatedQueue:
+    """A queue behind the gate."""
+
+    gate: FaultGate
+    queue: Queue
+
+    def send(
+        self, bodies: Sequence[Mapping[str, Any]], *, delay_seconds: int | None = None
+    ) -> None:
+        """As ``Queue.send``."""
+        request = Request("queue", (tuple(bodies),), {"delay_seconds": delay_seconds})
+        self.gate.call(request, lambda asked: self.queue.send(*asked.what, **asked.options))
+
+
+@dataclass(frozen=True, slots=True)
+class GatedObjects:
+    """Buckets behind the gate."""
+
+    gate: FaultGate
+    objects: MemoryObjects
+
+    def head(self, bucket: str, *, key: str, version_id: str | None = None) -> ObjectInfo:
+        """As ``Objects.head``."""
+        info: ObjectInfo = self._call(
+            "head", self.objects.head, bucket, key=key, version_id=version_id
+        )
+        return info
+
+    def download_to(
+        self, path: Path, *, bucket: str, key: str, version_id: str | None = None
+    ) -> None:
+        """As ``Objects.download_to``."""
+        self._call(
+            "get", self.objects.download_to, path, bucket=bucket, key=key, version_id=version_id
+        )
+
+    def put(self, bucket: str, *, key: str, body: bytes, content_type: str) -> None:
+        """As ``Objects.put``."""
+        self._call("put", self.objects.put, bucket, key=key, body=body, content_type=content_type)
+
+    def upload(self, path: Path, *, bucket: str, key: str, content_type: str) -> None:
+        """As ``Objects.upload``."""
+        self._call(
+            "put", self.objects.upload, path, bucket=bucket, key=key, content_type=content_type
+        )
+
+    def _call(self, port: str, function: Any, *what: Any, **options: Any) -> Any:
+        request = Request(port, what, options)
+        return self.gate.call(request, lambda asked: function(*asked.what, **asked.options))

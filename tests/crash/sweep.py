@@ -1,0 +1,169 @@
+"""Singles, pairs and planted bugs, over as many processes as there are cores."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from random import Random
+
+from tests.crash.bugs import BUGS
+from tests.crash.cases import CASES
+from tests.crash.gate import Faults, Mode
+from tests.crash.run import Result, replay_line, run
+from tests.crash.seeds import Outcome, run_seed
+
+Place = tuple[int, Mode]
+
+
+@dataclass(slots=True)
+class Swept:
+    """What a sweep came to.
+
+    Attributes:
+        calls: numbered calls of the undisturbed runs.
+        injections: runs that were broken.
+        lost: permitted mails that were never taken and are not tried again.
+        in_doubt: mails that were taken and of which the ledger does not know it.
+        violations: replay line and what did not hold.
+        by_flow: calls, singles and pairs of each flow.
+        lengths: how many calls were made in the run of each single.
+    """
+
+    calls: int = 0
+    injections: int = 0
+    lost: int = 0
+    in_doubt: int = 0
+    violations: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    lengths: dict[tuple[str, Place], int] = field(default_factory=dict)
+    by_flow: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, case_name: str, faults: Faults, result: Result) -> None:
+        """Count one run."""
+        self.injections += bool(faults)
+        what = ("calls", "singles", "pairs")[len(faults)]
+        self.by_flow[CASES[case_name].flow, what] += 1 if faults else result.calls
+        self.lost += result.lost
+        self.in_doubt += result.in_doubt
+        if result.violations:
+            self.violations.append((replay_line(case_name, faults), result.violations))
+
+
+def places_of(case_name: str, calls: int, *, after: int = 0) -> Iterator[Place]:
+    """Every call of a case in every mode."""
+    for number in range(after + 1, calls + 1):
+        for mode in CASES[case_name].modes:
+            yield number, mode
+
+
+def sweep(*, pairs: int | None, seed: int, only: Sequence[str] = ()) -> Swept:
+    """All singles, and so many pairs of each case; None takes all of them.
+
+    Args:
+        pairs: how many pairs of each case, chosen by the seed.
+        seed: chooses them.
+        only: names of cases; all of them when empty.
+    """
+    swept = Swept()
+    names = list(only or CASES)
+    with pool() as workers:
+        singles: list[tuple[str, dict[int, Mode]]] = []
+        lengths = dict(zip(names, workers.map(_length, names), strict=True))
+        for name, (calls, result) in lengths.items():
+            swept.calls += calls
+            swept.add(name, {}, result)
+            singles += [(name, {number: mode}) for number, mode in places_of(name, calls)]
+        _collect(workers, singles, swept)
+        _collect(workers, _pairs(swept, pairs, seed), swept)
+    return swept
+
+
+def _length(case_name: str) -> tuple[int, Result]:
+    result = run(case_name, {})
+    return result.calls, result
+
+
+def _pairs(swept: Swept, most: int | None, seed: int) -> list[tuple[str, dict[int, Mode]]]:
+    """The call after a fault breaks as well: every later call of the run that it left."""
+    chance = Random(seed)  # noqa: S311 - replays
+    by_case: dict[str, list[tuple[str, dict[int, Mode]]]] = {}
+    for (name, (number, mode)), length in swept.lengths.items():
+        if CASES[name].pairs:
+            later = places_of(name, length, after=number)
+            by_case.setdefault(name, []).extend(
+                (name, {number: mode, again: how}) for again, how in later
+            )
+    if most is None:
+        return [pair for pairs in by_case.values() for pair in pairs]
+    return [
+        pair
+        for pairs in by_case.values()
+        for pair in (pairs if len(pairs) <= most else chance.sample(pairs, most))
+    ]
+
+
+def _collect(
+    workers: ProcessPoolExecutor, jobs: Sequence[tuple[str, dict[int, Mode]]], swept: Swept
+) -> None:
+    for job, result in zip(jobs, workers.map(_run, jobs, chunksize=16), strict=True):
+        name, faults = job
+        swept.add(name, faults, result)
+        if len(faults) == 1:
+            (place,) = faults.items()
+            swept.lengths[name, place] = result.calls
+
+
+def _run(job: tuple[str, dict[int, Mode]]) -> Result:
+    return run(*job)
+
+
+def play(seeds: range) -> list[Outcome]:
+    """Play seeds; those that came to another end than the run in order."""
+    with pool() as workers:
+        return [each for each in workers.map(run_seed, seeds, chunksize=8) if each.violations]
+
+
+def hunt(bug_names: Iterable[str]) -> dict[str, tuple[str, tuple[str, ...]] | None]:
+    """Look for each planted bug; where it was found first, None where it was not."""
+    names = list(bug_names)
+    with pool() as workers:
+        return dict(zip(names, workers.map(find, names), strict=True))
+
+
+def find(bug_name: str) -> tuple[str, tuple[str, ...]] | None:
+    """The first run that a planted bug spoils, of singles and then of like pairs."""
+    for case_name in BUGS[bug_name].cases:
+        calls = run(case_name, {}, bug_name).calls
+        for faults in _attempts(case_name, calls):
+            result = run(case_name, faults, bug_name)
+            if result.violations:
+                return replay_line(case_name, faults, bug_name), result.violations
+    return None
+
+
+def _attempts(case_name: str, calls: int) -> Iterator[dict[int, Mode]]:
+    yield {}
+    singles = list(places_of(case_name, calls))
+    # Faults that lie close together and are alike find most; the others follow.
+    yield from ({number: mode} for number, mode in singles)
+    like = [
+        {number: mode, again: mode}
+        for number, mode in singles
+        for again in range(number + 1, calls + 12)
+    ]
+    yield from islice(sorted(like, key=lambda pair: next(iter(pair.values())) != "lost"), 300)
+
+
+def pool() -> ProcessPoolExecutor:
+    """As many workers as there are cores, each with what this process has loaded."""
+    cores = len(os.sched_getaffinity(0))
+    return ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("fork"))
+
+
+def tally(swept: Swept) -> Counter[str]:
+    """What was violated, and how often."""
+    return Counter(what for _, broken in swept.violations for what in broken)

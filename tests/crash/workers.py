@@ -1,0 +1,139 @@
+"""What a worker does with the messages of each queue: the product's handlers, behind the gate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.core.errors import SegueError, Transient
+from chalicelib.core.kinds import EFFECT
+from chalicelib.documents import Documents
+from chalicelib.flows import act, drop, feedback, relay, silence, sweep
+from chalicelib.flows.drop_work import DropLimits, DropPorts
+from chalicelib.flows.feedback import FeedbackPorts
+from chalicelib.flows.settled import EventPorts
+from chalicelib.flows.sweep import SweepPorts
+from tests.crash.ports import GatedObjects
+from tests.fakes import SIGNING_KEYS
+from tests.mail_events import TOPIC
+
+if TYPE_CHECKING:
+    from tests.crash.world import World
+
+
+@dataclass(slots=True)
+class Message:
+    """Something to be done by a worker.
+
+    Attributes:
+        queue: where it waits.
+        body: what its handler understands; for ``http`` the call itself.
+        at: from when it is visible.
+        then: what the caller does once this is answered.
+        deliveries: how often a worker has had it.
+    """
+
+    queue: str
+    body: Any
+    at: int = 0
+    then: Message | None = None
+    deliveries: int = 0
+
+
+def _records(batch: Sequence[Message]) -> dict[str, Any]:
+    """Lambda's SQS event."""
+    return {
+        "Records": [
+            {
+                "messageId": f"m-{number}",
+                "body": m.body if isinstance(m.body, str) else json.dumps(m.body),
+                "eventSource": "aws:sqs",
+            }
+            for number, m in enumerate(batch)
+        ]
+    }
+
+
+def _failed(answer: Mapping[str, Any]) -> set[int]:
+    return {int(each["itemIdentifier"].split("-")[1]) for each in answer["batchItemFailures"]}
+
+
+def _relay(world: World, batch: Sequence[Message], _worker: str) -> set[int]:
+    records = [
+        {
+            "eventName": "INSERT",
+            "dynamodb": {
+                "Keys": {"sk": {"S": "effect"}},
+                "NewImage": {"body": {"S": json.dumps(EFFECT.to_json(m.body))}},
+                "SequenceNumber": f"s-{number}",
+            },
+        }
+        for number, m in enumerate(batch)
+    ]
+    return _failed(relay.from_stream({"Records": records}, queue=world.queue()))
+
+
+def _act(world: World, batch: Sequence[Message], worker: str) -> set[int]:
+    return _failed(
+        act.from_messages(
+            _records(batch), ports=world.act_ports(), now=world.clock.now, worker=worker
+        )
+    )
+
+
+def _hear(world: World, batch: Sequence[Message], _worker: str) -> set[int]:
+    ports = FeedbackPorts(world.gated, SIGNING_KEYS, TOPIC)
+    return _failed(feedback.from_messages(_records(batch), ports=ports, now=world.clock.now))
+
+
+def _take_drop(world: World, batch: Sequence[Message], _worker: str) -> set[int]:
+    limits = DropLimits(customers_at_once=2, parallel_writes=1)
+    ports = DropPorts(
+        world.gated, GatedObjects(world.gate, world.objects), "results", Documents().mapping, limits
+    )
+    return _failed(
+        drop.from_messages(
+            _records(batch), ports=ports, rules=world.rules, keys=SIGNING_KEYS, now=world.clock.now
+        )
+    )
+
+
+def _answer(world: World, batch: Sequence[Message], _worker: str) -> set[int]:
+    """A call of a client, who comes again when it was not answered; a refusal is an answer."""
+    (message,) = batch
+    try:
+        message.body(world)
+    except Transient:
+        return {0}
+    except SegueError as refusal:
+        world.notes.setdefault("refused", []).append(str(refusal))
+    return set()
+
+
+def look_after(world: World) -> None:
+    """The schedule that looks after effects that stand still."""
+    sweep.sweep(
+        ports=SweepPorts(world.gated, world.queue()), now=world.clock.now, correlation_id="sweep"
+    )
+
+
+def review(world: World) -> None:
+    """The schedule that looks after silence."""
+    silence.review_due(
+        ports=EventPorts(world.gated),
+        rules=world.rules,
+        keys=SIGNING_KEYS,
+        now=world.clock.now,
+        correlation_id="review",
+    )
+
+
+HANDLERS: Mapping[str, Callable[[World, Sequence[Message], str], set[int]]] = {
+    "stream": _relay,
+    "effects": _act,
+    "feedback": _hear,
+    "drops": _take_drop,
+    "http": _answer,
+}
