@@ -10,6 +10,8 @@ digest = $(shell cksum < $(1) | tr ' ' '-')
 VENV := .venv/.made-from-$(call digest,requirements-dev.txt)
 MINISTACK := .ministack/.made-from-$(call digest,requirements-ministack.txt)
 RUN := .venv/bin/python
+# One more than there are cores: some tests wait, for a lost answer or a server's start.
+TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 LOCKS := requirements requirements-joblib requirements-ops requirements-dev requirements-ministack
 
 .DEFAULT_GOAL := help
@@ -30,7 +32,7 @@ local: $(VENV) ## Serve the API on an in-process AWS with seeded data: the every
 	$(RUN) -m ops local
 
 test: $(VENV) ## Run every test that needs only Python
-	$(RUN) -m pytest -m "not e2e" --numprocesses=auto --dist=loadfile
+	$(RUN) -m pytest -m "not e2e" --numprocesses=$(TEST_WORKERS) --dist=loadfile
 
 e2e: $(VENV) $(MINISTACK) ## Test the packaged template on the local stack
 	$(RUN) -m pytest -m e2e

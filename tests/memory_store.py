@@ -177,6 +177,12 @@ class MemoryStore:
         ]
         return [at for at in sorted(found, reverse=True) if before is None or at < before][:limit]
 
+    def copy(self) -> MemoryStore:
+        """Another store that holds the same; calls and scripted errors stay behind."""
+        other = MemoryStore()
+        other._rows = dict(self._rows)
+        return other
+
     def one(self, key: Key[T]) -> T | None:
         """What stands under a key, expired or not; no call to AWS."""
         row = self._rows.get(key)

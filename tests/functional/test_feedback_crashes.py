@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Sequence
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -43,6 +44,12 @@ KINDS = ("effect", "address", "breaker", "engagement")
 
 def prepared() -> World:
     """Two mails to one address from two accounts; nobody knows whether the second was sent."""
+    return World(_sent().store.copy())
+
+
+@cache
+def _sent() -> World:
+    """Sending takes longer than all that feedback does, so it is done once."""
     world = world_with_a_mail()
     other = customer("c-2")
     world.meet(contact_of(other))
@@ -55,12 +62,17 @@ def prepared() -> World:
 
 def events() -> list[str]:
     """What SES has to say of both."""
+    return [*_events()]
+
+
+@cache
+def _events() -> tuple[str, ...]:
     first = ("send", "delivery", "click", "complaint")
     second = ("send", "soft_bounce", "bounce")
-    return [
+    return (
         *(notification(ses_event(name, effect_id=FIRST)) for name in first),
         *(notification(ses_event(name, effect_id=SECOND)) for name in second),
-    ]
+    )
 
 
 def tables(world: World) -> list[Any]:
