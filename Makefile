@@ -31,8 +31,8 @@ demo-check: $(VENV) $(MINISTACK) ## Play the demo's story without a person, and 
 local: $(VENV) ## Serve the API on an in-process AWS with seeded data: the everyday loop
 	$(RUN) -m ops local
 
-test: $(VENV) ## Run every test that needs only Python
-	$(RUN) -m pytest -m "not e2e" --numprocesses=$(TEST_WORKERS) --dist=loadfile
+test: $(VENV) ## Run every test that needs only Python, the long sweeps of make crash aside
+	$(RUN) -m pytest -m "not e2e and not sweep" --numprocesses=$(TEST_WORKERS) --dist=loadfile
 
 e2e: $(VENV) $(MINISTACK) ## Test the packaged template on the local stack
 	$(RUN) -m pytest -m e2e
@@ -60,9 +60,11 @@ reliability: $(VENV) ## Compare with plain boto3 and Powertools: duplicates, los
 	$(RUN) -m ops reliability
 
 crash: $(VENV) ## Break every call of every flow, and find every planted bug, in five minutes
+	$(RUN) -m pytest -m sweep --quiet --numprocesses=auto
 	$(RUN) -m tests.crash
 
 crash-full: $(VENV) ## The same with all pairs of faults and 2,000 seeds, in half an hour
+	$(RUN) -m pytest -m sweep --quiet --numprocesses=auto
 	$(RUN) -m tests.crash --full
 
 lock: $(VENV) ## Resolve the dependencies anew, with hashes, for every platform

@@ -85,6 +85,7 @@ def test_64_workers_on_one_address_never_breach_the_cap(seed: int) -> None:
 
 
 @pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.sweep
 def test_64_actions_in_40_zones_over_every_edge_of_the_clock(zone: str) -> None:
     """Around each change of the clock: no mail in quiet hours, no mail above the cap."""
     begins = [edge - 4 * 3600 for edge in edges_of(zone)]  # nights with a change in them

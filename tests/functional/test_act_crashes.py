@@ -163,6 +163,7 @@ def test_one_fault_at_any_call(kind: str) -> None:
         check_others(world)
 
 
+@pytest.mark.sweep
 def test_two_faults_at_any_two_calls() -> None:
     """The delivery after a fault may break as well, at any call, and still at most one mail."""
     # Dying after a call is dying before the next, so three kinds make all pairs.
@@ -280,6 +281,7 @@ def run_for_days(world: World, *hooks: tuple[Hook, Hook]) -> None:
     raise AssertionError("still not quiet")
 
 
+@pytest.mark.sweep
 def test_a_transactional_mail_is_sent_at_least_once_and_at_most_twice() -> None:
     """One fault at any call, then a second one at any call of each delivery that follows."""
     gate = Gate()

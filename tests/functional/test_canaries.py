@@ -390,6 +390,7 @@ class _Sometimes:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("quoting", [False, True], ids=["bugs", "aws"])
+@pytest.mark.sweep
 def test_no_canary_gets_out(quoting: bool, capsys: pytest.CaptureFixture[str]) -> None:
     """In 2,000 seeded runs: 0 in any log line, metric, dead letter, bus event or exception."""
     hits: list[str] = []

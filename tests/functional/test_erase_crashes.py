@@ -91,6 +91,7 @@ def test_erasing_is_finished_by_asking_again(kind: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 def test_erasing_survives_a_second_fault() -> None:
     """The call after a fault may break as well: the third one finishes."""
     calls = calls_of_erasing()

@@ -69,6 +69,7 @@ def told_of_her(shop: Storefront) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 def test_nobody_comes_back_in_any_history() -> None:
     """In seeded histories: 0 canaries in any table, 0 mails and 0 events after the erasure."""
     for seed in range(HISTORIES):

@@ -153,6 +153,7 @@ def test_one_fault_at_any_call(kind: str) -> None:
         assert tables(world) == reference, (kind, at)
 
 
+@pytest.mark.sweep
 def test_two_faults_at_any_two_calls() -> None:
     """The delivery after a fault may break as well."""
     reference = expected()

@@ -160,6 +160,7 @@ def test_one_fault_at_any_call(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.sweep
 def test_two_faults_at_any_two_calls(name: str) -> None:
     """The repeat may break as well, at any call."""
     case = CASES[name]

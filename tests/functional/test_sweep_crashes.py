@@ -134,6 +134,7 @@ def test_one_fault_at_any_call_loses_nothing(kind: str) -> None:
         assert set(ended.values()) == {started + EVERY_SECONDS}
 
 
+@pytest.mark.sweep
 def test_two_faults_in_two_runs_lose_nothing() -> None:
     """The run after a broken one may break as well, at any call that does something."""
     gate = Gate()
