@@ -38,7 +38,7 @@ from ops.story.letters import StandInInbox, clear_mails, save_index, save_mails
 from ops.story.play import Played, StoryStalled, Venue, play
 from ops.story.shop import Shop, ShopRefused
 from ops.story.telling import Telling
-from ops.story.verdict import Outcome, broken_rules, remarks
+from ops.story.verdict import Outcome, broken_rules
 
 MAIL = LOCAL / "mail"
 SCOPES = ("decide", "events", "read")
@@ -170,8 +170,6 @@ def _judge(outcome: Outcome, *, check: bool) -> None:
     broken = broken_rules(outcome)
     for rule in broken:
         click.echo(f"broken rule: {rule}", err=True)
-    for remark in remarks(outcome):
-        click.echo(remark, err=True)
     click.echo(json.dumps(outcome.as_json()))
     if check and broken:
         sys.exit(1)

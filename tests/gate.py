@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from chalicelib.core.errors import Transient
 from chalicelib.core.ports import BusEvent, Store
 from chalicelib.core.storage import Found, Key, Write
 from chalicelib.core.subject import Subject
@@ -24,6 +25,24 @@ class Died(BaseException):
 
 def nothing(_number: int, _port: str) -> None:
     """Let a call pass."""
+
+
+def fault(kind: str, at: int) -> tuple[Hook, Hook]:
+    """Hooks that break the call with this number."""
+
+    def before(number: int, _port: str) -> None:
+        if number == at and kind == "dies before":
+            raise Died
+        if number == at and kind == "fails before":
+            raise Transient("not done")
+
+    def after(number: int, _port: str) -> None:
+        if number == at and kind == "dies after":
+            raise Died
+        if number == at and kind == "reply lost":
+            raise Transient("reply lost")
+
+    return before, after
 
 
 class Gate:

@@ -14,7 +14,7 @@ from chalicelib.flows.act import ActPorts, from_messages
 from chalicelib.flows.consent import read_ledger, record_consent
 from chalicelib.flows.erase import Erasure, erase_customer
 from tests.fakes import SIGNING_KEYS
-from tests.gate import Died, Gate, Hook, nothing
+from tests.gate import Died, Gate, Hook, fault, nothing
 from tests.gated_store import GatedStore
 from tests.mail_makers import SETTINGS, sqs_event
 from tests.makers import identify
@@ -24,24 +24,6 @@ from tests.unit.core.situations import NOW
 
 FAULTS = ("dies before", "dies after", "fails before", "reply lost")
 STATEMENT = Statement("marketing_email", False, "consent", "newsletter-3", "form", NOW - 60)
-
-
-def fault(kind: str, at: int) -> tuple[Hook, Hook]:
-    """Hooks that break the call with this number."""
-
-    def before(number: int, _port: str) -> None:
-        if number == at and kind == "dies before":
-            raise Died
-        if number == at and kind == "fails before":
-            raise Transient("not done")
-
-    def after(number: int, _port: str) -> None:
-        if number == at and kind == "dies after":
-            raise Died
-        if number == at and kind == "reply lost":
-            raise Transient("reply lost")
-
-    return before, after
 
 
 def erase(shop: Storefront, hooks: tuple[Hook, Hook] = (nothing, nothing)) -> tuple[Erasure, int]:

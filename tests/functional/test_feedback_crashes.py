@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from chalicelib.core.breaker import Counts, shard_of
-from chalicelib.core.errors import MailInDoubt, Transient
+from chalicelib.core.errors import MailInDoubt
 from chalicelib.core.subject import customer
 from chalicelib.flows.feedback import from_messages
 from tests.baton import Switch, interleave
-from tests.gate import Died, Gate, Hook, nothing
+from tests.gate import Died, Gate, Hook, fault, nothing
 from tests.mail_events import notification, ports_of, queued, ses_event
 from tests.mail_makers import (
     EMAIL,
@@ -78,24 +78,6 @@ def _events() -> tuple[str, ...]:
 def tables(world: World) -> list[Any]:
     """Everything that feedback changes."""
     return [dict(world.store.all(kind)) for kind in KINDS]
-
-
-def fault(kind: str, at: int) -> tuple[Hook, Hook]:
-    """Hooks that break the call with this number."""
-
-    def before(number: int, _port: str) -> None:
-        if number == at and kind == "dies before":
-            raise Died
-        if number == at and kind == "fails before":
-            raise Transient("not done")
-
-    def after(number: int, _port: str) -> None:
-        if number == at and kind == "dies after":
-            raise Died
-        if number == at and kind == "reply lost":
-            raise Transient("reply lost")
-
-    return before, after
 
 
 def run(world: World, bodies: Sequence[str], *hooks: tuple[Hook, Hook]) -> list[list[str]]:
