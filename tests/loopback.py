@@ -159,6 +159,9 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in reply.headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(reply.body)))
+        if self.close_connection:
+            # As RFC 9112 (9.6) has a server do: unannounced, the client may use it once more.
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(reply.body[: reply.sent])
         self.close_connection = self.close_connection or reply.sent is not None
