@@ -25,9 +25,7 @@ class Case:
         begin: puts into the queues what the flow begins with.
         same: kinds whose tables must equal, in normal form, those of the undisturbed run.
         check: what else must hold in the end; returns what does not.
-        modes: the modes in which it is broken; only where somebody else is about can they meet.
         names: whether ids that are made from versions count when tables are compared.
-        pairs: whether pairs are part of the full sweep.
     """
 
     name: str
@@ -36,8 +34,6 @@ class Case:
     begin: Callable[[World], None]
     same: Sequence[str] = ()
     check: Callable[[World], Sequence[str]] = lambda _world: ()
-    modes: Sequence[Mode] = BROKEN
-    pairs: bool = True
     names: bool = True
 
 
@@ -45,6 +41,11 @@ class Case:
 def prepared(case_name: str) -> World:
     """A case's world, built once for each process; runs fork it."""
     return CASES[case_name].build()
+
+
+def modes_of(case_name: str) -> tuple[Mode, ...]:
+    """The modes in which a case is broken: only where somebody else is about can they meet."""
+    return BROKEN if prepared(case_name).meanwhile is None else MET
 
 
 def fresh(case: Case, gate: FaultGate, store: WatchedStore | None = None) -> World:

@@ -16,12 +16,11 @@ from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
 from chalicelib.core.tokens import sign
 from chalicelib.flows.act import from_messages
-from chalicelib.flows.erase import erase_customer
 from chalicelib.flows.unsubscribe import act_on
 from chalicelib.mail.compose import UNSUBSCRIBE
 from tests.crash.cases import Case, register
 from tests.crash.model import Expected
-from tests.crash.workers import Message, look_after
+from tests.crash.workers import HANDLERS, Message, forget, look_after
 from tests.crash.world import Call, World
 from tests.fakes import SIGNING_KEYS
 from tests.gate import Died, Gate
@@ -121,7 +120,7 @@ def switch(world: World, *, sending: bool) -> None:
 
 def erase_ada(world: World) -> None:
     """Ada is erased."""
-    _erase(world, world.gated)
+    forget(world, ADA.id)
 
 
 def begin_to_erase(world: World) -> None:
@@ -135,20 +134,8 @@ def begin_to_erase(world: World) -> None:
             raise Died
 
     with contextlib.suppress(Died):
-        _erase(world, SmallGatedStore(Gate(after=die), world.store))
+        forget(world, ADA.id, store=SmallGatedStore(Gate(after=die), world.store))
     world.put(Message("http", erase_ada, world.clock.now + 3600))
-
-
-def _erase(world: World, store: Any) -> None:
-    erase_customer(
-        ADA.id,
-        store=store,
-        keys=SIGNING_KEYS,
-        new_key=lambda: "0a" * 16,
-        now=world.clock.now,
-        key_id="k",
-        correlation_id="erasing",
-    )
 
 
 def rival(world: World) -> None:
@@ -163,7 +150,7 @@ def _stalled(name: str, meanwhile: Call) -> Case:
         world.meanwhile = meanwhile
         return world
 
-    return Case(f"act, {name}", "act", build, announce, modes=("stall", "meet"), pairs=False)
+    return Case(f"act, {name}", "act", build, announce)
 
 
 # --- feedback -----------------------------------------------------------------------------------
@@ -188,14 +175,28 @@ def with_mails_out() -> World:
     world.store.write([Put(key, doubt, WHATEVER)], now=NOW)
     world.waiting.clear()
     world.counted = frozenset({"feedback"})
+    world.meanwhile = _hear_beside
     return world
 
 
+def _events() -> list[str]:
+    """What SES says of both mails, each event in a message."""
+    return [
+        notification(ses_event(name, effect_id=effect_id))
+        for effect_id, names in TOLD.items()
+        for name in names
+    ]
+
+
+def _hear_beside(world: World) -> None:
+    """Another worker has the same events, at the same time."""
+    HANDLERS["feedback"](world, [Message("feedback", body) for body in _events()], "beside")
+
+
 def tell(world: World) -> None:
-    """SES says what became of both, each event in a message."""
-    for effect_id, names in TOLD.items():
-        for name in names:
-            world.put(Message("feedback", notification(ses_event(name, effect_id=effect_id)), NOW))
+    """SES says what became of both."""
+    for body in _events():
+        world.put(Message("feedback", body, NOW))
     later = world.store.all("effect")[f"e#{SECOND}"]
     world.put(Message("stream", later, NOW + 7_200))
     unknown = notification(ses_event("bounce", effect_id="9" * 32))
@@ -236,7 +237,14 @@ def standing_still() -> World:
     )
     world.model.permissions.update([ORDER_MAIL, SECOND])
     world.clock.forward(1_000)
+    world.meanwhile = _sweep_and_work
     return world
+
+
+def _sweep_and_work(world: World) -> None:
+    """Another run of the schedule, and a worker who has every message at once."""
+    look_after(world)
+    rival(world)
 
 
 def _swept(world: World) -> Sequence[str]:
@@ -254,6 +262,13 @@ def _swept(world: World) -> Sequence[str]:
 
 
 # --- unsubscribe --------------------------------------------------------------------------------
+
+
+def about_to_unsubscribe() -> World:
+    """One marketing mail, and a mail program that posts beside the person."""
+    world = one_mail()
+    world.meanwhile = unsubscribe
+    return world
 
 
 def ask_to_unsubscribe(world: World) -> None:
@@ -303,7 +318,7 @@ register(
     Case(
         "unsubscribe",
         "unsubscribe",
-        one_mail,
+        about_to_unsubscribe,
         ask_to_unsubscribe,
         same=("contact", "effect"),
         check=_is_unsubscribed,

@@ -7,18 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 from chalicelib.core.consents import Statement
-from chalicelib.core.errors import Transient
 from chalicelib.core.subject import customer
+from chalicelib.flows import act
 from chalicelib.flows.consent import record_consent
-from chalicelib.flows.erase import erase_customer
 from chalicelib.flows.redeem import OfferCall, from_request
-from tests.crash.cases import MET, Case, register
-from tests.crash.cases_shop import checkout, shop_world, tell
-from tests.crash.workers import Message
-from tests.crash.world import Call, World
+from tests.crash.cases import Case, register
+from tests.crash.cases_shop import checkout, move, shop_world, tell
+from tests.crash.workers import Message, forget, review
+from tests.crash.world import Call, World, notice_of
 from tests.drops import order_row, orders_csv
 from tests.fakes import SIGNING_KEYS
 from tests.mail_events import notification, ses_event
+from tests.mail_makers import sqs_event
 from tests.makers import DAY_SECONDS, NOW, identify, order_event, track
 from tests.persons import ANN, CANARY, EMAIL, GUEST
 
@@ -67,19 +67,15 @@ def _late_message(world: World) -> None:
 
 def erase(world: World) -> None:
     """Ann asks to be forgotten, until it is done."""
-    erasure = erase_customer(
-        ANN,
-        store=world.gated,
-        keys=SIGNING_KEYS,
-        new_key=lambda: "0a" * 16,
-        now=world.clock.now,
-        key_id="k",
-        correlation_id="erasing",
-    )
-    if not erasure.is_complete:
-        raise Transient("there is more: ask again")
-    if CANARY in world.store.dump().casefold():
+    forget(world, ANN)
+    if CANARY in world.store.text(now=world.clock.now):
         world.model.wrong("an erasure was called complete that left something behind")
+    world.notes.setdefault("out", _out(world))
+
+
+def _out(world: World) -> tuple[int, int]:
+    """How many mails and events are out."""
+    return len(world.ses.sent), len(world.bus.events)
 
 
 def _afterwards(world: World) -> None:
@@ -100,9 +96,7 @@ def _old_file(world: World) -> None:
     info = world.objects.arrive(
         "incoming", key="orders/old.csv", body=orders_csv(*rows).encode(), last_modified=NOW
     )
-    object_ = {"key": "orders/old.csv", "eTag": info.etag, "versionId": info.version_id}
-    body = {"Records": [{"s3": {"bucket": {"name": "incoming"}, "object": object_}}]}
-    world.put(Message("drops", body, world.clock.now))
+    world.put(Message("drops", notice_of(info, "orders/old.csv"), world.clock.now))
 
 
 def _asking(*calls: Call) -> Any:
@@ -111,14 +105,15 @@ def _asking(*calls: Call) -> Any:
 
 def _is_gone(world: World) -> Sequence[str]:
     wrong = []
-    if any(tomb.pseudonym_key for tomb in world.store.all("tombstone").values()):
-        wrong.append("the key of a pseudonym outlived the erasure")
     for coupon in world.store.all("coupon").values():
-        if coupon.revoked_at is None and all(use.state == "reserved" for use in coupon.uses):
+        usable = coupon.revoked_at is None and coupon.offer.expires_at > world.clock.now
+        if usable and all(use.state == "reserved" for use in coupon.uses):
             wrong.append("a code of an erased person can still be used, or holds money")
-    if world.ses.sent:
+    mails, events = world.notes.get("out", (0, 0))
+    if world.ses.sent[mails:]:
         wrong.append("somebody was mailed who is erased")
-    if any(EMAIL in str(event.data) or ANN in str(event.data) for event in world.bus.events):
+    after = world.bus.events[events:]
+    if any(EMAIL in str(event.data) or ANN in str(event.data) for event in after):
         wrong.append("an erased person was announced")
     return wrong
 
@@ -149,12 +144,65 @@ def _tell_late(world: World) -> None:
         identify(user=ANN, email=EMAIL, firstName="Canary", at=NOW - 9),
         order_event("Order Completed", "canary-o-2", user=ANN, total=9, at=NOW - 8),
     ]
+    world.ask(lambda world: tell(world, *late), _unless_erased)
 
-    def unless_erased(world: World) -> None:
-        if not world.store.all("tombstone"):
-            erase(world)
 
-    world.ask(lambda world: tell(world, *late), unless_erased)
+def _unless_erased(world: World) -> None:
+    tombs = world.store.all("tombstone").values()
+    if not tombs or not all(tomb.is_complete for tomb in tombs):
+        erase(world)
+    world.notes.setdefault("out", _out(world))
+
+
+def dropping_world() -> World:
+    """Ann is in a file that is being worked on while she is erased."""
+    world = telling_world()
+    world.counted = frozenset({"drops"})
+    return world
+
+
+def _drop_and_erase(world: World) -> None:
+    _old_file(world)
+    world.ask(_unless_erased, at=world.clock.now + 200)
+
+
+def silent_world() -> World:
+    """Ann has been silent for so long that she is due while she is erased."""
+    world = telling_world()
+    world.clock.forward(101 * DAY_SECONDS)
+    return world
+
+
+def redeeming_world() -> World:
+    """Ann's order is being paid with her code while she is erased."""
+    world = holding_a_code()
+    world.meanwhile = erase
+    return world
+
+
+def _redeem_and_erase(world: World) -> None:
+    (coupon,) = world.store.all("coupon").values()
+    redeem = move("redeem", coupon.offer.code, "canary-cart", 50, None, customer(ANN))
+    world.ask(redeem, _unless_erased)
+
+
+def mailed_world() -> World:
+    """Ann was mailed, and SES tells of it while she is erased."""
+    world = telling_world()
+    world.counted = frozenset({"feedback"})
+    act.from_messages(
+        sqs_event(*world.notes["effects"]), ports=world.act_ports(), now=NOW, worker="w-0"
+    )
+    world.waiting.clear()
+    return world
+
+
+def _hear_and_erase(world: World) -> None:
+    (mail,) = world.ses.sent
+    for name in ("send", "delivery", "open", "click", "complaint"):
+        event = ses_event(name, effect_id=mail.tags["effect_id"], sent_at=NOW)
+        world.put(Message("feedback", notification(event), world.clock.now))
+    world.ask(_unless_erased, at=world.clock.now + 200)
 
 
 register(
@@ -164,16 +212,42 @@ register(
         telling_world,
         _tell_late,
         check=_is_gone,
-        modes=("stall", "meet"),
     ),
-    Case("erase", "erase", known_world, _asking(erase, _afterwards), check=_is_gone, modes=MET),
+    Case(
+        "drop, erased meanwhile",
+        "drop",
+        dropping_world,
+        _drop_and_erase,
+        check=_is_gone,
+    ),
+    Case(
+        "silence, erased meanwhile",
+        "silence",
+        silent_world,
+        _asking(review, _unless_erased),
+        check=_is_gone,
+    ),
+    Case(
+        "redeem, erased meanwhile",
+        "redeem",
+        redeeming_world,
+        _redeem_and_erase,
+        check=_is_gone,
+    ),
+    Case(
+        "feedback, erased meanwhile",
+        "feedback",
+        mailed_world,
+        _hear_and_erase,
+        check=_is_gone,
+    ),
+    Case("erase", "erase", known_world, _asking(erase, _afterwards), check=_is_gone),
     Case(
         "erase, a code in the cart",
         "erase",
         holding_a_code,
         _asking(erase),
         check=_is_gone,
-        modes=MET,
     ),
     Case(
         "erase, and the old file",
@@ -181,6 +255,5 @@ register(
         known_world,
         _asking(erase, _old_file),
         check=_is_gone,
-        pairs=False,
     ),
 )

@@ -8,9 +8,12 @@ flows decide by.
 * A mail is taken only under a permission: a stored SENDING that followed a claim by its owner, and
   never more mails than permissions. No permission follows a stored no, a suppression, an erasure,
   a kill switch that was flipped whole, or as many mails as the cap allows.
-* Every effect ends in a terminal state or is held; what ended leaves its end only for what the
-  provider says. What the ledger calls taken was taken. With SES's events the reverse holds too,
-  without them a mail may be left over in doubt or abandoned, and is counted.
+* Every row is terminal or held: an effect ended, or waits for a moment that is still to come; no
+  lock of a code outlives its end and one sweep; a file was worked through or refused; an erasure
+  that was begun is complete.
+* What ended leaves its end only for what the provider says. What the ledger calls taken was taken.
+  With SES's events the reverse holds too, without them a mail may be left over in doubt or
+  abandoned, and is counted.
 * An event is announced at least once, under the id of an effect that is then ACCEPTED.
 * A code is in one state; its redemptions keep to its limit; held + spent ≤ budget, shard by shard
   and together, equal to what the codes say; a customer has one live code for an action.
@@ -38,6 +41,8 @@ from tests.fakes import SIGNING_KEYS
 
 TAKEN = {"ACCEPTED", "DELIVERED", "BOUNCED", "COMPLAINED", "REJECTED"}
 ENDED = TAKEN | {"FAILED", "SUPPRESSED", "ABANDONED"}
+# How long ago everything that had stood still by then was swept, at the latest.
+SWEPT = 3_600
 Rows = Mapping[Key[Any], Any]
 
 
@@ -181,12 +186,13 @@ class Model:
         """Look at the tables once all is quiet; ``text`` is all that is stored."""
         effects = [value for key, value in rows.items() if key.kind is EFFECT]
         for effect in effects:
-            self._check_effect(effect)
+            self._check_effect(effect, now)
         known = {effect.effect_id for effect in effects}
         for name in self.announced.keys() | self.taken.keys():
             if name not in known:
                 self.wrong("something was sent of which no ledger knows")
         self._check_codes(rows, now)
+        self._check_under_way(rows, now)
         if self.expected.canary is not None and self.expected.canary in text:
             self.wrong("something of an erased person came back")
 
@@ -211,8 +217,20 @@ class Model:
             for key, value in rows.items()
         )
 
-    def _check_effect(self, effect: Effect) -> None:
-        held = effect.state == "PLANNED" and effect.not_before is not None
+    def _check_under_way(self, rows: Rows, now: int) -> None:
+        """Nothing but an effect is under way either."""
+        for key, value in rows.items():
+            match key.kind.name:
+                case "coupon":
+                    if any(u.state == "reserved" and u.until <= now - SWEPT for u in value.uses):
+                        self.wrong("a lock outlived its end and a sweep")
+                case "drop" if value.state == "RUNNING":
+                    self.wrong("a file was never worked through")
+                case "tombstone" if not value.is_complete:
+                    self.wrong("an erasure was begun and never completed")
+
+    def _check_effect(self, effect: Effect, now: int) -> None:
+        held = effect.state == "PLANNED" and (effect.not_before or 0) > now
         if effect.state not in ENDED and not held:
             self.wrong(f"an effect neither ended nor is held: {effect.state}")
         if effect.kind == "mail":

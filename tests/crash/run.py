@@ -47,12 +47,14 @@ class Result:
         violations: what did not hold.
         lost: permitted mails that were never taken and are not tried again.
         in_doubt: mails that were taken and of which the ledger does not know it.
+        passed: the ports of those calls, in order; empty where two faults were injected.
     """
 
     calls: int
     violations: tuple[str, ...]
     lost: int = 0
     in_doubt: int = 0
+    passed: tuple[str, ...] = ()
 
 
 def run(
@@ -90,7 +92,7 @@ def undisturbed(case_name: str) -> Mapping[str, Any]:
 
 def _judge(case: Case, world: World) -> Result:
     values = world.store.values()
-    world.model.check(values, now=world.clock.now, text=world.store.dump().casefold())
+    world.model.check(values, now=world.clock.now, text=world.store.text(now=world.clock.now))
     for what in case.check(world):
         world.model.wrong(what)
     if case.same:
@@ -98,11 +100,13 @@ def _judge(case: Case, world: World) -> Result:
         if found is not None:
             world.model.wrong(f"tables differ from those of the undisturbed run: {found}")
     model = world.model
+    passed = tuple(world.gate.passed)
     return Result(
-        len(world.gate.passed),
+        len(passed),
         tuple(model.violations),
         model.lost(values),
         model.in_doubt(values),
+        passed if len(world.gate.faults) < 2 else (),
     )
 
 
@@ -115,7 +119,7 @@ def replay_line(case_name: str, faults: Faults, bug_name: str | None = None) -> 
 def read_replay(text: str) -> tuple[str, dict[int, Mode], str | None]:
     """Undo ``replay_line``; raises ValueError."""
     found = re.fullmatch(r"(.+?) \[([^]]*)\](?: with (.+))?", text.strip())
-    if found is None or found[1] not in CASES:
+    if found is None or found[1] not in CASES or found[3] not in (None, *bugs.BUGS):
         raise ValueError(f"no run is called {text!r}")
     faults: dict[int, Mode] = {}
     for place in filter(None, found[2].split(",")):

@@ -3,19 +3,22 @@
 Every message and call comes two or three times, in an order that the seed chooses, to workers that
 take turns from one call to the next as the seed says (``tests/baton.py``); some calls fail and are
 not made. When all is quiet, tables and mails must be, in normal form, those of the run in which
-each came once, in order, to one worker.
+each came once, in order, to one worker. Both schedules are part of the work, and so is a file that
+tells of an order of which an event tells as well.
 """
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
 from typing import Any
 
 from chalicelib import telemetry
+from chalicelib.core.instants import format_instant
 from chalicelib.core.kinds import CONTACT, EFFECT
 from chalicelib.core.offers import offer_to_json
 from chalicelib.core.storage import WHATEVER, Put
@@ -25,7 +28,7 @@ from chalicelib.flows.unsubscribe import act_on
 from chalicelib.mail.compose import UNSUBSCRIBE
 from tests.baton import Switch, interleave
 from tests.coupon_makers import CODE
-from tests.crash.bugs import planted
+from tests.crash.bugs import BUGS, planted
 from tests.crash.cases_mail import BOB, EVENT, GRACE, MAIL, OFFER, ORDER_MAIL, UNWANTED
 from tests.crash.cases_shop import (
     ANN,
@@ -42,8 +45,9 @@ from tests.crash.gate import FaultGate
 from tests.crash.model import Expected
 from tests.crash.normal import difference, mails, tables
 from tests.crash.run import nowhere
-from tests.crash.workers import Message
-from tests.crash.world import Call, World
+from tests.crash.workers import HANDLERS, Message, look_after, review
+from tests.crash.world import Call, World, notice_of
+from tests.drops import order_row, orders_csv
 from tests.fakes import SIGNING_KEYS
 from tests.mail_makers import TEN_PERCENT, contact_of, effect, hash_of, mail_effect
 from tests.makers import DAY_SECONDS, NOW, facts_with_orders, identify, order_event, track
@@ -54,6 +58,7 @@ COMPARED = (
 )  # fmt: skip
 WORKERS = 4
 MOST_FAILING = 3
+MOST_CALLS = 400  # among which those that fail are chosen; so many are made at least
 GRACES = sign(
     SIGNING_KEYS,
     purpose=UNSUBSCRIBE,
@@ -65,10 +70,28 @@ _turn = threading.local()
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one seed came to."""
+    """What one seed came to.
 
-    seed: int
+    Attributes:
+        line: how a replay names it.
+        violations: what did not hold.
+    """
+
+    line: str
     violations: tuple[str, ...]
+
+
+def seed_line(seed: int, bug_name: str | None = None) -> str:
+    """What ``--replay`` understands."""
+    return f"seed {seed}" + (f" with {bug_name}" if bug_name else "")
+
+
+def read_seed(text: str) -> tuple[int, str | None]:
+    """Undo ``seed_line``; raises ValueError."""
+    found = re.fullmatch(r"seed (\d+)(?: with (.+))?", text.strip())
+    if found is None or found[2] not in (None, *BUGS):
+        raise ValueError(f"no run is called {text!r}")
+    return int(found[1]), found[2]
 
 
 def _said(world: World, says: Mapping[str, Sequence[str]]) -> None:
@@ -81,8 +104,16 @@ def _prepared() -> World:
     silent = facts_with_orders(last_at=NOW - 100 * DAY_SECONDS, subject=SHOPPER)
     # Has bought before: whose only order is cancelled before another one comes is nobody's segment
     # for a while, and that is announced, as it should be.
-    regular = facts_with_orders(last_at=NOW - 5 * DAY_SECONDS, subject=customer("c-9"))
-    world = issued(shop_world(silent, regular))
+    # In a segment that was announced: a file's first look at somebody announces nothing, and an
+    # event's does.
+    regular = replace(
+        facts_with_orders(last_at=NOW - 5 * DAY_SECONDS, subject=customer("c-9")), segment="loyal"
+    )
+    # Nobody has looked at them since they fell silent.
+    due = replace(
+        facts_with_orders(last_at=NOW - 70 * DAY_SECONDS, subject=customer("c-14")), review_at=NOW
+    )
+    world = issued(shop_world(silent, regular, due, counted=tuple(HANDLERS)))
     world.expected = Expected(budget_minor=BUDGET, hears=True)
     _said(world, {MAIL: ("send", "delivery"), ORDER_MAIL: ("send", "soft_bounce", "delivery")})
     people = [
@@ -100,6 +131,14 @@ def _prepared() -> World:
     world.store.write(puts, now=NOW)
     world.store.write([Put(EFFECT.key(e.effect_id), e, WHATEVER) for e in planned], now=NOW)
     world.waiting.clear()
+    rows = [
+        f"o-11,c-9,{format_instant(NOW - 25)},1,USD,30.00",
+        order_row("f-1", "c-13", days_ago=5),
+    ]
+    info = world.objects.arrive(
+        "incoming", key="orders/day.csv", body=orders_csv(*rows).encode(), last_modified=NOW
+    )
+    world.notes["file"] = notice_of(info, "orders/day.csv")
     return world
 
 
@@ -136,6 +175,8 @@ def _calls() -> list[Call]:
         _telling(order_event("Order Refunded", "o-2", total="0.20", user="c-2", at=NOW - 3)),
         checkout(SHOPPER, "s-1", "k-7"),
         _unsubscribes,
+        review,
+        look_after,
     ]
 
 
@@ -143,7 +184,8 @@ def _work(world: World) -> list[Message]:
     """Everything that there is to do, in order."""
     effects = world.store.all("effect").values()
     streams = [Message("stream", each, world.clock.now) for each in effects]
-    return [*streams, *(Message("http", call, world.clock.now) for call in _calls())]
+    calls = [Message("http", call, world.clock.now) for call in _calls()]
+    return [*streams, *calls, Message("drops", world.notes["file"], world.clock.now)]
 
 
 @cache
@@ -163,12 +205,14 @@ def run_seed(seed: int, bug_name: str | None = None) -> Outcome:
     telemetry.configure(stage="crash", stream=nowhere())
     expected = in_order()
     chance = Random(seed)  # noqa: S311 - replays
-    failing = {chance.randint(1, 120): "error" for _ in range(chance.randint(0, MOST_FAILING))}
+    failing = {
+        chance.randint(1, MOST_CALLS): "error" for _ in range(chance.randint(0, MOST_FAILING))
+    }
     world = _prepared().fork(FaultGate(failing))  # type: ignore[arg-type]
     world.gate.before = _give_way
     with planted(bug_name, world):
         _play(world, chance, expected)
-    return Outcome(seed, tuple(world.model.violations))
+    return Outcome(seed_line(seed, bug_name), tuple(world.model.violations))
 
 
 def _play(world: World, chance: Random, expected: dict[str, Any]) -> None:

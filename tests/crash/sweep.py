@@ -11,13 +11,17 @@ from dataclasses import dataclass, field
 from itertools import islice
 from random import Random
 
+from chalicelib import telemetry
 from tests.crash.bugs import BUGS
-from tests.crash.cases import CASES
+from tests.crash.cases import CASES, modes_of
 from tests.crash.gate import Faults, Mode
-from tests.crash.run import Result, replay_line, run
+from tests.crash.run import Result, nowhere, replay_line, run
 from tests.crash.seeds import Outcome, run_seed
 
 Place = tuple[int, Mode]
+Found = tuple[str, tuple[str, ...]] | None  # replay line and what was violated
+# Calls that leave no trace, so that a lost answer and a call that was not made raise the same.
+QUESTIONS = frozenset({"read", "due", "overdue", "recent_decisions", "belongings", "head"})
 
 
 @dataclass(slots=True)
@@ -31,7 +35,8 @@ class Swept:
         in_doubt: mails that were taken and of which the ledger does not know it.
         violations: replay line and what did not hold.
         by_flow: calls, singles and pairs of each flow.
-        lengths: how many calls were made in the run of each single.
+        passed: the ports that were called in the run of each single.
+        spared: pairs that were not played because another one is the same.
     """
 
     calls: int = 0
@@ -39,8 +44,9 @@ class Swept:
     lost: int = 0
     in_doubt: int = 0
     violations: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
-    lengths: dict[tuple[str, Place], int] = field(default_factory=dict)
+    passed: dict[tuple[str, Place], tuple[str, ...]] = field(default_factory=dict)
     by_flow: Counter[tuple[str, str]] = field(default_factory=Counter)
+    spared: int = 0
 
     def add(self, case_name: str, faults: Faults, result: Result) -> None:
         """Count one run."""
@@ -52,11 +58,23 @@ class Swept:
         if result.violations:
             self.violations.append((replay_line(case_name, faults), result.violations))
 
+    def flows(self) -> dict[str, tuple[int, int, int]]:
+        """Calls, singles and pairs of each flow."""
+        names = dict.fromkeys(flow for flow, _ in self.by_flow)
+        return {
+            flow: (
+                self.by_flow[flow, "calls"],
+                self.by_flow[flow, "singles"],
+                self.by_flow[flow, "pairs"],
+            )
+            for flow in names
+        }
+
 
 def places_of(case_name: str, calls: int, *, after: int = 0) -> Iterator[Place]:
     """Every call of a case in every mode."""
     for number in range(after + 1, calls + 1):
-        for mode in CASES[case_name].modes:
+        for mode in modes_of(case_name):
             yield number, mode
 
 
@@ -68,6 +86,7 @@ def sweep(*, pairs: int | None, seed: int, only: Sequence[str] = ()) -> Swept:
         seed: chooses them.
         only: names of cases; all of them when empty.
     """
+    telemetry.configure(stage="crash", stream=nowhere())
     swept = Swept()
     names = list(only or CASES)
     with pool() as workers:
@@ -88,15 +107,19 @@ def _length(case_name: str) -> tuple[int, Result]:
 
 
 def _pairs(swept: Swept, most: int | None, seed: int) -> list[tuple[str, dict[int, Mode]]]:
-    """The call after a fault breaks as well: every later call of the run that it left."""
+    """The call after a fault breaks as well: every later call of the run that it left.
+
+    Pairs that are the same as another one are counted and not played.
+    """
     chance = Random(seed)  # noqa: S311 - replays
     by_case: dict[str, list[tuple[str, dict[int, Mode]]]] = {}
-    for (name, (number, mode)), length in swept.lengths.items():
-        if CASES[name].pairs:
-            later = places_of(name, length, after=number)
-            by_case.setdefault(name, []).extend(
-                (name, {number: mode, again: how}) for again, how in later
-            )
+    for (name, (number, mode)), passed in swept.passed.items():
+        for again, how in places_of(name, len(passed), after=number):
+            if _is_twin(passed[number - 1], mode) or _is_twin(passed[again - 1], how):
+                swept.spared += most is None
+                swept.by_flow[CASES[name].flow, "pairs"] += most is None
+            else:
+                by_case.setdefault(name, []).append((name, {number: mode, again: how}))
     if most is None:
         return [pair for pairs in by_case.values() for pair in pairs]
     return [
@@ -104,6 +127,11 @@ def _pairs(swept: Swept, most: int | None, seed: int) -> list[tuple[str, dict[in
         for pairs in by_case.values()
         for pair in (pairs if len(pairs) <= most else chance.sample(pairs, most))
     ]
+
+
+def _is_twin(port: str, mode: Mode) -> bool:
+    """Whether a fault is the same as an "error": a question changes nothing, answered or not."""
+    return mode == "lost" and port in QUESTIONS
 
 
 def _collect(
@@ -114,7 +142,7 @@ def _collect(
         swept.add(name, faults, result)
         if len(faults) == 1:
             (place,) = faults.items()
-            swept.lengths[name, place] = result.calls
+            swept.passed[name, place] = result.passed
 
 
 def _run(job: tuple[str, dict[int, Mode]]) -> Result:
@@ -127,14 +155,14 @@ def play(seeds: range) -> list[Outcome]:
         return [each for each in workers.map(run_seed, seeds, chunksize=8) if each.violations]
 
 
-def hunt(bug_names: Iterable[str]) -> dict[str, tuple[str, tuple[str, ...]] | None]:
+def hunt(bug_names: Iterable[str]) -> dict[str, Found]:
     """Look for each planted bug; where it was found first, None where it was not."""
     names = list(bug_names)
     with pool() as workers:
         return dict(zip(names, workers.map(find, names), strict=True))
 
 
-def find(bug_name: str) -> tuple[str, tuple[str, ...]] | None:
+def find(bug_name: str) -> Found:
     """The first run that a planted bug spoils, of singles and then of like pairs."""
     for case_name in BUGS[bug_name].cases:
         calls = run(case_name, {}, bug_name).calls

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from chalicelib import telemetry
-from tests.crash.cases_mail import MAIL, announce, mixed, rival, switch, unsubscribe
+from tests.crash.cases_mail import MAIL, announce, flip, mixed, rival, switch, unsubscribe
 from tests.crash.gate import FaultGate, Mode
+from tests.crash.machines import FAULTS, NUMBERS, broken
 from tests.crash.run import nowhere
 from tests.crash.workers import Message, look_after
-from tests.crash.world import World
+from tests.crash.world import Call, World
 from tests.mail_events import notification, ses_event
 
-NUMBERS = st.integers(0, 50)
+PEOPLE = st.sampled_from([unsubscribe, flip, rival, look_after])
 
 
 class Mails(RuleBasedStateMachine):
@@ -23,13 +25,11 @@ class Mails(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         telemetry.configure(stage="crash", stream=nowhere())
-        self.faults: dict[int, Mode] = {}
-        self.world: World = mixed().fork(FaultGate(self.faults))
+        self.world: World = mixed().fork(FaultGate())
         announce(self.world)
 
     def teardown(self) -> None:
         """Let everything come to its end, with sending switched on."""
-        self.faults.clear()
         switch(self.world, sending=True)
         self.world.settle()
         self.world.model.check(self.world.store.values(), now=self.world.clock.now, text="")
@@ -42,24 +42,26 @@ class Mails(RuleBasedStateMachine):
         assert self.world.model.violations == []
 
     @precondition(lambda self: self.world.waiting)
-    @rule(number=NUMBERS, twice=st.booleans())
-    def deliver(self, number: int, twice: bool) -> None:
+    @rule(number=NUMBERS, twice=st.booleans(), faults=FAULTS, who=PEOPLE)
+    def deliver(self, number: int, twice: bool, faults: dict[int, Mode], who: Call) -> None:
         """A worker gets some message, whichever, and perhaps another one gets it, too."""
         message = self.world.waiting.pop(number % len(self.world.waiting))
         if twice:
             self.world.put(Message(message.queue, message.body, message.at))
-        self.world.work_on([message])
+        with broken(self.world, faults, who):
+            self.world.work_on([message])
+
+    @rule(faults=FAULTS, who=PEOPLE)
+    def work(self, faults: dict[int, Mode], who: Call) -> None:
+        """Workers take whatever is visible, until nothing is."""
+        with broken(self.world, faults, who):
+            self.world.deliver_visible()
 
     @precondition(lambda self: self.world.waiting)
     @rule(number=NUMBERS)
     def lose(self, number: int) -> None:
         """A message is lost: the sweep makes up for it."""
         self.world.waiting.pop(number % len(self.world.waiting))
-
-    @rule(ahead=st.integers(1, 6), mode=st.sampled_from(["crash", "lost", "error", "stall"]))
-    def break_a_call(self, ahead: int, mode: Mode) -> None:
-        """A call that is about to come breaks."""
-        self.faults[len(self.world.gate.passed) + ahead] = mode
 
     @rule(seconds=st.sampled_from([1, 119, 121, 361, 901, 86_401]))
     def wait(self, seconds: int) -> None:
@@ -85,7 +87,7 @@ class Mails(RuleBasedStateMachine):
             unsubscribe(self.world)
 
     @rule(sending=st.booleans())
-    def flip(self, sending: bool) -> None:
+    def turn(self, sending: bool) -> None:
         """An operator flips the switch."""
         switch(self.world, sending=sending)
 
@@ -97,5 +99,11 @@ class Mails(RuleBasedStateMachine):
         self.world.put(Message("feedback", notification(event), self.world.clock.now))
 
 
-Mails.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+class MoreMails(Mails):
+    """The same, more often."""
+
+
+Mails.TestCase.settings = settings(max_examples=100, stateful_step_count=25)
+MoreMails.TestCase.settings = settings(max_examples=1_500, stateful_step_count=25)
 TestMails = Mails.TestCase
+TestManyMails = pytest.mark.sweep(MoreMails.TestCase)

@@ -32,6 +32,16 @@ class WatchedStore(MemoryStore):
     def begin(self, gate: FaultGate) -> None:
         """Nothing to prepare: a run begins with these rows, behind this gate."""
 
+    def text(self, *, now: int) -> str:
+        """Everything that is stored as text, in small letters; what has expired is TTL's."""
+        standing = MemoryStore()
+        standing._rows = {
+            key: row
+            for key, row in self._rows.items()
+            if row.expires_at is None or row.expires_at > now
+        }
+        return standing.dump().casefold()
+
     def values(self) -> dict[Any, Any]:
         """Everything that is stored, decoded."""
         return dict(_Lazy(self._rows).items())

@@ -12,6 +12,7 @@ from chalicelib.core.kinds import EFFECT
 from chalicelib.documents import Documents
 from chalicelib.flows import act, drop, feedback, relay, silence, sweep
 from chalicelib.flows.drop_work import DropLimits, DropPorts
+from chalicelib.flows.erase import erase_customer
 from chalicelib.flows.feedback import FeedbackPorts
 from chalicelib.flows.settled import EventPorts
 from chalicelib.flows.sweep import SweepPorts
@@ -128,6 +129,21 @@ def review(world: World) -> None:
         now=world.clock.now,
         correlation_id="review",
     )
+
+
+def forget(world: World, customer_id: str, *, store: Any = None) -> None:
+    """A customer's erasure, asked for until it is complete."""
+    erasure = erase_customer(
+        customer_id,
+        store=store or world.gated,
+        keys=SIGNING_KEYS,
+        new_key=lambda: "0a" * 16,
+        now=world.clock.now,
+        key_id="k",
+        correlation_id="erasing",
+    )
+    if not erasure.is_complete:
+        raise Transient("there is more: ask again")
 
 
 HANDLERS: Mapping[str, Callable[[World, Sequence[Message], str], set[int]]] = {

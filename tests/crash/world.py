@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from chalicelib.aws.objects import ObjectInfo
 from chalicelib.core.contact_policy import ContactPolicy
 from chalicelib.core.errors import SegueError, Transient
 from chalicelib.core.kinds import EFFECT
@@ -244,6 +245,12 @@ class World:
                 if message.then is not None:
                     then = message.then
                     self.put(Message("http", then.body, max(then.at, self.clock.now), then.then))
+
+
+def notice_of(info: ObjectInfo, key: str) -> dict[str, Any]:
+    """What S3 says of a file that has arrived."""
+    object_ = {"key": key, "eTag": info.etag, "versionId": info.version_id}
+    return {"Records": [{"s3": {"bucket": {"name": "incoming"}, "object": object_}}]}
 
 
 class _Queue:
