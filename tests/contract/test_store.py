@@ -1,7 +1,8 @@
-"""What every store promises: the same tests over ``MemoryStore`` and over DynamoDB on moto.
+"""What every store promises: the same tests over ``MemoryStore`` and over DynamoDB.
 
-Flows are tested on ``MemoryStore``, so whatever they rely on stands here and holds for both. What
-only a real connection can do (stall, lose a reply, throttle) is in ``functional/test_aws_*``.
+Flows are tested on ``MemoryStore``, so whatever they rely on stands here and holds for DynamoDB, on
+moto and, in ``make e2e``, on the local stack. What only a real connection can do (stall, lose a
+reply, throttle) is in ``functional/test_aws_*``.
 """
 
 from __future__ import annotations

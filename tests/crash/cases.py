@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,6 +11,8 @@ from tests.crash.watched import WatchedStore
 from tests.crash.world import World
 
 BROKEN: tuple[Mode, ...] = ("crash", "lost", "error", "stall")
+FLOWS = ("decide", "event", "silence", "drop", "act", "feedback", "redeem", "sweep",
+         "unsubscribe", "erase")  # fmt: skip
 MET: tuple[Mode, ...] = (*BROKEN, "meet")
 
 
@@ -20,7 +22,7 @@ class Case:
 
     Attributes:
         name: how a replay names it.
-        flow: which of the ten flows it is about.
+        flow: which of the ten flows it is about; each has a case of its own name.
         build: makes the world in which everything is ready, and nothing was asked for yet.
         begin: puts into the queues what the flow begins with.
         same: kinds whose tables must equal, in normal form, those of the undisturbed run.
@@ -62,12 +64,5 @@ def register(*cases: Case) -> None:
     """Add cases, each under a name of its own."""
     for case in cases:
         assert case.name not in CASES, case.name
+        assert case.flow in FLOWS, case.flow
         CASES[case.name] = case
-
-
-def by_flow() -> Mapping[str, list[Case]]:
-    """The cases of each flow."""
-    flows: dict[str, list[Case]] = {}
-    for case in CASES.values():
-        flows.setdefault(case.flow, []).append(case)
-    return flows

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
 
-from chalicelib.core.address import AddressState
 from chalicelib.core.control import SWITCH_COPIES, Switches
 from chalicelib.core.effects import Effect
-from chalicelib.core.kinds import ADDRESS, EFFECT, SWITCH
+from chalicelib.core.kinds import SWITCH
 from chalicelib.core.offers import offer_to_json
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
@@ -20,12 +16,11 @@ from chalicelib.flows.unsubscribe import act_on
 from chalicelib.mail.compose import UNSUBSCRIBE
 from tests.crash.cases import Case, register
 from tests.crash.model import Expected
-from tests.crash.workers import HANDLERS, Message, forget, look_after
+from tests.crash.workers import Message, forget
 from tests.crash.world import Call, World
 from tests.fakes import SIGNING_KEYS
 from tests.gate import Died, Gate
 from tests.gated_store import GatedStore as SmallGatedStore
-from tests.mail_events import notification, ses_event
 from tests.mail_makers import (
     ADA,
     EMAIL,
@@ -153,149 +148,6 @@ def _stalled(name: str, meanwhile: Call) -> Case:
     return Case(f"act, {name}", "act", build, announce)
 
 
-# --- feedback -----------------------------------------------------------------------------------
-
-TOLD = {
-    MAIL: ("send", "delivery", "click", "complaint"),
-    ORDER_MAIL: ("send", "soft_bounce", "bounce"),
-}
-
-
-def with_mails_out() -> World:
-    """Two mails that were handed over; of one the answer was lost."""
-    world = mail_world(
-        mail_effect(MAIL),
-        mail_effect(ORDER_MAIL, subject=BOB, purpose="transactional", offer=None),
-        mail_effect(SECOND),
-    )
-    from_messages(sqs_event(MAIL, ORDER_MAIL), ports=world.act_ports(), now=NOW, worker="w-0")
-    key = EFFECT.key(MAIL)
-    standing = world.store.all("effect")[key.partition]
-    doubt = replace(standing, state="IN_DOUBT", reason="no_answer", provider_id=None)
-    world.store.write([Put(key, doubt, WHATEVER)], now=NOW)
-    world.waiting.clear()
-    world.counted = frozenset({"feedback"})
-    world.meanwhile = _hear_beside
-    return world
-
-
-def _events() -> list[str]:
-    """What SES says of both mails, each event in a message."""
-    return [
-        notification(ses_event(name, effect_id=effect_id))
-        for effect_id, names in TOLD.items()
-        for name in names
-    ]
-
-
-def _hear_beside(world: World) -> None:
-    """Another worker has the same events, at the same time."""
-    HANDLERS["feedback"](world, [Message("feedback", body) for body in _events()], "beside")
-
-
-def tell(world: World) -> None:
-    """SES says what became of both."""
-    for body in _events():
-        world.put(Message("feedback", body, NOW))
-    later = world.store.all("effect")[f"e#{SECOND}"]
-    world.put(Message("stream", later, NOW + 7_200))
-    unknown = notification(ses_event("bounce", effect_id="9" * 32))
-    world.put(Message("feedback", unknown, NOW))
-
-
-def _heard(world: World) -> Sequence[str]:
-    """The complaint and the bounce stand, and bind the addresses."""
-    wrong = []
-    effects = world.store.all("effect")
-    if effects[f"e#{MAIL}"].state != "COMPLAINED":
-        wrong.append("a complaint was lost")
-    state = world.store.all("address").get(f"h#{hash_of(EMAIL)}", AddressState())
-    if "marketing" not in state.suppressed:
-        wrong.append("a complaint does not suppress the address")
-    return wrong
-
-
-# --- sweep --------------------------------------------------------------------------------------
-
-
-def standing_still() -> World:
-    """What dead workers left in every state, and a plan that no message covers."""
-    dead: dict[str, Any] = {
-        "owner": "dead",
-        "lease_until": NOW + 120,
-        "changed_at": NOW,
-        "attempts": 1,
-    }
-    world = mail_world(
-        replace(mail_effect(MAIL), state="CLAIMED", **dead),
-        replace(
-            mail_effect(ORDER_MAIL, subject=BOB, purpose="transactional", offer=None),
-            **{**dead, "state": "SENDING", "posts": 1},
-        ),
-        effect("offer", OFFER, payload={"offer": offer_to_json(TEN_PERCENT)}),
-        replace(mail_effect(SECOND), state="IN_DOUBT", posts=1, **dead),
-    )
-    world.model.permissions.update([ORDER_MAIL, SECOND])
-    world.clock.forward(1_000)
-    world.meanwhile = _sweep_and_work
-    return world
-
-
-def _sweep_and_work(world: World) -> None:
-    """Another run of the schedule, and a worker who has every message at once."""
-    look_after(world)
-    rival(world)
-
-
-def _swept(world: World) -> Sequence[str]:
-    wrong = []
-    effects = world.store.all("effect")
-    if effects[f"e#{MAIL}"].state not in ("ACCEPTED", "ABANDONED"):
-        wrong.append("a dead claim was not taken up")
-    if effects[f"e#{SECOND}"].state != "ABANDONED":
-        wrong.append("a doubt was not given up")
-    if not world.model.taken[ORDER_MAIL] and effects[f"e#{ORDER_MAIL}"].posts < 2:
-        wrong.append("a transactional mail in doubt was not sent again")
-    if effects[f"e#{OFFER}"].state != "ACCEPTED":
-        wrong.append("an effect that no message covered was lost")
-    return wrong
-
-
-# --- unsubscribe --------------------------------------------------------------------------------
-
-
-def about_to_unsubscribe() -> World:
-    """One marketing mail, and a mail program that posts beside the person."""
-    world = one_mail()
-    world.meanwhile = unsubscribe
-    return world
-
-
-def ask_to_unsubscribe(world: World) -> None:
-    """Ada posts the form; only then the mail's message comes."""
-
-    def post(world: World) -> None:
-        page = act_on(
-            TOKEN, store=world.gated, keys=SIGNING_KEYS, now=world.clock.now, form=b"choice=all"
-        )
-        state = world.store.all("address").get(f"h#{hash_of(EMAIL)}", AddressState())
-        if page.status == 200 and "marketing_email" not in state.withdrawn:
-            world.model.wrong("an unsubscription was confirmed that is not stored")
-        for each in world.store.all("effect").values():
-            world.put(Message("stream", each, world.clock.now))
-
-    world.ask(post)
-
-
-def _is_unsubscribed(world: World) -> Sequence[str]:
-    wrong = []
-    if world.ses.sent:
-        wrong.append("somebody was mailed after unsubscribing")
-    if ADDRESS.key(hash_of(EMAIL)) not in world.store.keys():
-        wrong.append("an unsubscription was lost")
-    return wrong
-
-
 register(
     Case("act", "act", mixed, announce, same=("contact",)),
     Case("act, and SES tells", "act", lambda: mixed(hears=True), announce),
@@ -306,21 +158,4 @@ register(
     _stalled("erased meanwhile", erase_ada),
     _stalled("an erasure begun meanwhile", begin_to_erase),
     _stalled("a rival meanwhile", rival),
-    Case(
-        "feedback",
-        "feedback",
-        with_mails_out,
-        tell,
-        same=("effect", "address", "breaker", "engagement"),
-        check=_heard,
-    ),
-    Case("sweep", "sweep", standing_still, lambda world: world.ask(look_after), check=_swept),
-    Case(
-        "unsubscribe",
-        "unsubscribe",
-        about_to_unsubscribe,
-        ask_to_unsubscribe,
-        same=("contact", "effect"),
-        check=_is_unsubscribed,
-    ),
 )

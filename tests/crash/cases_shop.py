@@ -22,6 +22,7 @@ from chalicelib.flows.redeem import OfferCall, Operation, from_request
 from tests.coupon_makers import BUYER, CODE, coupon, issue, limited
 from tests.crash.cases import Case, register
 from tests.crash.model import Expected
+from tests.crash.ports import GatedKeys
 from tests.crash.world import Call, World
 from tests.fakes import SIGNING_KEYS
 from tests.makers import (
@@ -80,7 +81,7 @@ def checkout(subject: Subject, session: str, key: str | None) -> Call:
             call,
             store=world.gated,
             rules=world.rules,
-            keys=lambda: SIGNING_KEYS,
+            keys=GatedKeys(world.gate, SIGNING_KEYS),
             now=world.clock.now,
             correlation_id="checkout",
         )

@@ -28,21 +28,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.core.address import AddressState, address_hash
-from chalicelib.core.allotments import Allotment
 from chalicelib.core.contact import Contact
 from chalicelib.core.control import SWITCH_COPIES
 from chalicelib.core.effects import Effect
 from chalicelib.core.kinds import ADDRESS, CONTACT, EFFECT, SWITCH, TOMBSTONE
-from chalicelib.core.offers import Coupon
 from chalicelib.core.ports import BusEvent
 from chalicelib.core.storage import Key, Put, Write
 from chalicelib.core.tombstones import subject_hash
+from tests.crash.books import books, under_way
 from tests.fakes import SIGNING_KEYS
 
 TAKEN = {"ACCEPTED", "DELIVERED", "BOUNCED", "COMPLAINED", "REJECTED"}
 ENDED = TAKEN | {"FAILED", "SUPPRESSED", "ABANDONED"}
-# How long ago everything that had stood still by then was swept, at the latest.
-SWEPT = 3_600
 Rows = Mapping[Key[Any], Any]
 
 
@@ -191,8 +188,8 @@ class Model:
         for name in self.announced.keys() | self.taken.keys():
             if name not in known:
                 self.wrong("something was sent of which no ledger knows")
-        self._check_codes(rows, now)
-        self._check_under_way(rows, now)
+        for what in (*under_way(rows, now=now), *books(rows, self.expected.budget_minor, now=now)):
+            self.wrong(what)
         if self.expected.canary is not None and self.expected.canary in text:
             self.wrong("something of an erased person came back")
 
@@ -217,18 +214,6 @@ class Model:
             for key, value in rows.items()
         )
 
-    def _check_under_way(self, rows: Rows, now: int) -> None:
-        """Nothing but an effect is under way either."""
-        for key, value in rows.items():
-            match key.kind.name:
-                case "coupon":
-                    if any(u.state == "reserved" and u.until <= now - SWEPT for u in value.uses):
-                        self.wrong("a lock outlived its end and a sweep")
-                case "drop" if value.state == "RUNNING":
-                    self.wrong("a file was never worked through")
-                case "tombstone" if not value.is_complete:
-                    self.wrong("an erasure was begun and never completed")
-
     def _check_effect(self, effect: Effect, now: int) -> None:
         held = effect.state == "PLANNED" and (effect.not_before or 0) > now
         if effect.state not in ENDED and not held:
@@ -251,64 +236,3 @@ class Model:
         unknown = effect.reason in ("no_answer", "worker_vanished", "unresolved")
         if transactional and unknown and not (told_taken or times) and effect.posts < 2:
             self.wrong("a transactional mail was given up with a post left")
-
-    def _check_codes(self, rows: Rows, now: int) -> None:
-        coupons = [value for key, value in rows.items() if key.kind.name == "coupon"]
-        live: Counter[tuple[str, str]] = Counter()
-        for coupon in coupons:
-            state = self._state_of(coupon, now)
-            if state in ("live", "reserved"):
-                live[coupon.subject_key, coupon.offer.action] += 1
-        if any(count > 1 for count in live.values()):
-            self.wrong("a customer has two live codes for one action")
-        shards = {
-            key.partition: value
-            for key, value in rows.items()
-            if key.kind.name == "allotment" and "#money#" in key.partition
-        }
-        self._check_money(coupons, list(shards.values()))
-
-    def _state_of(self, coupon: Coupon, now: int) -> str:
-        """The one state of a code; more than one is a violation."""
-        used = [use for use in coupon.uses if use.state != "reserved"]
-        holding = [use for use in coupon.uses if use.state == "reserved"]
-        self._check_uses(coupon, len(used), len(holding))
-        full = len(used) >= coupon.redemptions
-        states = [
-            name
-            for name, holds in (
-                ("revoked", coupon.revoked_at is not None),
-                ("used", full and coupon.revoked_at is None),
-                ("reserved", bool(holding) and holding[0].until > now),
-            )
-            if holds
-        ]
-        if len(states) > 1:
-            self.wrong(f"a code is in two states: {states}")
-        if states:
-            return states[0]
-        return "live" if now < coupon.offer.expires_at else "expired"
-
-    def _check_uses(self, coupon: Coupon, used: int, holding: int) -> None:
-        if used > coupon.redemptions:
-            self.wrong("a code was redeemed more often than it may be")
-        if holding > 1:
-            self.wrong("two carts hold one code")
-        if len({use.order_id for use in coupon.uses}) != len(coupon.uses):
-            self.wrong("an order uses a code twice")
-        if any(use.rolled_back_minor > use.amount_minor for use in coupon.uses):
-            self.wrong("more was given back than was redeemed")
-
-    def _check_money(self, coupons: Sequence[Coupon], shards: Sequence[Allotment]) -> None:
-        uses = [use for coupon in coupons for use in coupon.uses if use.budgeted]
-        held = sum(use.amount_minor for use in uses if use.state == "reserved")
-        spent = sum(u.amount_minor - u.rolled_back_minor for u in uses if u.state != "reserved")
-        if (held, spent) != (sum(s.held for s in shards), sum(s.spent for s in shards)):
-            self.wrong("codes and budget disagree about the money")
-        budget = self.expected.budget_minor
-        if budget is not None and held + spent > budget:
-            self.wrong("more money is held and spent than there is")
-        if budget is not None and sum(s.allotted for s in shards) > budget:
-            self.wrong("more money was dealt out than there is")
-        if any(min(s.held, s.spent) < 0 or s.held + s.spent > s.allotted for s in shards):
-            self.wrong("a shard of the budget is overdrawn")

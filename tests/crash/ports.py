@@ -11,6 +11,7 @@ from chalicelib.aws.objects import ObjectInfo
 from chalicelib.core.ports import Bus, BusEvent, Mailer, Queue
 from chalicelib.core.storage import Found, Key, Kind, Write
 from chalicelib.core.subject import Subject
+from chalicelib.core.tokens import SigningKeys
 from tests.crash.gate import FaultGate, Request
 from tests.fakes import MemoryObjects
 from tests.memory_store import MemoryStore
@@ -147,3 +148,16 @@ class GatedObjects:
     def _call(self, port: str, function: Any, *what: Any, **options: Any) -> Any:
         request = Request(port, what, options)
         return self.gate.call(request, lambda asked: function(*asked.what, **asked.options))
+
+
+@dataclass(frozen=True, slots=True)
+class GatedKeys:
+    """The signing keys behind the gate, for a flow that asks for them on its way."""
+
+    gate: FaultGate
+    keys: SigningKeys
+
+    def __call__(self) -> SigningKeys:
+        """Bring them; raises Transient."""
+        found: SigningKeys = self.gate.call(Request("keys", ()), lambda _asked: self.keys)
+        return found

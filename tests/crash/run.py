@@ -15,6 +15,7 @@ from tests.crash import (  # noqa: F401 - bugs and cases register themselves
     bugs_gate,
     bugs_shop,
     bugs_stand,
+    cases_after,
     cases_mail,
     cases_people,
     cases_profiles,

@@ -18,7 +18,7 @@ from random import Random
 from typing import Any
 
 from chalicelib import telemetry
-from chalicelib.core.instants import format_instant
+from chalicelib.core.instants import Instant, format_instant
 from chalicelib.core.kinds import CONTACT, EFFECT
 from chalicelib.core.offers import offer_to_json
 from chalicelib.core.storage import WHATEVER, Put
@@ -111,7 +111,8 @@ def _prepared() -> World:
     )
     # Nobody has looked at them since they fell silent.
     due = replace(
-        facts_with_orders(last_at=NOW - 70 * DAY_SECONDS, subject=customer("c-14")), review_at=NOW
+        facts_with_orders(last_at=NOW - 70 * DAY_SECONDS, subject=customer("c-14")),
+        review_at=Instant(NOW),
     )
     world = issued(shop_world(silent, regular, due, counted=tuple(HANDLERS)))
     world.expected = Expected(budget_minor=BUDGET, hears=True)

@@ -13,7 +13,7 @@ from random import Random
 
 from chalicelib import telemetry
 from tests.crash.bugs import BUGS
-from tests.crash.cases import CASES, modes_of
+from tests.crash.cases import CASES, FLOWS, modes_of
 from tests.crash.gate import Faults, Mode
 from tests.crash.run import Result, nowhere, replay_line, run
 from tests.crash.seeds import Outcome, run_seed
@@ -21,7 +21,7 @@ from tests.crash.seeds import Outcome, run_seed
 Place = tuple[int, Mode]
 Found = tuple[str, tuple[str, ...]] | None  # replay line and what was violated
 # Calls that leave no trace, so that a lost answer and a call that was not made raise the same.
-QUESTIONS = frozenset({"read", "due", "overdue", "recent_decisions", "belongings", "head"})
+QUESTIONS = frozenset({"read", "due", "overdue", "recent_decisions", "belongings", "head", "keys"})
 
 
 @dataclass(slots=True)
@@ -60,14 +60,14 @@ class Swept:
 
     def flows(self) -> dict[str, tuple[int, int, int]]:
         """Calls, singles and pairs of each flow."""
-        names = dict.fromkeys(flow for flow, _ in self.by_flow)
         return {
             flow: (
                 self.by_flow[flow, "calls"],
                 self.by_flow[flow, "singles"],
                 self.by_flow[flow, "pairs"],
             )
-            for flow in names
+            for flow in FLOWS
+            if (flow, "calls") in self.by_flow
         }
 
 

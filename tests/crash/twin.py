@@ -20,6 +20,8 @@ from tests.crash.watched import WatchedStore
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+MOST_AT_ONCE = 25  # of one BatchWriteItem
+
 
 class RealTables:
     """Tables of DynamoDB, and what of a run's things stands in them."""
@@ -34,12 +36,23 @@ class RealTables:
 
     def begin(self, rows: Mapping[Key[Any], Any]) -> None:
         """Make the tables hold these rows and nothing else."""
-        for key in self._there - rows.keys():
-            self._client.delete_item(TableName=self._tables[key.kind.table], Key=key_of(key))
+        requests: list[tuple[str, Any]] = [
+            (self._tables[key.kind.table], {"DeleteRequest": {"Key": key_of(key)}})
+            for key in self._there - rows.keys()
+        ]
         for key, (value, version, expires_at) in rows.items():
             item = item_of(Put(key, value, expires_at=expires_at), version=version)
-            self._client.put_item(TableName=self._tables[key.kind.table], Item=item)
+            requests.append((self._tables[key.kind.table], {"PutRequest": {"Item": item}}))
+        for start in range(0, len(requests), MOST_AT_ONCE):
+            self._write(requests[start : start + MOST_AT_ONCE])
         self._there = set(rows)
+
+    def _write(self, requests: Sequence[tuple[str, Any]]) -> None:
+        by_table: dict[str, list[Any]] = {}
+        for table, request in requests:
+            by_table.setdefault(table, []).append(request)
+        answer = self._client.batch_write_item(RequestItems=by_table)
+        assert answer["UnprocessedItems"] == {}
 
     def remember(self, writes: Sequence[Write]) -> None:
         """Note what a write may have put there."""

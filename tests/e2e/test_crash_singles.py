@@ -10,7 +10,7 @@ import pytest
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.store import DynamoStore
 from ops.stack import running
-from tests.crash.cases import by_flow
+from tests.crash.cases import CASES
 from tests.crash.run import replay_line, run
 from tests.crash.sweep import places_of
 from tests.crash.twin import RealTables, TwinStore
@@ -30,10 +30,9 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealTables]:
         yield RealTables(client, names, DynamoStore(clients.dynamodb_patient, tables=names))
 
 
-@pytest.mark.parametrize("flow", sorted(by_flow()))
-def test_every_single_fault_on_a_real_dynamodb(tables: RealTables, flow: str) -> None:
+@pytest.mark.parametrize("name", CASES)
+def test_every_single_fault_on_a_real_dynamodb(tables: RealTables, name: str) -> None:
     """Each numbered call in each mode: memory and DynamoDB agree call by call, nothing breaks."""
-    name = by_flow()[flow][0].name
     calls = run(name, {}).calls
     for number, mode in places_of(name, calls):
         store = TwinStore(tables)
