@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.aws.store import DynamoStore
+from chalicelib.core.actions import Action, OfferLimits
 from chalicelib.core.coupons import TRANSITIONS, money_of, state_of
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.kinds import COUPON, LIVE_OFFER
 from chalicelib.core.offers import Coupon, Offer, OfferKind
-from chalicelib.core.policy import Action, OfferLimits, Policy
+from chalicelib.core.policy import Policy
 from chalicelib.core.storage import Put
 from chalicelib.core.subject import Subject, customer
 from tests.fakes import MemoryStore

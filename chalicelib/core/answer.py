@@ -8,7 +8,7 @@ from typing import Any
 from chalicelib.core.candidates import Candidate
 from chalicelib.core.decide import Decision
 from chalicelib.core.instants import format_instant
-from chalicelib.core.policy import BASE_TIER
+from chalicelib.core.price_tiers import BASE_TIER
 from chalicelib.core.pricing import PricedLine, overruled, total_minor
 from chalicelib.core.situation import Line, Situation
 from chalicelib.core.tokens import SigningKeys, sign

@@ -7,10 +7,15 @@ most).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, NamedTuple
 
-from chalicelib.core.policy import Action, Policy
+from chalicelib.core.actions import Action
+from chalicelib.core.conditions import Values
+from chalicelib.core.features import Features, describe
+from chalicelib.core.observed import observe
+from chalicelib.core.policy import Policy
+from chalicelib.core.policy_conditions import Asked
 from chalicelib.core.scores import Scores
 from chalicelib.core.situation import Situation
 
@@ -36,10 +41,37 @@ class Candidate(NamedTuple):
     reason: str
 
 
-def removed(action: Action, situation: Situation, scores: Scores) -> Candidate | None:
+class Seen(NamedTuple):
+    """A situation, what the scorer says of it, and a value for each feature that is known.
+
+    Where a policy asks no condition, ``values`` is empty: nobody would look.
+    """
+
+    situation: Situation
+    scores: Scores
+    values: Mapping[str, Any]
+
+
+def see(situation: Situation, scores: Scores, *, policy: Policy, features: Features | None) -> Seen:
+    """Lay out what actions are asked about; ``features`` is None where nothing may be read."""
+    values = observe(situation, scores, features) if policy.conditions else {}
+    return Seen(situation, scores, values)
+
+
+def see_freely(situation: Situation, scores: Scores, *, policy: Policy, currency: str) -> Seen:
+    """Lay out what actions would be asked about, of somebody who may be read."""
+    facts, features = situation.facts, None
+    if facts is not None and policy.conditions and not situation.opted_out:
+        features = describe(facts, as_of=situation.as_of, currency=currency)
+    return see(situation, scores, policy=policy, features=features)
+
+
+def removed(action: Action, seen: Seen, policy: Policy) -> Candidate | None:
     """The first layer that says no; None when the action survives to arbitration."""
     for layer, ask in _LAYERS:
-        reason = ask(action, situation, scores)
+        reason = ask(action, seen.situation, seen.scores)
+        if reason is None and (asked := policy.conditions.asked.get(layer)):
+            reason = _unmet(asked.get(action.id, ()), seen.values)
         if reason is not None:
             return Candidate(action.id, "rejected", layer, reason)
     return None
@@ -116,20 +148,46 @@ _LAYERS: tuple[tuple[Layer, Callable[[Action, Situation, Scores], str | None]], 
 )
 
 
+def _unmet(asked: Iterable[Asked], values: Values) -> str | None:
+    for each in asked:
+        reason = each.failed(values)
+        if reason is not None:
+            return reason
+    return None
+
+
+def priority_of(action: Action, seen: Seen, policy: Policy) -> float:
+    """What arbitration ranks by: propensity × context weights × (value − cost) × lever.
+
+    In minor units of the policy's currency. A weight whose condition does not hold is 1.
+    """
+    priority = action.propensity * (action.value_minor - action.cost_minor) * action.lever
+    for condition, weight in policy.conditions.weights.get(action.id, ()):
+        if condition.test(seen.values) is True:
+            priority *= weight
+    return priority
+
+
 def arbitrate(
-    policy: Policy, situation: Situation, scores: Scores, *, holdout: bool
+    policy: Policy, seen: Seen, *, holdout: bool
 ) -> tuple[tuple[Action, ...], tuple[Candidate, ...]]:
-    """Rank what survives by priority and keep the best; ties go to the earlier in the document."""
-    survivors: list[Action] = []
+    """Rank what survives by priority and keep the best; ties go to the earlier in the document.
+
+    What costs more than it is worth is never chosen.
+    """
+    ranked: list[tuple[float, Action]] = []
     candidates: list[Candidate] = []
-    for action in policy.actions_at(situation.placement):
+    for action in policy.actions_at(seen.situation.placement):
         if holdout:
             candidates.append(Candidate(action.id, "rejected", "experiment", "global_holdout"))
-        elif (gone := removed(action, situation, scores)) is not None:
+        elif (gone := removed(action, seen, policy)) is not None:
             candidates.append(gone)
+        elif (priority := priority_of(action, seen, policy)) < 0:
+            candidates.append(Candidate(action.id, "rejected", "arbitration", "costs_too_much"))
         else:
-            survivors.append(action)
-    survivors.sort(key=lambda action: -action.priority)
+            ranked.append((priority, action))
+    ranked.sort(key=lambda each: -each[0])
+    survivors = [action for _, action in ranked]
     chosen = tuple(survivors[: policy.offers_per_decision])
     candidates += [Candidate(a.id, "chosen", "arbitration", "highest_priority") for a in chosen]
     candidates += [

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from chalicelib.core.candidates import Candidate, arbitrate
+from chalicelib.core.actions import Action
+from chalicelib.core.candidates import Candidate, Seen, arbitrate, see
 from chalicelib.core.canonical import share_of
 from chalicelib.core.effects import effect_id
-from chalicelib.core.features import describe
+from chalicelib.core.features import Features, describe
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.law import Jurisdictions, Mode, Ruling, rule_on
 from chalicelib.core.offers import Offer
-from chalicelib.core.policy import BASE_TIER, Action, Policy, PriceTier
+from chalicelib.core.policy import Policy
+from chalicelib.core.price_tiers import BASE_TIER, PriceTier
 from chalicelib.core.pricing import PricedLine, choose_tier, price_cart
 from chalicelib.core.scores import Scorer, Scores
 from chalicelib.core.situation import Situation
@@ -79,11 +81,12 @@ def decide(
         on=datetime.fromtimestamp(situation.as_of, UTC).date(),
         default=policy.price_mode,
     )
-    scores = _score(situation, policy, scorer, ruling)
+    scores, features = _score(situation, policy, scorer, ruling)
+    seen = see(situation, scores, policy=policy, features=features)
     holdout = in_holdout(policy, situation.subject.key)
-    tier, price_reason = _tier(situation, policy, scores, ruling, holdout=holdout)
+    tier, price_reason = _tier(seen, policy, ruling, holdout=holdout)
     lines = price_cart(situation.lines, situation.products, currency=context.currency, tier=tier)
-    chosen, candidates = _choose(situation, policy, scores, ruling, holdout=holdout)
+    chosen, candidates = _choose(seen, policy, ruling, holdout=holdout)
     offers, issued = _offers(situation, chosen, code_for)
     if not chosen and not offers:
         fallback = policy.fallbacks[situation.placement].action
@@ -112,27 +115,25 @@ def in_holdout(policy: Policy, subject_key: str) -> bool:
     return share_of(policy.holdout.salt, subject_key) * 100 < policy.holdout.share_percent
 
 
-def _score(situation: Situation, policy: Policy, scorer: Scorer, ruling: Ruling) -> Scores:
-    """Score, unless nothing is known or nothing may be read."""
+def _score(
+    situation: Situation, policy: Policy, scorer: Scorer, ruling: Ruling
+) -> tuple[Scores, Features | None]:
+    """Score, unless nothing is known or nothing may be read; then there are no features."""
     facts = situation.facts
     nobody = Scores(policy.unknown_segment, None, None, scorer.name, fallback=True)
     if situation.opted_out or ruling.mode == "ban" or facts is None:
-        return nobody
+        return nobody, None
     features = describe(facts, as_of=situation.as_of, currency=scorer.currency)
     if not features.frequency:
-        return nobody
-    return scorer.score(features)
+        return nobody, features
+    return scorer.score(features), features
 
 
 def _tier(
-    situation: Situation,
-    policy: Policy,
-    scores: Scores,
-    ruling: Ruling,
-    *,
-    holdout: bool,
+    seen: Seen, policy: Policy, ruling: Ruling, *, holdout: bool
 ) -> tuple[PriceTier | None, str]:
     """The tier and the reason; every reason for the published price has its own name."""
+    situation = seen.situation
     forbidden = _no_personal_price(situation, ruling, holdout=holdout)
     if forbidden is not None:
         return None, forbidden
@@ -140,7 +141,7 @@ def _tier(
         held = next((t for t in policy.price_tiers if t.name == situation.held.tier), None)
         if held is not None:
             return held, "session_kept"
-    tier = choose_tier(policy.price_tiers, scores)
+    tier = choose_tier(policy, seen)
     return tier, "no_tier_fits" if tier is None else "tier_fits"
 
 
@@ -160,13 +161,14 @@ def _no_personal_price(situation: Situation, ruling: Ruling, *, holdout: bool) -
 
 
 def _choose(
-    situation: Situation, policy: Policy, scores: Scores, ruling: Ruling, *, holdout: bool
+    seen: Seen, policy: Policy, ruling: Ruling, *, holdout: bool
 ) -> tuple[tuple[Action, ...], tuple[Candidate, ...]]:
     """Keep what the session was shown; otherwise let the candidates compete."""
+    situation = seen.situation
     held = situation.held
     overridden = situation.opted_out or ruling.mode == "ban" or not situation.switches.offers
     if held is None or not held.offers or overridden:
-        return arbitrate(policy, situation, scores, holdout=holdout)
+        return arbitrate(policy, seen, holdout=holdout)
     kept = {offer.action for offer in held.offers if offer.expires_at > situation.as_of}
     candidates = tuple(
         Candidate(action.id, "chosen", "session", "kept")

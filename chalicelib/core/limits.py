@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from chalicelib.core.actions import Action, OfferLimits, OfferTerms
 from chalicelib.core.allotments import (
     DRY_SECONDS,
     SHARDS,
@@ -20,7 +21,6 @@ from chalicelib.core.allotments import (
     shift,
 )
 from chalicelib.core.kinds import ALLOTMENT, ISSUED, LIVE_OFFER
-from chalicelib.core.policy import Action, OfferLimits, OfferTerms
 from chalicelib.core.storage import AtVersion, Found, Key, Put, Write
 
 Counted = Literal["codes", "money"]

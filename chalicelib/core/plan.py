@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from chalicelib.core.actions import Action, MailTreatment
 from chalicelib.core.decide import Decision
 from chalicelib.core.effects import Effect, EffectKind, effect_id
 from chalicelib.core.instants import DAY_SECONDS
@@ -19,7 +20,7 @@ from chalicelib.core.kinds import (
 )
 from chalicelib.core.limits import NO_LIMITS, Limits
 from chalicelib.core.offers import Coupon, Offer, offer_to_json
-from chalicelib.core.policy import Action, MailTreatment, Policy
+from chalicelib.core.policy import Policy
 from chalicelib.core.pricing import total_minor
 from chalicelib.core.situation import Situation
 from chalicelib.core.storage import Put, Write

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from chalicelib.core.candidates import Seen
 from chalicelib.core.catalogue import Product
-from chalicelib.core.policy import PriceTier
-from chalicelib.core.scores import Scores
+from chalicelib.core.policy import Policy
+from chalicelib.core.price_tiers import PriceTier
 from chalicelib.core.situation import Line
 
 BASIS_POINTS = 10_000
@@ -27,12 +28,16 @@ class PricedLine(NamedTuple):
     reason: str | None = None
 
 
-def choose_tier(tiers: Iterable[PriceTier], scores: Scores) -> PriceTier | None:
-    """The first tier whose segment and threshold fit; a missing propensity meets no threshold."""
-    for tier in tiers:
-        if scores.segment not in tier.segments:
+def choose_tier(policy: Policy, seen: Seen) -> PriceTier | None:
+    """The first tier whose segment, threshold and conditions fit; the unknown meets none."""
+    churn = seen.scores.churn
+    asked = policy.conditions.tiers
+    for tier in policy.price_tiers:
+        if seen.scores.segment not in tier.segments:
             continue
-        if tier.min_churn is None or (scores.churn is not None and scores.churn >= tier.min_churn):
+        if tier.min_churn is not None and (churn is None or churn < tier.min_churn):
+            continue
+        if all(each.failed(seen.values) is None for each in asked.get(tier.name, ())):
             return tier
     return None
 

@@ -10,17 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chalicelib.core.actions import Action, Placement, Trigger
 from chalicelib.core.address import address_hash
-from chalicelib.core.candidates import removed
+from chalicelib.core.candidates import removed, see_freely
 from chalicelib.core.contact import PURPOSES, Contact
 from chalicelib.core.control import Switches
 from chalicelib.core.decide import Decision, decide
 from chalicelib.core.facts import Facts
 from chalicelib.core.kinds import ADDRESS, CONTACTED, LIVE_OFFER
 from chalicelib.core.limits import limit_keys, weigh
+from chalicelib.core.observed import supplied_of
 from chalicelib.core.offers import coupon_code
 from chalicelib.core.plan import decision_writes
-from chalicelib.core.policy import Action, Placement, Trigger
 from chalicelib.core.record import build_record
 from chalicelib.core.rules import Rules
 from chalicelib.core.scores import Scores
@@ -57,9 +58,17 @@ def could_reach(
     rules: Rules,
 ) -> bool:
     """Whether some action would want this customer, contact policy and holdout aside."""
-    situation = _situation(facts, contact, occasion, permissions=permissions_of(contact))
-    actions = rules.policy.actions_at(occasion.placement)
-    return any(removed(action, situation, scores) is None for action in actions)
+    policy = rules.policy
+    situation = _situation(
+        facts,
+        contact,
+        occasion,
+        permissions=permissions_of(contact),
+        supplied=supplied_of(contact, policy.supplied_types),
+    )
+    seen = see_freely(situation, scores, policy=policy, currency=rules.scorer.currency)
+    actions = policy.actions_at(occasion.placement)
+    return any(removed(action, seen, policy) is None for action in actions)
 
 
 def reach_keys(
@@ -106,6 +115,7 @@ def reach_out(
         permissions=_permissions(contact, named, found),
         switches=switches,
         live_offers=_live_offers(facts, actions, found),
+        supplied=supplied_of(contact, rules.policy.supplied_types),
         contacted=frozenset(
             action.id
             for action in actions

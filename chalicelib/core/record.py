@@ -92,6 +92,7 @@ def situation_to_json(situation: Situation) -> dict[str, Any]:
         "live_offers": [offer_to_json(offer) for offer in situation.live_offers.values()],
         "contacted": sorted(situation.contacted),
         "limited": dict(situation.limited),
+        "supplied": dict(situation.supplied),
     }
 
 
@@ -118,6 +119,7 @@ def situation_from_json(stored: Mapping[str, Any]) -> Situation:
         live_offers={offer.action: offer for offer in live},
         contacted=frozenset(stored["contacted"]),
         limited=stored.get("limited", {}),
+        supplied=stored.get("supplied", {}),
     )
 
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from chalicelib.core.actions import Placement, Trigger
 from chalicelib.core.catalogue import Product
-from chalicelib.core.contact import Contact
+from chalicelib.core.contact import Contact, Scalar
 from chalicelib.core.control import Switches
 from chalicelib.core.facts import Facts
 from chalicelib.core.offers import Offer
-from chalicelib.core.policy import Placement, Trigger
 from chalicelib.core.subject import Subject
 
 
@@ -78,6 +78,7 @@ class Situation:
         live_offers: live codes of this customer, by action.
         contacted: actions for which the address was contacted within their interval.
         limited: actions that may issue no further code, each with the reason.
+        supplied: what the shop said of the customer, as far as the policy declares it.
         opted_out: whether a privacy signal forbids reading any feature of this customer.
     """
 
@@ -96,6 +97,7 @@ class Situation:
     live_offers: Mapping[str, Offer] = field(default_factory=dict)
     contacted: frozenset[str] = frozenset()
     limited: Mapping[str, str] = field(default_factory=dict)
+    supplied: Mapping[str, Scalar] = field(default_factory=dict)
     opted_out: bool = field(init=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -23,8 +23,8 @@ from chalicelib.core.instants import DAY_SECONDS, format_instant
 from chalicelib.core.kinds import ALLOTMENT
 from chalicelib.core.offers import Offer, coupon_code
 from chalicelib.core.plan import decision_writes
-from chalicelib.core.policy import BASE_TIER
 from chalicelib.core.ports import Store
+from chalicelib.core.price_tiers import BASE_TIER
 from chalicelib.core.record import (
     build_record,
     decision_from_json,

@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from chalicelib.core.actions import Action, Placement
 from chalicelib.core.canonical import content_hash
 from chalicelib.core.catalogue import Product
 from chalicelib.core.control import SWITCH_COPIES, Switches
 from chalicelib.core.facts import Facts
 from chalicelib.core.kinds import CONTACT, FACTS, LIVE_OFFER, PRODUCT, RECORD, SESSION, SWITCH
 from chalicelib.core.limits import Limits, OneShardIsNotEnough, limit_keys, weigh
-from chalicelib.core.policy import Action, Placement, Policy
+from chalicelib.core.observed import supplied_of
+from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Store
 from chalicelib.core.repeats import repeat_name
 from chalicelib.core.sessions import Session, sticky_key
@@ -134,10 +136,11 @@ def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attemp
             if (offer := person.value(key)) is not None
         },
         limited=limits.refused,
+        supplied=supplied_of(contact, policy.supplied_types),
     )
-    if facts is not None and situation.opted_out:
+    if situation.opted_out and (facts is not None or situation.supplied):
         # What may not be read for a decision does not belong into its record either.
-        situation = replace(situation, facts=None)
+        situation = replace(situation, facts=None, supplied={})
     return Gathered(
         situation, found.value(record_key), session_key, person.stored(session_key), limits
     )

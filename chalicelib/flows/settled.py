@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.core.absence import Settled, settle
+from chalicelib.core.actions import Trigger
 from chalicelib.core.canonical import short_hash
 from chalicelib.core.contact import Contact
 from chalicelib.core.control import SWITCH_COPIES, Switches
@@ -22,7 +23,6 @@ from chalicelib.core.facts import Facts
 from chalicelib.core.instants import format_instant
 from chalicelib.core.kinds import FACTS, SWITCH
 from chalicelib.core.plan import put_effect
-from chalicelib.core.policy import Trigger
 from chalicelib.core.ports import Store
 from chalicelib.core.reach import Occasion, could_reach, reach_keys, reach_out
 from chalicelib.core.rules import Rules

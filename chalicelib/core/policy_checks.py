@@ -1,0 +1,61 @@
+"""What no single part of a policy can see: names that lead nowhere, or stand twice.
+
+Each check yields the path of what is wrong, as the document spells it, and the fix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from chalicelib.core.actions import Action, Placement
+from chalicelib.core.price_tiers import BASE_TIER, PriceTier
+
+
+class Misfit(NamedTuple):
+    """One thing that is wrong: where, and what to do about it."""
+
+    path: str
+    problem: str
+
+
+class Misfits(ValueError):
+    """Everything that is wrong between the parts of a policy."""
+
+    def __init__(self, found: Sequence[Misfit]) -> None:
+        self.found = tuple(found)
+        super().__init__("; ".join(f"{each.path}: {each.problem}" for each in found))
+
+
+def names_stand_once(path: str, names: Iterable[str]) -> Iterator[Misfit]:
+    """Every name of a list stands there once."""
+    seen: set[str] = set()
+    for number, name in enumerate(names):
+        if name in seen:
+            yield Misfit(path.format(number), f"{name} stands twice; give it another name")
+        seen.add(name)
+
+
+def tiers_are_not_base(tiers: Sequence[PriceTier]) -> Iterator[Misfit]:
+    """The published price is no tier of the document."""
+    for number, tier in enumerate(tiers):
+        if tier.name == BASE_TIER:
+            yield Misfit(f"price_tiers.{number}.name", f"{BASE_TIER} is the published price")
+
+
+def fallbacks_stand(
+    actions: Sequence[Action], fallbacks: Mapping[Placement, str]
+) -> Iterator[Misfit]:
+    """Every placement in use falls back to something that has no conditions."""
+    ids = {action.id for action in actions}
+    used: dict[Placement, None] = dict.fromkeys(("checkout", "mail", "batch"))
+    used |= dict.fromkeys(placement for action in actions for placement in action.placements)
+    for placement in used:
+        if placement not in fallbacks:
+            yield Misfit(f"fallbacks.{placement}", "every placement needs a fallback action")
+    for placement, action_id in fallbacks.items():
+        if action_id in ids:
+            yield Misfit(
+                f"fallbacks.{placement}.action",
+                "is already an action with conditions; name another",
+            )
