@@ -135,6 +135,13 @@ class Experiment(Part):
     arms: dict[str, str]
 
 
+class Treatment(Part):
+    """What a place renders of one action: opaque to Segue."""
+
+    action: str
+    content: dict[str, str | int | float | bool]
+
+
 class Decision(Part):
     """The next right action for this checkout."""
 
@@ -148,6 +155,9 @@ class Decision(Part):
     scores: Scores
     price: Price | None = Field(description="Null without a cart.")
     offers: list[Offer]
+    treatments: list[Treatment] = Field(
+        description="What the place renders of the actions that won, as the policy spells it."
+    )
     reasons: list[Reason]
     experiment: Experiment
     policy: str

@@ -30,7 +30,7 @@ from chalicelib.core.situation import Context, Line
 from chalicelib.flows import health, read, unsubscribe
 from chalicelib.flows.authorize import Caller, Unknown, recognise
 from chalicelib.flows.checkout import Answered, answer_checkout
-from chalicelib.flows.gather import PLACEMENT, CheckoutCall
+from chalicelib.flows.gather import CheckoutCall
 from chalicelib.flows.list_mails import LARGEST_PAGE, list_mails
 from chalicelib.flows.once import once
 from chalicelib.flows.quotes import judge
@@ -73,7 +73,7 @@ def create_decision(request: Request, get_edge: GetEdge) -> Answer:
         now=edge.now(),
         correlation_id=correlation_of(request),
     )
-    return _told(answered)
+    return _told(answered, call.placement)
 
 
 @answering
@@ -259,10 +259,11 @@ def _checkout_call(request: Request, *, call_id: str) -> CheckoutCall:
         else tuple([Line(line.sku, line.quantity, line.unit_price) for line in asked.cart.lines]),
         call_id=call_id,
         repeat_of=repeat_of,
+        placement=asked.placement,
     )
 
 
-def _told(answered: Answered) -> Answer:
+def _told(answered: Answered, placement: str) -> Answer:
     body = answered.body
     segment = body["segment"]
     decided = answered.how == "decided"
@@ -274,7 +275,7 @@ def _told(answered: Answered) -> Answer:
             "Fallbacks": int(decided and segment["fallback"]),
             "Degraded": int(answered.how == "degraded"),
         },
-        dimensions={"placement": PLACEMENT, "segment": segment["name"]},
+        dimensions={"placement": placement, "segment": segment["name"]},
         fields={
             "decision_id": body["decision_id"],
             "model": segment["model"],

@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from chalicelib.core.actions import AskedAt
 from chalicelib.core.money import LARGEST_AMOUNT_MINOR, MINOR_DIGITS
 from chalicelib.core.subject import LONGEST_ID
 
@@ -120,7 +121,7 @@ class RequestContext(Part):
 
 
 class DecisionRequest(Part):
-    """A checkout asks for the next right action."""
+    """A checkout, or another place in the shop, asks for the next right action."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -146,9 +147,7 @@ class DecisionRequest(Part):
     anonymous_id: Id | None = Field(
         default=None, description="A guest's id, as the shop's events carry it."
     )
-    placement: Literal["checkout"] = Field(
-        default="checkout", description="Where the answer will be shown."
-    )
+    placement: AskedAt = Field(default="checkout", description="Where the answer will be shown.")
     context: RequestContext = Field(default=RequestContext(), description="Where and how.")
     cart: Cart | None = Field(default=None, description="Left out, nothing is priced.")
 

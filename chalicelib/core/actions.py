@@ -10,8 +10,9 @@ from chalicelib.core.money import LARGEST_AMOUNT_MINOR
 
 Placement = Literal["checkout", "mail", "batch", "home", "product", "chat"]
 PLACEMENTS: tuple[Placement, ...] = ("checkout", "mail", "batch", "home", "product", "chat")
-# Where a caller asks and waits; mail and batch are reached out to.
-ASKED_AT: tuple[Placement, ...] = ("checkout", "home", "product", "chat")
+# Where a caller asks and is answered; at the others nobody waits, and mail goes out.
+AskedAt = Literal["checkout", "home", "product", "chat"]
+REACHED_AT: frozenset[Placement] = frozenset({"mail", "batch"})
 Trigger = Literal["segment_changed", "cart_abandoned"]
 NAME = r"^[a-z0-9][a-z0-9-]{0,47}$"
 REASON = r"^[a-z][a-z0-9_]{0,47}$"

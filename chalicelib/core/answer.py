@@ -50,6 +50,10 @@ def build_answer(
             }
             for offer in decision.offers
         ],
+        "treatments": [
+            {"action": action, "content": dict(content)}
+            for action, content in decision.treatments.items()
+        ],
         "reasons": reasons(decision.candidates, situation.lines, decision.lines),
         "experiment": {"holdout": decision.holdout, "arms": {}},
         "policy": policy_hash,
@@ -142,6 +146,7 @@ def degraded_answer(
         "scores": {"churn": None, "expected_orders": None},
         "price": price if lines else None,
         "offers": [],
+        "treatments": [],
         "reasons": [],
         "experiment": {"holdout": False, "arms": {}},
         "policy": policy_hash,

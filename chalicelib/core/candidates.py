@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from chalicelib.core.actions import Action
+from chalicelib.core.actions import REACHED_AT, Action
 from chalicelib.core.conditions import Values
 from chalicelib.core.features import Features, describe
 from chalicelib.core.observed import observe
@@ -87,7 +87,7 @@ def _ineligible(action: Action, situation: Situation, scores: Scores) -> str | N
     if (
         "mail" in action.placements
         and action.mail is not None
-        and situation.placement != "checkout"
+        and situation.placement in REACHED_AT
     ):
         return _unmailable(action, situation)
     return None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from chalicelib.core.actions import Action
+from chalicelib.core.actions import Action, Placement, Scalar
 from chalicelib.core.candidates import Candidate, Seen, arbitrate, see
 from chalicelib.core.canonical import share_of
 from chalicelib.core.effects import effect_id
@@ -37,6 +37,7 @@ class Decision:
         offers: what is offered, with codes.
         issued: the actions among them whose code is new and must be stored.
         chosen: the actions that won.
+        treatments: what the place renders of them, by action; opaque, and only where there is any.
         candidates: what became of every action.
         holdout: whether the customer is in the global holdout.
         quote_expires_at: until when the prices hold.
@@ -51,6 +52,7 @@ class Decision:
     offers: tuple[Offer, ...]
     issued: tuple[str, ...]
     chosen: tuple[str, ...]
+    treatments: Mapping[str, Mapping[str, Scalar]]
     candidates: tuple[Candidate, ...]
     holdout: bool
     quote_expires_at: int
@@ -89,11 +91,7 @@ def decide(
     chosen, candidates = _choose(seen, policy, ruling, holdout=holdout)
     offers, issued = _offers(situation, chosen, code_for)
     if not chosen and not offers:
-        fallback = policy.fallbacks[situation.placement].action
-        candidates = (
-            *candidates,
-            Candidate(fallback, "chosen", "fallback", "nothing_else_survived"),
-        )
+        candidates = (*candidates, fall_back(policy, situation.placement))
     return Decision(
         scores=scores,
         tier=BASE_TIER if tier is None else tier.name,
@@ -104,6 +102,7 @@ def decide(
         offers=offers,
         issued=issued,
         chosen=tuple([action.id for action in chosen]),
+        treatments=_treatments(chosen, situation.placement),
         candidates=candidates,
         holdout=holdout,
         quote_expires_at=situation.as_of + policy.quote_valid_seconds,
@@ -177,6 +176,27 @@ def _choose(
         for action in policy.actions_at(situation.placement)
     )
     return tuple(a for a in policy.actions if a.id in kept), candidates
+
+
+def fall_back(policy: Policy, placement: Placement) -> Candidate:
+    """What a placement shows when nothing survives; a place that the policy does not know, nothing.
+
+    Whoever asks is answered all the same: a page must not fail because its policy lags behind.
+    """
+    fallback = policy.fallbacks.get(placement)
+    if fallback is None:
+        return Candidate("no-action", "chosen", "fallback", "placement_not_in_policy")
+    return Candidate(fallback.action, "chosen", "fallback", "nothing_else_survived")
+
+
+def _treatments(
+    chosen: tuple[Action, ...], placement: Placement
+) -> Mapping[str, Mapping[str, Scalar]]:
+    return {
+        action.id: action.treatments[placement].content
+        for action in chosen
+        if placement in action.treatments
+    }
 
 
 def _offers(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.core.actions import Action, MailTreatment
+from chalicelib.core.actions import REACHED_AT, Action, MailTreatment
 from chalicelib.core.decide import Decision
 from chalicelib.core.effects import Effect, EffectKind, effect_id
 from chalicelib.core.instants import DAY_SECONDS
@@ -66,7 +66,7 @@ def decision_writes(
         }
         planned = _effect(situation, "price_tier", decision.tier, payload, correlation_id, now)
         writes.append(put_effect(planned, now=now))
-    if situation.placement != "checkout" and address_hash is not None:
+    if situation.placement in REACHED_AT and address_hash is not None:
         for action_id in decision.chosen:
             action = policy.action(action_id)
             if action is not None and action.mail is not None:

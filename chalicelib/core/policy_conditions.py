@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from chalicelib.core.actions import Action, Requirement, Weight
-from chalicelib.core.conditions import Condition, ConditionError, Values, parse_condition
+from chalicelib.core.condition_reader import ConditionError, parse_condition
+from chalicelib.core.conditions import Condition, Values
 from chalicelib.core.declared import Declared
 from chalicelib.core.policy_checks import Misfit
 from chalicelib.core.price_tiers import PriceTier

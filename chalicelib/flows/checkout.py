@@ -37,7 +37,7 @@ from chalicelib.core.sessions import Session
 from chalicelib.core.situation import Held, Situation
 from chalicelib.core.storage import AtVersion, Conflict, Put, Write
 from chalicelib.core.tokens import SigningKeys
-from chalicelib.flows.gather import PLACEMENT, CheckoutCall, Gathered, gather
+from chalicelib.flows.gather import CheckoutCall, Gathered, gather
 
 # The first try, and one more for whoever lost a race: by then the winner's answer stands there.
 MOST_ROUNDS = 2
@@ -250,7 +250,7 @@ def _degraded(call: CheckoutCall, rules: Rules, now: int) -> Mapping[str, Any]:
     situation = Situation(
         decision_id=f"degraded_{call.call_id}",
         subject=call.subject,
-        placement=PLACEMENT,
+        placement=call.placement,
         as_of=now,
         context=call.context,
         lines=call.lines,

@@ -23,7 +23,6 @@ from chalicelib.core.situation import Context, Line, Situation, permissions_of, 
 from chalicelib.core.storage import Found, Key, Stored
 from chalicelib.core.subject import Subject, customer
 
-PLACEMENT: Placement = "checkout"
 # One BatchGetItem holds 100 keys; later lines keep their published price.
 MOST_PRODUCTS = 60
 
@@ -38,6 +37,7 @@ class CheckoutCall:
         lines: the cart.
         call_id: new for every call, and sortable by time.
         repeat_of: who asks and the Idempotency-Key, when one was sent.
+        placement: where the answer will be shown.
     """
 
     subject: Subject
@@ -45,6 +45,7 @@ class CheckoutCall:
     lines: tuple[Line, ...]
     call_id: str
     repeat_of: tuple[str, str] | None = None
+    placement: Placement = "checkout"
 
     @property
     def decision_id(self) -> str:
@@ -60,6 +61,7 @@ class CheckoutCall:
         return content_hash(
             [
                 self.subject.key,
+                self.placement,
                 [context.country, context.region, context.currency, context.session_id],
                 [context.time_zone, context.pricing_opt_out, context.gpc],
                 [[line.sku, line.quantity, line.unit_price_minor] for line in self.lines],
@@ -95,7 +97,7 @@ def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attemp
     own write may have been lost. Otherwise one can only be there when the caller repeats itself.
     """
     subject = call.subject
-    actions = policy.actions_at(PLACEMENT)
+    actions = policy.actions_at(call.placement)
     offering = [action.id for action in actions if action.offer is not None]
     limiting = limit_keys(actions, subject.key, attempt=attempt, whole=False)
     person_keys = _person_keys(call, subject.key, offering)
@@ -122,7 +124,7 @@ def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attemp
     situation = Situation(
         decision_id=call.decision_id,
         subject=subject,
-        placement=PLACEMENT,
+        placement=call.placement,
         as_of=now,
         context=place_of(call.context, contact),
         lines=call.lines,
@@ -166,7 +168,7 @@ def _weigh(
 
 def _person_keys(call: CheckoutCall, subject_key: str, offering: Sequence[str]) -> list[Key[Any]]:
     """Facts, contact, session, and the live code of each action that offers something."""
-    sticky = sticky_key(subject_key, placement=PLACEMENT, session_id=call.context.session_id)
+    sticky = sticky_key(subject_key, placement=call.placement, session_id=call.context.session_id)
     return [
         FACTS.key(subject_key),
         CONTACT.key(subject_key),

@@ -10,17 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.core.condition_reader import ConditionError, parse_condition
 from chalicelib.core.conditions import (
     AllOf,
     AnyOf,
     Compared,
-    ConditionError,
     Contains,
     Known,
     Node,
     Not,
     OneOf,
-    parse_condition,
 )
 from chalicelib.core.declared import BUILT_IN, Declared
 
