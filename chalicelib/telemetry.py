@@ -33,6 +33,7 @@ FIELDS = frozenset({
     "route", "method", "status", "error", "reason", "reasons", "fields", "state", "kind",
     "action", "actions", "trigger", "segment", "placement", "tier", "mode", "table", "operation",
     "event_name", "detail_type", "template", "purpose", "prefix", "format", "column",
+    "experiment", "arm",
     # which documents decided
     "policy", "model", "engine", "jurisdictions", "version", "function",
     # whether
@@ -56,6 +57,8 @@ METRICS: Mapping[str, tuple[Unit, str | None]] = {
     "Rejects": ("Count", None),
     "LatencyMs": ("Milliseconds", None),
     "ModelRejected": ("Count", None),
+    "PolicyRejected": ("Count", None),
+    "Exposures": ("Count", "experiment"),
     "OfferMoves": ("Count", "operation"),
     "OfferRefusals": ("Count", "reason"),
     "MailEvents": ("Count", "kind"),

@@ -26,7 +26,9 @@ from chalicelib.aws.queues import SqsQueue
 from chalicelib.aws.secrets import SigningKeysParameter
 from chalicelib.aws.store import DynamoStore
 from chalicelib.aws.within import StoreWithin
+from chalicelib.core.challengers import Challengers
 from chalicelib.core.pace import Limits
+from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Bus, Mailer, Queue, Store
 from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
@@ -44,6 +46,7 @@ from chalicelib.flows.read import Library
 from chalicelib.flows.settled import EventPorts
 from chalicelib.flows.sweep import OverdueIndex, SweepPorts
 from chalicelib.mail.compose import MailSettings
+from chalicelib.rulebook import load_challengers
 from chalicelib.scoring.load import load_scorer
 from chalicelib.scoring.rejections import ArtifactRejected
 from chalicelib.settings import Settings, read_settings
@@ -164,7 +167,11 @@ class Parts:
         policy = self.documents.policy(self.settings.policy)
         scorer = self._model[0] or Scorecard(policy)
         return Rules(
-            policy, self.documents.jurisdictions, self.documents.jurisdictions_hash, scorer
+            policy,
+            self.documents.jurisdictions,
+            self.documents.jurisdictions_hash,
+            scorer,
+            challengers=self._challengers(policy),
         )
 
     @property
@@ -265,6 +272,23 @@ class Parts:
                 reason=str(rejection),
             )
             return None, reason
+
+    def _challengers(self, policy: Policy) -> Challengers:
+        """What arms of experiments name; what cannot be used is said, and the champion decides."""
+        found, refusals = load_challengers(
+            policy, documents=self.documents, engine=self.settings.scorer
+        )
+        for each in refusals:
+            is_policy = each.kind == "policy"
+            telemetry.emit_metrics(
+                f"{each.kind}_rejected",
+                {"PolicyRejected" if is_policy else "ModelRejected": 1},
+                policy=each.name if is_policy else None,
+                model=None if is_policy else each.name,
+                error=each.error,
+                reason=each.reason,
+            )
+        return found
 
     def _patient(self) -> Access:
         moment = self.clock()

@@ -23,6 +23,7 @@ from chalicelib.core.scorecard import Scorecard
 from chalicelib.core.scores import Scorer
 from chalicelib.documents import Documents
 from chalicelib.flows.read import find_record
+from chalicelib.rulebook import load_challengers
 from chalicelib.scoring.load import load_scorer
 from chalicelib.scoring.rejections import ArtifactRejected
 from ops.cloudformation import DeploymentFailed
@@ -64,8 +65,10 @@ def rules_of(environment: Mapping[str, str], *, model: str) -> Rules:
     """The documents of this checkout: the stage's policy, and the model that decided."""
     documents = Documents()
     policy = documents.policy(environment.get("SEGUE_POLICY", "default"))
-    scorer = _scorer(environment.get("SEGUE_SCORER", "portable"), model, documents, policy)
-    return Rules(policy, documents.jurisdictions, documents.jurisdictions_hash, scorer)
+    engine = environment.get("SEGUE_SCORER", "portable")
+    scorer = _scorer(engine, model, documents, policy)
+    challengers, _ = load_challengers(policy, documents=documents, engine=engine)
+    return Rules(policy, documents.jurisdictions, documents.jurisdictions_hash, scorer, challengers)
 
 
 def _scorer(engine: str, model: str, documents: Documents, policy: Policy) -> Scorer:

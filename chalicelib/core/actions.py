@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from chalicelib.core.money import LARGEST_AMOUNT_MINOR
+from chalicelib.core.offer_terms import OfferLimits as OfferLimits
+from chalicelib.core.offer_terms import OfferTerms as OfferTerms
+from chalicelib.core.parts import NAME as NAME
+from chalicelib.core.parts import REASON
+from chalicelib.core.parts import Part as Part
 
 Placement = Literal["checkout", "mail", "batch", "home", "product", "chat"]
 PLACEMENTS: tuple[Placement, ...] = ("checkout", "mail", "batch", "home", "product", "chat")
@@ -14,64 +19,10 @@ PLACEMENTS: tuple[Placement, ...] = ("checkout", "mail", "batch", "home", "produ
 AskedAt = Literal["checkout", "home", "product", "chat"]
 REACHED_AT: frozenset[Placement] = frozenset({"mail", "batch"})
 Trigger = Literal["segment_changed", "cart_abandoned"]
-NAME = r"^[a-z0-9][a-z0-9-]{0,47}$"
-REASON = r"^[a-z][a-z0-9_]{0,47}$"
 LARGEST_FACTOR = 1_000.0
+MOST_WEIGHTS = 32  # the product of so many of the largest is still a number
 MOST_CONTENT_BYTES = 4_096
 Scalar = str | int | float | bool
-
-
-class Part(BaseModel):
-    """A closed part of the policy: frozen, and unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class OfferLimits(Part):
-    """How much of an offer there is; what is left out has no limit.
-
-    Issuing a code counts against ``codes`` and ``codes_per_customer``. The budget, in minor units
-    of the policy's currency, is held when a cart reserves a code and spent when an order uses it.
-    """
-
-    redemptions_per_code: int = Field(default=1, ge=1, le=100)
-    codes_per_customer: int | None = Field(default=None, ge=1)
-    codes: int | None = Field(default=None, ge=1)
-    budget_minor: int | None = Field(default=None, ge=1, le=LARGEST_AMOUNT_MINOR)
-    lock_minutes: int = Field(default=15, ge=1, le=24 * 60)
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> OfferLimits:
-        if (self.codes_per_customer or 0) > (self.codes or self.codes_per_customer or 0):
-            raise ValueError("codes_per_customer: must be at most codes")
-        return self
-
-    @property
-    def limit_anything(self) -> bool:
-        """Whether issuing a code has to look at any of these."""
-        return not (self.codes is self.codes_per_customer is self.budget_minor is None)
-
-
-class OfferTerms(Part):
-    """What an action offers: a percentage, an amount in minor units, or free shipping."""
-
-    kind: Literal["percent_off", "amount_off", "free_shipping"]
-    value: int = Field(ge=0)
-    valid_days: int = Field(ge=1, le=365)
-    limits: OfferLimits = OfferLimits()
-
-    @model_validator(mode="after")
-    def _value_fits_kind(self) -> OfferTerms:
-        if self.kind == "percent_off" and not 1 <= self.value <= 100:
-            raise ValueError("value: must be 1 to 100 percent")
-        if self.kind == "amount_off" and self.value < 1:
-            raise ValueError("value: must be at least one minor unit")
-        if self.kind == "free_shipping" and self.value != 0:
-            raise ValueError("value: must be 0 for free_shipping")
-        budget_minor = self.limits.budget_minor
-        if self.kind == "amount_off" and budget_minor is not None and budget_minor < self.value:
-            raise ValueError("limits.budget_minor: must be at least value")
-        return self
 
 
 class MailTreatment(Part):
@@ -133,6 +84,10 @@ class Action(Part):
         cost_minor: what an acceptance costs besides the offer, in minor units.
         lever: the business's own factor.
         treatments: what a place renders; a mail is told by ``mail``.
+        exclusion_groups: of each, one action at the most is chosen in a decision.
+        before: actions that come only after this one, whatever their priority.
+        control_share_percent: of the customers for whom it would compete, so many never have it.
+        control_salt: another one deals the control group anew; without it the id is taken.
     """
 
     id: str = Field(pattern=NAME)
@@ -149,10 +104,14 @@ class Action(Part):
     value_minor: int = Field(ge=0, le=LARGEST_AMOUNT_MINOR)
     cost_minor: int = Field(default=0, ge=0, le=LARGEST_AMOUNT_MINOR)
     lever: float = Field(default=1.0, ge=0, le=LARGEST_FACTOR, allow_inf_nan=False)
-    weights: tuple[Weight, ...] = ()
+    weights: tuple[Weight, ...] = Field(default=(), max_length=MOST_WEIGHTS)
     offer: OfferTerms | None = None
     mail: MailTreatment | None = None
-    treatments: dict[Placement, Treatment] = {}
+    treatments: dict[Placement, Treatment] = Field(default={})
+    exclusion_groups: tuple[Annotated[str, Field(pattern=NAME)], ...] = ()
+    before: tuple[str, ...] = ()
+    control_share_percent: float = Field(default=0, ge=0, le=50, allow_inf_nan=False)
+    control_salt: str | None = Field(default=None, min_length=1, max_length=64)
 
     @model_validator(mode="after")
     def _is_shown_somewhere(self) -> Action:

@@ -8,6 +8,7 @@ from typing import Any
 from chalicelib.core.candidates import Candidate
 from chalicelib.core.decide import Decision
 from chalicelib.core.instants import format_instant
+from chalicelib.core.offers import terms_to_json
 from chalicelib.core.price_tiers import BASE_TIER
 from chalicelib.core.pricing import PricedLine, overruled, total_minor
 from chalicelib.core.situation import Line, Situation
@@ -47,6 +48,7 @@ def build_answer(
                 "kind": offer.kind,
                 "value": offer.value,
                 "expires_at": format_instant(offer.expires_at),
+                **terms_to_json(offer),
             }
             for offer in decision.offers
         ],
@@ -55,7 +57,11 @@ def build_answer(
             for action, content in decision.treatments.items()
         ],
         "reasons": reasons(decision.candidates, situation.lines, decision.lines),
-        "experiment": {"holdout": decision.holdout, "arms": {}},
+        "experiment": {
+            "holdout": decision.holdout,
+            "arms": dict(decision.arms),
+            **({"not_running": list(decision.not_running)} if decision.not_running else {}),
+        },
         "policy": policy_hash,
         "expires_at": format_instant(decision.quote_expires_at),
     }

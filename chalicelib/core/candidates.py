@@ -11,7 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from chalicelib.core.actions import REACHED_AT, Action
+from chalicelib.core.assignment import NO_TRIAL, Trial, in_control
+from chalicelib.core.baskets import Basket, misses, share_already_off, share_taken_off
+from chalicelib.core.combination import NOTHING_OFF, Contender, best_combination
 from chalicelib.core.conditions import Values
+from chalicelib.core.cool_downs import cooling
+from chalicelib.core.effects import TRANSACTIONAL
 from chalicelib.core.features import Features, describe
 from chalicelib.core.observed import observe
 from chalicelib.core.policy import Policy
@@ -44,12 +49,15 @@ class Candidate(NamedTuple):
 class Seen(NamedTuple):
     """A situation, what the scorer says of it, and a value for each feature that is known.
 
-    Where a policy asks no condition, ``values`` is empty: nobody would look.
+    Where a policy asks no condition, ``values`` is empty: nobody would look. ``trial`` is what the
+    arms of experiments change, ``basket`` the priced cart where some offer asks what is in it.
     """
 
     situation: Situation
     scores: Scores
     values: Mapping[str, Any]
+    trial: Trial = NO_TRIAL
+    basket: Basket | None = None
 
 
 def see(situation: Situation, scores: Scores, *, policy: Policy, features: Features | None) -> Seen:
@@ -68,10 +76,12 @@ def see_freely(situation: Situation, scores: Scores, *, policy: Policy, currency
 
 def removed(action: Action, seen: Seen, policy: Policy) -> Candidate | None:
     """The first layer that says no; None when the action survives to arbitration."""
-    for layer, ask in _LAYERS:
+    for layer, ask, ask_also in _LAYERS:
         reason = ask(action, seen.situation, seen.scores)
         if reason is None and (asked := policy.conditions.asked.get(layer)):
             reason = _unmet(asked.get(action.id, ()), seen.values)
+        if reason is None and ask_also is not None:
+            reason = ask_also(action, seen, policy)
         if reason is not None:
             return Candidate(action.id, "rejected", layer, reason)
     return None
@@ -139,12 +149,41 @@ def _over_limit(action: Action, situation: Situation, _: Scores) -> str | None:
     return situation.limited.get(action.id)
 
 
-_LAYERS: tuple[tuple[Layer, Callable[[Action, Situation, Scores], str | None]], ...] = (
-    ("eligibility", _ineligible),
-    ("applicability", _inapplicable),
-    ("suitability", _unsuitable),
-    ("contact_policy", _over_contacted),
-    ("limits", _over_limit),
+def _misses_cart(action: Action, seen: Seen, policy: Policy) -> str | None:
+    if action.offer is None:
+        return None
+    currency, as_of = policy.default_currency, seen.situation.as_of
+    return misses(action.offer, seen.basket, currency=currency, as_of=as_of)
+
+
+def _has_to_wait(action: Action, seen: Seen, policy: Policy) -> str | None:
+    """What holds over all actions and channels; never for a mail that the customer waits for."""
+    situation = seen.situation
+    if situation.mails_left is None and not policy.cools_down:
+        return None
+    if action.mail is not None and situation.placement in REACHED_AT:
+        if action.mail.purpose == TRANSACTIONAL:
+            return None
+        if situation.mails_left is not None and situation.mails_left < 1:
+            return "frequency_cap"
+    return cooling(
+        policy.contact_policy.cool_downs,
+        action.id,
+        ordered_at=None if situation.facts is None else situation.facts.last_order_at,
+        redeemed_at=situation.redeemed_at,
+        as_of=situation.as_of,
+    )
+
+
+_Ask = Callable[[Action, Situation, Scores], str | None]
+_AskAlso = Callable[[Action, Seen, Policy], str | None]
+# Each layer with what it asks before the conditions of the policy, and after them.
+_LAYERS: tuple[tuple[Layer, _Ask, _AskAlso | None], ...] = (
+    ("eligibility", _ineligible, None),
+    ("applicability", _inapplicable, _misses_cart),
+    ("suitability", _unsuitable, None),
+    ("contact_policy", _over_contacted, _has_to_wait),
+    ("limits", _over_limit, None),
 )
 
 
@@ -161,11 +200,19 @@ def priority_of(action: Action, seen: Seen, policy: Policy) -> float:
 
     In minor units of the policy's currency. A weight whose condition does not hold is 1.
     """
-    priority = action.propensity * (action.value_minor - action.cost_minor) * action.lever
+    lever = seen.trial.levers.get(action.id, action.lever)
+    priority = action.propensity * (action.value_minor - action.cost_minor) * lever
     for condition, weight in policy.conditions.weights.get(action.id, ()):
         if condition.test(seen.values) is True:
             priority *= weight
     return priority
+
+
+def withheld(action: Action, seen: Seen) -> str | None:
+    """Why an experiment keeps back an action that would compete, None where none does."""
+    if in_control(action, seen.situation.subject.key):
+        return "control"
+    return "switched_off" if action.id in seen.trial.off else None
 
 
 def arbitrate(
@@ -173,25 +220,67 @@ def arbitrate(
 ) -> tuple[tuple[Action, ...], tuple[Candidate, ...]]:
     """Rank what survives by priority and keep the best; ties go to the earlier in the document.
 
-    What costs more than it is worth is never chosen.
+    What costs more than it is worth is never chosen. Where the policy has stacking rules, the best
+    is the best combination that they allow.
     """
     ranked: list[tuple[float, Action]] = []
     candidates: list[Candidate] = []
+    may_withhold = bool(seen.trial.off) or policy.has_controls
     for action in policy.actions_at(seen.situation.placement):
         if holdout:
             candidates.append(Candidate(action.id, "rejected", "experiment", "global_holdout"))
         elif (gone := removed(action, seen, policy)) is not None:
             candidates.append(gone)
+        elif may_withhold and (reason := withheld(action, seen)) is not None:
+            candidates.append(Candidate(action.id, "rejected", "experiment", reason))
         elif (priority := priority_of(action, seen, policy)) < 0:
             candidates.append(Candidate(action.id, "rejected", "arbitration", "costs_too_much"))
         else:
             ranked.append((priority, action))
+    choose = _highest if policy.stacking_rules is None else _best_together
+    chosen, told = choose(ranked, seen, policy)
+    return chosen, (*candidates, *told)
+
+
+_Chosen = tuple[tuple[Action, ...], list[Candidate]]
+
+
+def _highest(ranked: list[tuple[float, Action]], _: Seen, policy: Policy) -> _Chosen:
     ranked.sort(key=lambda each: -each[0])
     survivors = [action for _, action in ranked]
     chosen = tuple(survivors[: policy.offers_per_decision])
-    candidates += [Candidate(a.id, "chosen", "arbitration", "highest_priority") for a in chosen]
-    candidates += [
+    told = [Candidate(a.id, "chosen", "arbitration", "highest_priority") for a in chosen]
+    told += [
         Candidate(a.id, "rejected", "arbitration", "lower_priority")
         for a in survivors[policy.offers_per_decision :]
     ]
-    return chosen, tuple(candidates)
+    return chosen, told
+
+
+def _best_together(ranked: list[tuple[float, Action]], seen: Seen, policy: Policy) -> _Chosen:
+    rules = policy.stacking_rules
+    if rules is None:
+        return _highest(ranked, seen, policy)
+    capped = rules.cap is not None
+    contenders = [
+        Contender(
+            action.id,
+            place,
+            priority,
+            share_taken_off(action.offer, seen.basket)
+            if capped and action.offer is not None
+            else NOTHING_OFF,
+        )
+        for place, (priority, action) in enumerate(ranked)
+    ]
+    found = best_combination(
+        contenders,
+        most=policy.offers_per_decision,
+        rules=rules,
+        already_off=share_already_off(seen.basket) if capped else NOTHING_OFF,
+    )
+    actions = {action.id: action for _, action in ranked}
+    reason = "best_combination" if found.ruled else "highest_priority"
+    told = [Candidate(name, "chosen", "arbitration", reason) for name in found.chosen]
+    told += [Candidate(name, "rejected", "arbitration", why) for name, why in found.left]
+    return tuple([actions[name] for name in found.chosen]), told

@@ -38,6 +38,7 @@ def counterfactuals(
     situation: Situation, decision: Decision, *, rules: Rules
 ) -> list[Counterfactual]:
     """Every alternative that leads elsewhere, nearest first by how little it takes."""
+    rules = rules.under(situation.subject.key, as_of=situation.as_of)
     actual = outcome_of(decision)
     found = []
     for had, other, other_rules in _alternatives(situation, rules):
@@ -156,6 +157,7 @@ def _decide(situation: Situation, rules: Rules) -> Decision:
         jurisdictions=rules.jurisdictions,
         scorer=rules.scorer,
         code_for=lambda effect: effect,
+        arms=rules.arms,
     )
 
 

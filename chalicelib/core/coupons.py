@@ -273,7 +273,9 @@ def _check_usable(
 
 
 def _check_amount(coupon: Coupon, amount_minor: int) -> None:
-    if coupon.offer.kind == "amount_off" and amount_minor > coupon.offer.value:
+    """Refuse what the offer cannot give; what it is of a cart, only the shop knows."""
+    bounded = coupon.offer.kind in ("amount_off", "early_access")
+    if bounded and amount_minor > coupon.offer.value:
         raise Refused("amount_above_value")
 
 

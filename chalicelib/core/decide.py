@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from chalicelib.core.actions import Action, Placement, Scalar
+from chalicelib.core.assignment import NO_ARMS, Arms, enter
+from chalicelib.core.assignment import in_holdout as in_holdout
 from chalicelib.core.candidates import Candidate, Seen, arbitrate, see
-from chalicelib.core.canonical import share_of
 from chalicelib.core.effects import effect_id
+from chalicelib.core.exposures import arms_of, exposures
 from chalicelib.core.features import Features, describe
-from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.law import Jurisdictions, Mode, Ruling, rule_on
+from chalicelib.core.offer_terms import promise
 from chalicelib.core.offers import Offer
 from chalicelib.core.policy import Policy
 from chalicelib.core.price_tiers import BASE_TIER, PriceTier
-from chalicelib.core.pricing import PricedLine, choose_tier, price_cart
+from chalicelib.core.pricing import PricedLine, basket_of, choose_tier, price_cart
 from chalicelib.core.scores import Scorer, Scores
 from chalicelib.core.situation import Situation
 
 CodeFor = Callable[[str], str]
+# Reasons of a price for which every tier was tried.
+_TIER_ASKED = ("tier_fits", "no_tier_fits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,9 @@ class Decision:
         candidates: what became of every action.
         holdout: whether the customer is in the global holdout.
         quote_expires_at: until when the prices hold.
+        arms: the arm that the customer is in, by experiment.
+        exposures: the experiments another arm of which could have changed this decision.
+        not_running: experiments whose document is missing, so that the champion decided.
     """
 
     scores: Scores
@@ -56,6 +63,20 @@ class Decision:
     candidates: tuple[Candidate, ...]
     holdout: bool
     quote_expires_at: int
+    arms: Mapping[str, str] = field(default_factory=dict)
+    exposures: tuple[str, ...] = ()
+    not_running: tuple[str, ...] = ()
+
+    @property
+    def exposed_arms(self) -> Mapping[str, str]:
+        """The arms that this decision is evidence of, by experiment."""
+        return {name: self.arms[name] for name in self.exposures}
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether it says something even where nothing was chosen: of whom an action is kept."""
+        withheld = ("control", "switched_off")
+        return bool(self.exposures) or any(c.reason in withheld for c in self.candidates)
 
 
 def decide(
@@ -65,6 +86,7 @@ def decide(
     jurisdictions: Jurisdictions,
     scorer: Scorer,
     code_for: CodeFor,
+    arms: Arms = NO_ARMS,
 ) -> Decision:
     """Decide; the same arguments give the same decision, to the byte.
 
@@ -74,6 +96,7 @@ def decide(
         jurisdictions: the dated table of law.
         scorer: the model, or the scorecard in its place.
         code_for: the coupon code of an offer effect, by effect id.
+        arms: those of experiments between whole documents, which chose policy and scorer.
     """
     context = situation.context
     ruling = rule_on(
@@ -86,9 +109,23 @@ def decide(
     scores, features = _score(situation, policy, scorer, ruling)
     seen = see(situation, scores, policy=policy, features=features)
     holdout = in_holdout(policy, situation.subject.key)
+    if policy.experiments and not holdout and not situation.opted_out:
+        trial = enter(policy, situation.subject.key, seen.values, as_of=situation.as_of)
+        seen = seen._replace(trial=trial)
     tier, price_reason = _tier(seen, policy, ruling, holdout=holdout)
     lines = price_cart(situation.lines, situation.products, currency=context.currency, tier=tier)
+    if lines and policy.weighs_baskets:
+        basket = basket_of(lines, situation.products, currency=context.currency)
+        seen = seen._replace(basket=basket)
     chosen, candidates = _choose(seen, policy, ruling, holdout=holdout)
+    exposed = exposures(
+        seen,
+        candidates,
+        policy=policy,
+        arms=arms,
+        scored=features is not None and bool(features.frequency),
+        tier_asked=price_reason in _TIER_ASKED,
+    )
     offers, issued = _offers(situation, chosen, code_for)
     if not chosen and not offers:
         candidates = (*candidates, fall_back(policy, situation.placement))
@@ -106,12 +143,10 @@ def decide(
         candidates=candidates,
         holdout=holdout,
         quote_expires_at=situation.as_of + policy.quote_valid_seconds,
+        arms=arms_of(seen.trial, arms),
+        exposures=exposed,
+        not_running=arms.not_running,
     )
-
-
-def in_holdout(policy: Policy, subject_key: str) -> bool:
-    """Whether a subject is in the global holdout: a salted hash, so the answer never changes."""
-    return share_of(policy.holdout.salt, subject_key) * 100 < policy.holdout.share_percent
 
 
 def _score(
@@ -214,15 +249,8 @@ def _offers(
             offers.append(standing)
             continue
         issued.append(action.id)
-        offers.append(
-            Offer(
-                action=action.id,
-                code=code_for(offer_effect_id(situation, action.id)),
-                kind=action.offer.kind,
-                value=action.offer.value,
-                expires_at=situation.as_of + action.offer.valid_days * DAY_SECONDS,
-            )
-        )
+        code = code_for(offer_effect_id(situation, action.id))
+        offers.append(promise(action.id, action.offer, code=code, as_of=situation.as_of))
     return tuple(offers), tuple(issued)
 
 

@@ -35,6 +35,8 @@ _KEPT = (
     "candidates",
     "holdout",
     "quote_expires_at",
+    "arms",
+    "exposures",
 )
 
 
@@ -49,7 +51,7 @@ def erased_record(record: Mapping[str, Any], *, pseudonym: str, at: int) -> dict
         "request_hash": None,
         "erased_at": at,
         "situation": {"placement": situation["placement"], "trigger": situation["trigger"]},
-        "decision": {name: decision[name] for name in _KEPT},
+        "decision": {name: decision[name] for name in _KEPT if name in decision},
     }
 
 

@@ -46,11 +46,29 @@ REASONS: Mapping[str, str] = {
     "catalogue_price_differs": "the catalogue's price stands, the cart said another",
     "no_floor": "the catalogue names no floor, so there is no personal price",
     "floor_reached": "the discount stopped at the floor",
+    "best_combination": "together with what else was chosen it was worth most",
+    "combined_discount_cap": "all discounts together would have been more than allowed",
+    "costs_too_much": "it would cost more than it is worth",
+    "open_to_all": "by now it is open to everybody",
+    "another_currency": "the cart is in another currency than the offer",
+    "not_in_scope": "nothing in the cart is what it is about",
+    "below_minimum_spend": "the cart holds less of it than the minimum spend",
+    "frequency_cap": "the customer has had as many mails as they may have for now",
+    "cool_down_after_order": "the customer has ordered a short while ago",
+    "cool_down_after_redemption": "the customer has used a code a short while ago",
+    "control": "the customer is in the group that is never shown it, to compare with",
+    "switched_off": "an experiment shows these customers no such action, to compare with",
+}
+# The same of reasons that name another action after a colon.
+REASONS_WITH_ACTION: Mapping[str, str] = {
+    "excluded_by": "it may not stand beside {}, which was chosen",
+    "comes_after": "it comes only after {}",
 }
 
 
 def explain(record: Mapping[str, Any], *, rules: Rules) -> str:
     """The whole reasoning of one decision as text; reads nothing but the record and the rules."""
+    rules = rules.under(record["subject"], as_of=record["situation"]["as_of"])
     parts = [
         _heading(record),
         _known(record, rules),
@@ -65,13 +83,15 @@ def explain(record: Mapping[str, Any], *, rules: Rules) -> str:
 def _heading(record: Mapping[str, Any]) -> str:
     situation = record["situation"]
     trigger = f", set off by {situation['trigger']}" if situation["trigger"] else ""
+    arms = record["decision"].get("arms", {})
+    said = "".join(f"\n  experiment {name}: arm {arm}" for name, arm in arms.items())
     return (
         f"Decision {record['decision_id']}\n"
         f"  for {record['subject']} at {format_instant(record['decided_at'])}, "
         f"placement {situation['placement']}{trigger}\n"
         f"  policy {record['policy']}\n"
         f"  model {record['model']['name']} {record['model']['hash']}\n"
-        f"  correlation {record['correlation_id']}"
+        f"  correlation {record['correlation_id']}{said}"
     )
 
 
@@ -174,4 +194,7 @@ def _alternatives(record: Mapping[str, Any], rules: Rules) -> str:
 
 
 def _words(reason: str) -> str:
+    kind, _, action = reason.partition(":")
+    if action and kind in REASONS_WITH_ACTION:
+        return REASONS_WITH_ACTION[kind].format(action)
     return REASONS.get(reason, reason.replace("_", " "))

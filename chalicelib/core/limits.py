@@ -38,11 +38,13 @@ class Limits:
         refused: why an action may not issue another code, by action.
         takes: what issuing its code writes besides the code, by action.
         marks: that a shard found all of them used up, so that it need not look again so soon.
+        over: where a code that has expired still stands, its version: a new one takes its place.
     """
 
     refused: Mapping[str, str] = field(default_factory=dict)
     takes: Mapping[str, tuple[Write, ...]] = field(default_factory=dict)
     marks: tuple[Write, ...] = ()
+    over: Mapping[str, int] = field(default_factory=dict)
 
 
 NO_LIMITS = Limits()
@@ -97,10 +99,16 @@ def weigh(
     refused: dict[str, str] = {}
     takes: dict[str, tuple[Write, ...]] = {}
     marks: list[Write] = []
+    over: dict[str, int] = {}
     for action in actions:
-        if action.offer is None or not action.offer.limits.limit_anything:
+        if action.offer is None:
             continue
-        if found.value(LIVE_OFFER.key(subject_key, action.id)) is not None:
+        live = found.stored(LIVE_OFFER.key(subject_key, action.id))
+        if live is not None and live.value.expires_at > now:
+            continue
+        if live is not None:
+            over[action.id] = live.version
+        if not action.offer.limits.limit_anything:
             continue
         one = _One(action.id, action.offer, subject_key, found, now, attempt, whole)
         match one.weigh():
@@ -109,7 +117,7 @@ def weigh(
                 marks += one.marks
             case writes:
                 takes[action.id] = tuple(writes)
-    return Limits(refused, takes, tuple(marks))
+    return Limits(refused, takes, tuple(marks), over)
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from chalicelib.core.actions import REACHED_AT, Action, MailTreatment
@@ -23,7 +23,7 @@ from chalicelib.core.offers import Coupon, Offer, offer_to_json
 from chalicelib.core.policy import Policy
 from chalicelib.core.pricing import total_minor
 from chalicelib.core.situation import Situation
-from chalicelib.core.storage import Put, Write
+from chalicelib.core.storage import AtVersion, Put, Write
 
 # A code is remembered this long after it expired, so that a late use gets a true answer.
 COUPON_MEMORY_SECONDS = 90 * DAY_SECONDS
@@ -54,7 +54,8 @@ def decision_writes(
     ]
     offers = {offer.action: offer for offer in decision.offers}
     for action_id in decision.issued:
-        writes += _issue(situation, offers[action_id], policy, correlation_id, now)
+        standing = AtVersion(limits.over.get(action_id, 0))
+        writes += _issue(situation, offers[action_id], standing, policy, correlation_id, now)
         writes += limits.takes.get(action_id, ())
     writes += limits.marks
     if decision.price_reason == "tier_fits":
@@ -84,6 +85,15 @@ def decision_writes(
     return tuple(writes)
 
 
+def marketing_mails(writes: Iterable[Write]) -> int:
+    """How many marketing mails these writes plan."""
+    values = [write.value for write in writes if isinstance(write, Put)]
+    return sum(
+        isinstance(each, Effect) and each.kind == "mail" and not each.is_transactional
+        for each in values
+    )
+
+
 def put_effect(effect: Effect, *, now: int) -> Put[Effect]:
     """Create an effect where absent."""
     return Put(EFFECT.key(effect.effect_id), effect, expires_at=now + EFFECT_WINDOW_SECONDS)
@@ -110,7 +120,12 @@ def _effect(
 
 
 def _issue(
-    situation: Situation, offer: Offer, policy: Policy, correlation_id: str, now: int
+    situation: Situation,
+    offer: Offer,
+    standing: AtVersion,
+    policy: Policy,
+    correlation_id: str,
+    now: int,
 ) -> list[Write]:
     """Store a new code as the customer's one live code, and announce it."""
     subject_key = situation.subject.key
@@ -134,6 +149,7 @@ def _issue(
         Put(
             LIVE_OFFER.key(subject_key, offer.action),
             offer,
+            standing,
             expires_at=offer.expires_at,
         ),
         put_effect(effect, now=now),
@@ -159,6 +175,8 @@ def _mail(
     }
     if offer is not None:
         payload["offer"] = offer_to_json(offer)
+    if decision.exposures:
+        payload["exposures"] = dict(decision.exposed_arms)
     facts = situation.facts
     if facts is not None and facts.last_product is not None:
         payload["sku"] = facts.last_product[1]

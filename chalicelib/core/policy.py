@@ -22,17 +22,27 @@ from chalicelib.core.canonical import content_hash
 from chalicelib.core.contact_policy import ContactPolicy
 from chalicelib.core.declared import BUILT_IN, Declared, FeatureType
 from chalicelib.core.errors import BadInput, FieldError
+from chalicelib.core.experiment_checks import experiment_misfits
+from chalicelib.core.experiments import Experiment
 from chalicelib.core.law import Mode
 from chalicelib.core.money import MINOR_DIGITS
+from chalicelib.core.offers import ANY_CART
 from chalicelib.core.policy_checks import (
     Misfit,
     Misfits,
+    cool_downs_name_actions,
     fallbacks_stand,
     names_stand_once,
     tiers_are_not_base,
 )
 from chalicelib.core.policy_conditions import Conditions, compile_conditions
 from chalicelib.core.price_tiers import PriceTier
+from chalicelib.core.stacking import (
+    Stacking,
+    StackingRules,
+    stacking_misfits,
+    stacking_rules,
+)
 
 _SEGMENT = r"^[a-z][a-z0-9_]{0,47}$"
 _FEATURE = r"^[a-z][a-z0-9_]{0,63}$"
@@ -93,6 +103,8 @@ class Policy(Part):
     scorecard: tuple[ScorecardRule, ...] = Field(min_length=1)
     price_tiers: tuple[PriceTier, ...] = ()
     actions: tuple[Action, ...] = ()
+    stacking: Stacking = Stacking()
+    experiments: tuple[Experiment, ...] = Field(default=(), max_length=64)
 
     @field_validator("default_currency")
     @classmethod
@@ -126,6 +138,11 @@ class Policy(Part):
         yield from fallbacks_stand(
             self.actions, {placement: each.action for placement, each in self.fallbacks.items()}
         )
+        yield from stacking_misfits(self.actions, self.price_tiers, self.stacking)
+        yield from experiment_misfits(
+            self.experiments, self.actions, self.price_tiers, holdout_salt=self.holdout.salt
+        )
+        yield from cool_downs_name_actions(self.contact_policy.cool_downs, self.actions)
 
     @property
     def declared(self) -> Mapping[str, Declared]:
@@ -140,7 +157,11 @@ class Policy(Part):
 
     def _compile(self) -> tuple[Conditions, tuple[Misfit, ...]]:
         return compile_conditions(
-            self.actions, self.price_tiers, self.declared, proxies=self.price_proxies
+            self.actions,
+            self.price_tiers,
+            self.declared,
+            proxies=self.price_proxies,
+            experiments=self.experiments,
         )
 
     @cached_property
@@ -161,6 +182,45 @@ class Policy(Part):
         asked = self.conditions.thresholds_of("churn")
         return tuple(sorted({value for value in (*stated, *asked) if value is not None}))
 
+    @cached_property
+    def stacking_rules(self) -> StackingRules | None:
+        """What the actions say of each other; None where nothing is ruled."""
+        return stacking_rules(self.actions, self.stacking)
+
+    @cached_property
+    def weighs_baskets(self) -> bool:
+        """Whether some offer or the cap on discounts asks what is in the cart."""
+        scoped = any(a.offer.scope is not ANY_CART for a in self.actions if a.offer is not None)
+        priced = any(a.offer.kind == "amount_off" for a in self.actions if a.offer is not None)
+        return scoped or priced or self.stacking.cap is not None
+
+    @cached_property
+    def cools_down(self) -> bool:
+        """Whether an outcome keeps actions away for a while."""
+        return bool(self.contact_policy.cool_downs)
+
+    @cached_property
+    def has_controls(self) -> bool:
+        """Whether some action has a control group."""
+        return any(action.control_share_percent for action in self.actions)
+
+    @cached_property
+    def replacing(self) -> tuple[Experiment, ...]:
+        """The experiments between whole documents: champion and challenger."""
+        return tuple(each for each in self.experiments if each.replaces)
+
+    @cached_property
+    def standing_tiers(self) -> tuple[PriceTier, ...]:
+        """The tiers that are tried where no experiment says otherwise."""
+        return tuple(tier for tier in self.price_tiers if not tier.only_in_experiments)
+
+    def tiers_for(self, names: tuple[str, ...] | None) -> tuple[PriceTier, ...]:
+        """The tiers to try in this order; without names the standing ones."""
+        if names is None:
+            return self.standing_tiers
+        by_name = {tier.name: tier for tier in self.price_tiers}
+        return tuple(by_name[name] for name in names)
+
     def actions_at(self, placement: str) -> tuple[Action, ...]:
         """The actions that a placement knows, in document order."""
         return self._by_placement.get(placement, ())
@@ -171,6 +231,15 @@ class Policy(Part):
             placement: tuple(a for a in self.actions if placement in a.placements)
             for placement in PLACEMENTS
         }
+
+    def codes_at(self, placement: str) -> tuple[str, ...]:
+        """The actions whose codes a decision looks up: those that a placement may offer.
+
+        All of them where the use of a code keeps actions away.
+        """
+        waits = any(each.after == "redeemed" for each in self.contact_policy.cool_downs)
+        actions = self.actions if waits else self.actions_at(placement)
+        return tuple([action.id for action in actions if action.offer is not None])
 
     def limits_of(self, action_id: str) -> OfferLimits:
         """The limits of an action's offer; those of an offer without any where it has none."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from chalicelib.core.actions import Action, Placement
+from chalicelib.core.cool_downs import CoolDown
 from chalicelib.core.price_tiers import BASE_TIER, PriceTier
 
 
@@ -59,3 +60,15 @@ def fallbacks_stand(
                 f"fallbacks.{placement}.action",
                 "is already an action with conditions; name another",
             )
+
+
+def cool_downs_name_actions(
+    cool_downs: Sequence[CoolDown], actions: Sequence[Action]
+) -> Iterator[Misfit]:
+    """A cool-down waits with actions that there are."""
+    ids = {action.id for action in actions}
+    for number, each in enumerate(cool_downs):
+        for place, name in enumerate(each.actions):
+            if name not in ids:
+                path = f"contact_policy.cool_downs.{number}.actions.{place}"
+                yield Misfit(path, f"{name} is no action")

@@ -14,6 +14,8 @@ from chalicelib.core.actions import Action, Requirement, Weight
 from chalicelib.core.condition_reader import ConditionError, parse_condition
 from chalicelib.core.conditions import Condition, Values
 from chalicelib.core.declared import Declared
+from chalicelib.core.experiment_checks import touches_a_price
+from chalicelib.core.experiments import Experiment
 from chalicelib.core.policy_checks import Misfit
 from chalicelib.core.price_tiers import PriceTier
 from chalicelib.core.protected import protected_word
@@ -41,15 +43,17 @@ class Conditions:
         asked: by layer of the engagement policy, then by action; only actions that ask something.
         weights: context weights by action; only actions that have some.
         tiers: by price tier; only tiers that ask something.
+        experiments: by experiment; only those that ask something.
     """
 
     asked: Mapping[str, Mapping[str, tuple[Asked, ...]]]
     weights: Mapping[str, tuple[tuple[Condition, float], ...]]
     tiers: Mapping[str, tuple[Asked, ...]]
+    experiments: Mapping[str, Condition]
 
     def __bool__(self) -> bool:
         """Whether anything is asked at all: where nothing is, no values need be gathered."""
-        return bool(self.weights or self.tiers or any(self.asked.values()))
+        return bool(self.weights or self.tiers or self.experiments or any(self.asked.values()))
 
     def thresholds_of(self, feature: str) -> tuple[float, ...]:
         """Every number beside which a feature is put: there a decision may change."""
@@ -61,6 +65,7 @@ class Conditions:
             yield from (asked.condition for each in layer.values() for asked in each)
         yield from (condition for each in self.weights.values() for condition, _ in each)
         yield from (asked.condition for each in self.tiers.values() for asked in each)
+        yield from self.experiments.values()
 
 
 def compile_conditions(
@@ -69,6 +74,7 @@ def compile_conditions(
     declared: Mapping[str, Declared],
     *,
     proxies: Collection[str],
+    experiments: Sequence[Experiment] = (),
 ) -> tuple[Conditions, tuple[Misfit, ...]]:
     """Read every condition; those that cannot be used come back as misfits.
 
@@ -77,6 +83,7 @@ def compile_conditions(
         tiers: likewise.
         declared: the features that may be named.
         proxies: names that nothing touching a price may read, besides the built-in list.
+        experiments: whose conditions say who takes part.
     """
     wrong: list[Misfit] = []
     asked: dict[str, dict[str, tuple[Asked, ...]]] = {n: {} for n in CONDITION_LAYERS}
@@ -98,7 +105,13 @@ def compile_conditions(
         for number, tier in enumerate(tiers)
         if tier.eligibility
     }
-    return Conditions(asked, weights, eligible), tuple(wrong)
+    partakers: dict[str, Condition] = {}
+    for number, experiment in enumerate(experiments):
+        barred = proxies if touches_a_price(experiment, actions) else None
+        condition = _Reader(declared, barred, wrong).experiment(number, experiment)
+        if condition is not None:
+            partakers[experiment.id] = condition
+    return Conditions(asked, weights, eligible, partakers), tuple(wrong)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +133,11 @@ class _Reader:
             condition = self._read(f"{path}.{number}.when", each.when)
             if condition is not None:
                 yield condition, each.weight
+
+    def experiment(self, number: int, experiment: Experiment) -> Condition | None:
+        if experiment.when is None:
+            return None
+        return self._read(f"experiments.{number}.when", experiment.when)
 
     def _read(self, path: str, text: str) -> Condition | None:
         try:

@@ -12,7 +12,8 @@ BASE_TIER = "base"
 class PriceTier(Part):
     """A personal price level: so many basis points below the published price.
 
-    The first tier in the document whose segments, threshold and conditions fit is taken.
+    The first tier in the document whose segments, threshold and conditions fit is taken; one that
+    is ``only_in_experiments`` where an arm names it.
     """
 
     name: str = Field(pattern=NAME)
@@ -20,3 +21,4 @@ class PriceTier(Part):
     min_churn: float | None = Field(default=None, ge=0, le=1)
     eligibility: Requirements = ()
     discount_basis_points: int = Field(ge=1, le=10_000)
+    only_in_experiments: bool = False

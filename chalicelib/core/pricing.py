@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from chalicelib.core.baskets import Article, Basket
 from chalicelib.core.candidates import Seen
 from chalicelib.core.catalogue import Product
 from chalicelib.core.policy import Policy
@@ -32,7 +33,7 @@ def choose_tier(policy: Policy, seen: Seen) -> PriceTier | None:
     """The first tier whose segment, threshold and conditions fit; the unknown meets none."""
     churn = seen.scores.churn
     asked = policy.conditions.tiers
-    for tier in policy.price_tiers:
+    for tier in policy.tiers_for(seen.trial.tiers):
         if seen.scores.segment not in tier.segments:
             continue
         if tier.min_churn is not None and (churn is None or churn < tier.min_churn):
@@ -92,3 +93,17 @@ def overruled(cart: Iterable[Line], priced: Iterable[PricedLine]) -> tuple[str, 
 def total_minor(lines: Iterable[PricedLine]) -> int:
     """What the cart costs, in minor units."""
     return sum([line.quantity * line.unit_price_minor for line in lines])
+
+
+def basket_of(
+    lines: Iterable[PricedLine], products: Mapping[str, Product], *, currency: str | None
+) -> Basket:
+    """A priced cart as offers see it."""
+    articles: list[Article] = []
+    published_minor = 0
+    for line in lines:
+        product = products.get(line.sku)
+        category = None if product is None else product.category
+        articles.append(Article(line.sku, category, line.quantity * line.unit_price_minor))
+        published_minor += line.quantity * line.base_unit_price_minor
+    return Basket(tuple(articles), published_minor, currency)

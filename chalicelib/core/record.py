@@ -44,8 +44,13 @@ def build_record(
     scorer: Scorer,
     correlation_id: str,
     request_hash: str | None = None,
+    champion_hash: str | None = None,
 ) -> dict[str, Any]:
-    """Write down one decision as JSON."""
+    """Write down one decision as JSON.
+
+    ``policy`` and ``model`` are what really decided; ``champion`` is the policy whose arms named
+    them, where there was a choice.
+    """
     return {
         "schema": RECORD_SCHEMA,
         "decision_id": situation.decision_id,
@@ -58,6 +63,7 @@ def build_record(
         "model": {"name": scorer.name, "hash": scorer.hash},
         "situation": situation_to_json(situation),
         "decision": decision_to_json(decision),
+        **_where_known(champion=champion_hash),
     }
 
 
@@ -93,7 +99,13 @@ def situation_to_json(situation: Situation) -> dict[str, Any]:
         "contacted": sorted(situation.contacted),
         "limited": dict(situation.limited),
         "supplied": dict(situation.supplied),
+        **_where_known(redeemed_at=situation.redeemed_at, mails_left=situation.mails_left),
     }
+
+
+def _where_known(**values: Any) -> dict[str, Any]:
+    """These values without those that say nothing."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def situation_from_json(stored: Mapping[str, Any]) -> Situation:
@@ -120,6 +132,8 @@ def situation_from_json(stored: Mapping[str, Any]) -> Situation:
         contacted=frozenset(stored["contacted"]),
         limited=stored.get("limited", {}),
         supplied=stored.get("supplied", {}),
+        redeemed_at=stored.get("redeemed_at"),
+        mails_left=stored.get("mails_left"),
     )
 
 
@@ -158,6 +172,11 @@ def decision_to_json(decision: Decision) -> dict[str, Any]:
         "candidates": list(map(list, decision.candidates)),
         "holdout": decision.holdout,
         "quote_expires_at": decision.quote_expires_at,
+        **_where_known(
+            arms=dict(decision.arms) or None,
+            exposures=list(decision.exposures) or None,
+            not_running=list(decision.not_running) or None,
+        ),
     }
 
 
@@ -183,6 +202,9 @@ def decision_from_json(stored: Mapping[str, Any]) -> Decision:
         candidates=tuple(Candidate(*candidate) for candidate in stored["candidates"]),
         holdout=stored["holdout"],
         quote_expires_at=stored["quote_expires_at"],
+        arms=stored.get("arms", {}),
+        exposures=tuple(stored.get("exposures", ())),
+        not_running=tuple(stored.get("not_running", ())),
     )
 
 

@@ -79,6 +79,8 @@ class Situation:
         contacted: actions for which the address was contacted within their interval.
         limited: actions that may issue no further code, each with the reason.
         supplied: what the shop said of the customer, as far as the policy declares it.
+        redeemed_at: when the customer last used a code, as far as it is known.
+        mails_left: how many more marketing mails the cap leaves; None where none is planned.
         opted_out: whether a privacy signal forbids reading any feature of this customer.
     """
 
@@ -98,6 +100,8 @@ class Situation:
     contacted: frozenset[str] = frozenset()
     limited: Mapping[str, str] = field(default_factory=dict)
     supplied: Mapping[str, Scalar] = field(default_factory=dict)
+    redeemed_at: int | None = None
+    mails_left: int | None = None
     opted_out: bool = field(init=False, compare=False)
 
     def __post_init__(self) -> None:

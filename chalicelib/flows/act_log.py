@@ -8,6 +8,7 @@ from pathlib import Path
 
 from chalicelib.core.effects import Effect, State
 from chalicelib.core.errors import SegueError, Transient
+from chalicelib.flows.exposed import tell_mailed
 from chalicelib.telemetry import emit_metrics, log_event
 
 
@@ -54,6 +55,8 @@ def tell(outcome: Outcome, worker: str) -> None:
     if outcome.moved:
         dimensions = {"state": str(said.pop("state"))}
         emit_metrics("effect_moved", {"EffectsByState": 1}, dimensions=dimensions, **said)
+        if not effect.heard:  # else the provider's own word came first, and has been told
+            tell_mailed("SENDING", effect)
     elif outcome.put_off is not None:
         log_event("effect_put_off", **said)
     else:

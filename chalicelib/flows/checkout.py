@@ -37,6 +37,7 @@ from chalicelib.core.sessions import Session
 from chalicelib.core.situation import Held, Situation
 from chalicelib.core.storage import AtVersion, Conflict, Put, Write
 from chalicelib.core.tokens import SigningKeys
+from chalicelib.flows.exposed import tell_exposed
 from chalicelib.flows.gather import CheckoutCall, Gathered, gather
 
 # The first try, and one more for whoever lost a race: by then the winner's answer stands there.
@@ -92,18 +93,24 @@ def answer_checkout(
         while True:
             rounds += 1
             try:
-                gathered = gather(call, store=store, policy=rules.policy, now=now, attempt=rounds)
+                gathered = gather(call, store=store, rules=rules, now=now, attempt=rounds)
                 repeated = _repeat(call, gathered, rules=rules, keys=keys, now=now)
                 if repeated is not None:
                     return Answered(repeated, "repeated", rounds)
-                answer, writes = _decide(
-                    call, gathered, rules=rules, keys=keys(), correlation_id=correlation_id
+                decision, answer, writes = _decide(
+                    call, gathered, keys=keys(), correlation_id=correlation_id
                 )
                 store.write(writes, now=now)
             except Conflict as conflict:
                 if rounds >= _most_rounds(conflict):
                     raise
             else:
+                tell_exposed(
+                    decision.exposed_arms,
+                    decision_id=call.decision_id,
+                    placement=call.placement,
+                    correlation_id=correlation_id,
+                )
                 return Answered(answer, "decided", rounds)
     except Transient as error:
         return Answered(_degraded(call, rules, now), "degraded", rounds, type(error).__name__)
@@ -161,12 +168,11 @@ def _decide(
     call: CheckoutCall,
     gathered: Gathered,
     *,
-    rules: Rules,
     keys: SigningKeys,
     correlation_id: str,
-) -> tuple[Mapping[str, Any], tuple[Write, ...]]:
+) -> tuple[Decision, Mapping[str, Any], tuple[Write, ...]]:
     """Decide; give the answer and everything that makes it true."""
-    situation, held = gathered.situation, _held(gathered)
+    situation, held, rules = gathered.situation, _held(gathered), gathered.rules
     if held is not None:
         situation = replace(situation, held=held)
     decision = decide(
@@ -175,6 +181,7 @@ def _decide(
         jurisdictions=rules.jurisdictions,
         scorer=rules.scorer,
         code_for=lambda effect: coupon_code(keys.coupon_secret, effect_id=effect),
+        arms=rules.arms,
     )
     record = build_record(
         situation,
@@ -184,6 +191,7 @@ def _decide(
         scorer=rules.scorer,
         correlation_id=correlation_id,
         request_hash=call.hash,
+        champion_hash=rules.champion_hash,
     )
     answer = build_answer(situation, decision, policy_hash=rules.policy.hash, keys=keys)
     writes = decision_writes(
@@ -197,7 +205,7 @@ def _decide(
     )
     if decision.tier != BASE_TIER or decision.offers:
         writes = (*writes, _keep_session(call, gathered, decision, answer, rules))
-    return answer, writes
+    return decision, answer, writes
 
 
 def _held(gathered: Gathered) -> Held | None:

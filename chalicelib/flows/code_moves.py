@@ -112,15 +112,27 @@ def put_coupon(coupon: Coupon, *, version: int) -> Put[Coupon]:
 
 
 def spent_offer(coupon: Coupon, found: Found, *, now: int) -> tuple[Write, ...]:
-    """Mark the customer's live code as used up once this code serves nobody any more.
+    """Mark the customer's live code as used, and as used up once it serves nobody any more.
 
-    The mark stays until the code would have expired: until then there is no second code.
+    The mark stays until the code would have expired: until then there is no second code. When it
+    was used is remembered as long as the code itself, for those who wait a while after that.
     """
     key = LIVE_OFFER.key(coupon.subject_key, coupon.offer.action)
     live = found.stored(key)
     if live is None or live.value.code != coupon.offer.code or live.value.spent:
         return ()
-    if state_of(coupon, now=now) in ("live", "reserved", "expired"):
+    used = _uses(coupon) > _uses(found.value(COUPON.key(coupon.offer.code)))
+    spent = state_of(coupon, now=now) not in ("live", "reserved", "expired")
+    if not used and not spent:
         return ()
-    marked = replace(live.value, spent=True)
-    return (Put(key, marked, AtVersion(live.version), expires_at=live.expires_at),)
+    marked = replace(live.value, spent=spent, redeemed_at=now if used else live.value.redeemed_at)
+    expires_at = live.expires_at
+    if marked.redeemed_at is not None:
+        expires_at = marked.expires_at + COUPON_MEMORY_SECONDS
+    return (Put(key, marked, AtVersion(live.version), expires_at=expires_at),)
+
+
+def _uses(coupon: Coupon | None) -> int:
+    """How many orders have used a code, given back or not."""
+    uses = () if coupon is None else coupon.uses
+    return sum(use.state != "reserved" for use in uses)

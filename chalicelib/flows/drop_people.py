@@ -279,12 +279,15 @@ def _write_in_parts(person: Person, *, store: Store, about: DropGiven) -> None:
 
 
 def _decide(each: Folded, known: Found, switches: Switches, about: DropGiven) -> tuple[Write, ...]:
-    """Decide for those whom some action could want; what chose nothing is not recorded."""
+    """Decide for those whom some action could want; what chose nothing is not recorded.
+
+    Unless an experiment kept something back: whoever is compared with must be known, too.
+    """
     if not each.reachable:
         return ()
     record = known.value(RECORD.key(each.occasion.decision_id))
     if record is not None:  # an earlier attempt of this drop decided and stored it
-        _note(each, decision_from_json(record["decision"]), about.given.rules.policy)
+        _note(each, decision_from_json(record["decision"]), about)
         return ()
     decision, writes = reach_out(
         each.settled.facts,
@@ -296,13 +299,15 @@ def _decide(each: Folded, known: Found, switches: Switches, about: DropGiven) ->
         keys=about.given.keys,
         now=about.given.now,
     )
-    _note(each, decision, about.given.rules.policy)
-    return writes if decision.chosen else ()
+    _note(each, decision, about)
+    return writes if each.outcome.decided else ()
 
 
-def _note(each: Folded, decision: Decision, policy: Policy) -> None:
+def _note(each: Folded, decision: Decision, about: DropGiven) -> None:
     """Put action and reason into the customer's line, and what the decision sets in motion."""
-    each.outcome.decided = bool(decision.chosen)
+    subject_key, at = each.person.subject.key, each.occasion.as_of
+    policy = about.given.rules.under(subject_key, as_of=at).policy
+    each.outcome.decided = bool(decision.chosen) or decision.is_evidence
     each.outcome.fallback = each.outcome.decided and decision.scores.fallback
     each.outcome.effects += _effects_of(decision, each.contact, policy)
     if each.outcome.row is None or not decision.candidates:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from chalicelib.core.absence import Settled, score_at, settle
+from chalicelib.core.assignment import enter, in_holdout
 from chalicelib.core.candidates import Candidate, Seen, removed, see_freely
 from chalicelib.core.canonical import short_hash
 from chalicelib.core.contact import Contact
-from chalicelib.core.decide import in_holdout
 from chalicelib.core.facts import Facts
 from chalicelib.core.instants import DAY_SECONDS, Instant
 from chalicelib.core.observed import supplied_of
@@ -98,6 +98,7 @@ def describe_customer(
     Segment and scores are those as of the file's moment; tier, action and reason are those of now.
     """
     facts = settled.facts
+    rules = rules.under(facts.subject.key, as_of=occasion.as_of)
     situation = Situation(
         decision_id=occasion.decision_id,
         subject=facts.subject,
@@ -111,8 +112,10 @@ def describe_customer(
     if scores is None or settled.scores is None:
         objects = situation.permissions.objects_to("profiling")
         return Described(None, "no_consent_to_profiling" if objects else "no_orders", False)
-    policy = rules.policy
-    seen = see_freely(situation, settled.scores, policy=policy, currency=rules.scorer.currency)
+    policy, now_scores = rules.policy, settled.scores
+    if rules.arms.by_experiment:
+        now_scores = score_at(facts, occasion.as_of, rules.scorer) or now_scores
+    seen = see_freely(situation, now_scores, policy=policy, currency=rules.scorer.currency)
     refusal = _refusal(seen, policy)
     row = ScoredRow(
         customer_id=facts.subject.id,
@@ -150,5 +153,6 @@ def _tier(seen: Seen, policy: Policy) -> str:
     situation = seen.situation
     if situation.opted_out or in_holdout(policy, situation.subject.key):
         return BASE_TIER
-    tier = choose_tier(policy, seen)
+    trial = enter(policy, situation.subject.key, seen.values, as_of=situation.as_of)
+    tier = choose_tier(policy, seen._replace(trial=trial))
     return BASE_TIER if tier is None else tier.name

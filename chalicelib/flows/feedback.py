@@ -23,6 +23,7 @@ from chalicelib.core.ports import Store
 from chalicelib.core.storage import AtVersion, Conflict, Found, Key, Put, Stored, Write
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows import feedback_log
+from chalicelib.flows.exposed import tell_mailed
 from chalicelib.mail.ses_events import read_mail_event
 
 _TRIES = 5
@@ -117,6 +118,7 @@ def _hear(event: Feedback, held: Stored[Effect], found: Found, store: Store, now
     ]
     store.write(writes, now=now)
     feedback_log.heard(event, after, moved=after.state != before.state, repeated=False)
+    tell_mailed(before.state, after)
 
 
 def _counted(event: Feedback, counts: Counts, found: Found, now: int) -> Iterator[Write]:

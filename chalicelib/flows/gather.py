@@ -15,9 +15,10 @@ from chalicelib.core.facts import Facts
 from chalicelib.core.kinds import CONTACT, FACTS, LIVE_OFFER, PRODUCT, RECORD, SESSION, SWITCH
 from chalicelib.core.limits import Limits, OneShardIsNotEnough, limit_keys, weigh
 from chalicelib.core.observed import supplied_of
-from chalicelib.core.policy import Policy
+from chalicelib.core.offers import last_use, still_good
 from chalicelib.core.ports import Store
 from chalicelib.core.repeats import repeat_name
+from chalicelib.core.rules import Rules
 from chalicelib.core.sessions import Session, sticky_key
 from chalicelib.core.situation import Context, Line, Situation, permissions_of, place_of
 from chalicelib.core.storage import Found, Key, Stored
@@ -78,6 +79,7 @@ class Gathered(NamedTuple):
         session_key: where the session lies, for its next save.
         session: what the session was shown, with its version.
         limits: what limits leave of the policy's offers.
+        rules: what decides for this subject, where arms of experiments name other documents.
     """
 
     situation: Situation
@@ -85,9 +87,10 @@ class Gathered(NamedTuple):
     session_key: Key[Session]
     session: Stored[Session] | None
     limits: Limits
+    rules: Rules
 
 
-def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attempt: int) -> Gathered:
+def gather(call: CheckoutCall, *, store: Store, rules: Rules, now: int, attempt: int) -> Gathered:
     """Read everything at once.
 
     A second read is only for a guest who turned out to be a customer, and for all shards of a
@@ -97,8 +100,8 @@ def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attemp
     own write may have been lost. Otherwise one can only be there when the caller repeats itself.
     """
     subject = call.subject
-    actions = policy.actions_at(call.placement)
-    offering = [action.id for action in actions if action.offer is not None]
+    mine = rules.under(subject.key, as_of=now)
+    actions, offering = _offering(mine, call.placement)
     limiting = limit_keys(actions, subject.key, attempt=attempt, whole=False)
     person_keys = _person_keys(call, subject.key, offering)
     switch_key = SWITCH.key(_switch_copy(subject.key))
@@ -112,6 +115,8 @@ def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attemp
     facts: Facts | None = found.value(person_keys[0])
     if facts is not None and facts.merged_into is not None:
         subject = customer(facts.merged_into)
+        mine = rules.under(subject.key, as_of=now)
+        actions, offering = _offering(mine, call.placement)
         person_keys = _person_keys(call, subject.key, offering)
         limiting = limit_keys(actions, subject.key, attempt=attempt, whole=False)
         person = store.read([*person_keys, *limiting], now=now)
@@ -120,6 +125,11 @@ def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attemp
     _, contact_key, session_key, *offer_keys = person_keys
     contact = person.value(contact_key)
     limits = _weigh(actions, subject.key, person, store=store, now=now, attempt=attempt)
+    codes = {
+        action_id: offer
+        for action_id, key in zip(offering, offer_keys, strict=True)
+        if (offer := person.value(key)) is not None
+    }
     products = [product for key in product_keys if (product := found.value(key)) is not None]
     situation = Situation(
         decision_id=call.decision_id,
@@ -132,20 +142,23 @@ def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attemp
         permissions=permissions_of(contact),
         switches=found.value(switch_key) or Switches(),
         products={product.sku: product for product in products},
-        live_offers={
-            action_id: offer
-            for action_id, key in zip(offering, offer_keys, strict=True)
-            if (offer := person.value(key)) is not None
-        },
+        live_offers=still_good(codes, now=now),
         limited=limits.refused,
-        supplied=supplied_of(contact, policy.supplied_types),
+        supplied=supplied_of(contact, mine.policy.supplied_types),
+        redeemed_at=last_use(codes.values()),
     )
     if situation.opted_out and (facts is not None or situation.supplied):
         # What may not be read for a decision does not belong into its record either.
         situation = replace(situation, facts=None, supplied={})
     return Gathered(
-        situation, found.value(record_key), session_key, person.stored(session_key), limits
+        situation, found.value(record_key), session_key, person.stored(session_key), limits, mine
     )
+
+
+def _offering(rules: Rules, placement: Placement) -> tuple[Sequence[Action], Sequence[str]]:
+    """The actions of a placement, and those whose codes must be known."""
+    policy = rules.policy
+    return policy.actions_at(placement), policy.codes_at(placement)
 
 
 def _weigh(

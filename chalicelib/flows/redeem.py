@@ -25,7 +25,7 @@ from chalicelib.core.coupons import (
 from chalicelib.core.errors import Refused, Transient
 from chalicelib.core.instants import format_instant
 from chalicelib.core.kinds import FACTS, ORDER, ORDER_WINDOW_SECONDS, REPEAT
-from chalicelib.core.offers import Coupon, normal_code
+from chalicelib.core.offers import Coupon, normal_code, terms_to_json
 from chalicelib.core.orders import OrderState, use_code
 from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Store
@@ -221,6 +221,7 @@ def _answer(coupon: Coupon, call: OfferCall, *, policy: Policy, now: int) -> dic
         "action": coupon.offer.action,
         "kind": coupon.offer.kind,
         "value": coupon.offer.value,
+        **terms_to_json(coupon.offer),
         "state": state_of(coupon, now=now),
         "order_id": call.order_id,
         "amount": 0 if use is None else use.amount_minor,

@@ -22,9 +22,15 @@ from chalicelib.core.effects import Effect, effect_id
 from chalicelib.core.facts import Facts
 from chalicelib.core.instants import format_instant
 from chalicelib.core.kinds import FACTS, SWITCH
-from chalicelib.core.plan import put_effect
+from chalicelib.core.plan import marketing_mails, put_effect
 from chalicelib.core.ports import Store
-from chalicelib.core.reach import Occasion, could_reach, reach_keys, reach_out
+from chalicelib.core.reach import (
+    Occasion,
+    could_reach,
+    most_valuable_first,
+    reach_keys,
+    reach_out,
+)
 from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
 from chalicelib.core.scores import Scores
@@ -131,21 +137,36 @@ def review_writes(
     decisions: list[Decision] = []
     known = {key: found.stored(key) for key in decision_keys(reviews, given)}
     standing: dict[Key[Any], Stored[Any]] = {key: at for key, at in known.items() if at is not None}
+    switches = found.value(switch_key(given)) or Switches()
     for each in reviews:
         writes += [_save(each), *_announcements(each, given)]
-        for occasion in each.occasions:
+        planned = 0
+        occasions = most_valuable_first(
+            each.occasions,
+            each.settled.facts,
+            each.contact,
+            each.settled.scores or _nobody(given.rules),
+            Found(standing, now=given.now),
+            switches=switches,
+            rules=given.rules,
+            keys=given.keys,
+            now=given.now,
+        )
+        for occasion in occasions:
             decision, effects = reach_out(
                 each.settled.facts,
                 each.contact,
                 Found(standing, now=given.now),
                 occasion=occasion,
-                switches=found.value(switch_key(given)) or Switches(),
+                switches=switches,
                 rules=given.rules,
                 keys=given.keys,
                 now=given.now,
+                planned=planned,
             )
             # The next decision of the same write must see what this one has promised.
             standing |= _as_stored(effects)
+            planned += marketing_mails(effects)
             writes += effects
             decisions.append(decision)
     return merged(writes), tuple(decisions)
