@@ -58,7 +58,7 @@ METRICS: Mapping[str, tuple[Unit, str | None]] = {
     "LatencyMs": ("Milliseconds", None),
     "ModelRejected": ("Count", None),
     "PolicyRejected": ("Count", None),
-    "Exposures": ("Count", "experiment"),
+    "Exposures": ("Count", "placement"),
     "OfferMoves": ("Count", "operation"),
     "OfferRefusals": ("Count", "reason"),
     "MailEvents": ("Count", "kind"),

@@ -20,10 +20,10 @@ def tell_exposed(
         emit_metrics(
             "exposed",
             {"Exposures": 1},
-            dimensions={"experiment": experiment},
+            dimensions={"placement": placement},
+            experiment=experiment,
             arm=arm,
             decision_id=decision_id,
-            placement=placement,
             correlation_id=correlation_id,
         )
 
