@@ -23,6 +23,7 @@ from chalicelib.core.situation import permissions_of
 from chalicelib.core.storage import Key
 from chalicelib.core.subject import Subject, check_id, customer
 from chalicelib.core.tokens import SigningKeys
+from chalicelib.flows.rulebook import Rulebook
 from chalicelib.flows.tombs import tomb_key
 
 MOST_DECISIONS = 10
@@ -92,17 +93,18 @@ def find_record(
 
 
 def replay(
-    decision_id: str, *, store: Store, rules: Rules, keys: SigningKeys, now: int
+    decision_id: str, *, store: Store, book: Rulebook, keys: SigningKeys, now: int
 ) -> Sequence[str]:
-    """Decide a record again; the names of what came out otherwise.
+    """Decide a record again, by the policy of then; the names of what came out otherwise.
 
-    Raises NotFound, and Refused when the documents that decided are not those deployed, or with
-    ``ERASED`` when the person was.
+    Raises NotFound, and Refused when law or model are not those deployed, when the policy can no
+    longer be had, or with ``ERASED`` when the person was.
     """
     record = find_record(decision_id, store=store, keys=keys, now=now)
     if is_erased(record):
         raise Refused("ERASED")
-    return differences(record, rules=rules)
+    rules = book.find(record["policy"], store=store, now=now)
+    return differences(record, rules=book.current if rules is None else rules)
 
 
 def find_drop(drop_id: str, *, store: Store, now: int) -> Drop:
