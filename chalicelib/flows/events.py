@@ -111,6 +111,8 @@ def from_request(
     given = Given(rules, keys, now, correlation_id)
     intake = read_body(body, now=now, default_currency=rules.policy.default_currency)
     tally = Tally(intake.duplicates, dict(intake.rejected))
+    if not intake.messages:
+        return tally.answer()
     alias = alias_key(correlation_id)
     found = _gather(intake.messages, ports.store, given, alias)
     check_current(found, alias, rules)
