@@ -26,6 +26,7 @@ from chalicelib.api.requests import (
 from chalicelib.api.schemas import DecisionRequest, QuoteRequest
 from chalicelib.core.canonical import sha256_hex
 from chalicelib.core.errors import BadInput
+from chalicelib.core.seal import is_intact
 from chalicelib.core.situation import Context, Line
 from chalicelib.flows import health, read, unsubscribe
 from chalicelib.flows.authorize import Caller, Unknown, recognise
@@ -81,10 +82,9 @@ def get_decision(request: Request, get_edge: GetEdge, decision_id: str) -> Answe
     """``GET /v1/decisions/{decision_id}``."""
     edge = get_edge()
     access = edge.patient()
-    record = read.find_record(
-        unquote(decision_id), store=access.store, keys=access.keys(), now=edge.now()
-    )
-    return Answer(present.decision_record(record))
+    keys = access.keys()
+    record = read.find_record(unquote(decision_id), store=access.store, keys=keys, now=edge.now())
+    return Answer(present.decision_record(record, intact=is_intact(record, keys)))
 
 
 @answering

@@ -26,6 +26,7 @@ from chalicelib.core.plan import decision_writes
 from chalicelib.core.record import build_record
 from chalicelib.core.rules import Rules
 from chalicelib.core.scores import Scores
+from chalicelib.core.seal import sealed
 from chalicelib.core.situation import Context, Permissions, Situation, permissions_of, place_of
 from chalicelib.core.storage import Found, Key, Write
 from chalicelib.core.tokens import SigningKeys
@@ -174,7 +175,7 @@ def reach_out(
     writes = decision_writes(
         situation,
         decision,
-        record,
+        sealed(record, keys),
         policy=rules.policy,
         correlation_id=occasion.correlation_id,
         now=now,

@@ -33,6 +33,7 @@ from chalicelib.core.record import (
 )
 from chalicelib.core.repeats import check_same_request
 from chalicelib.core.rules import Rules
+from chalicelib.core.seal import sealed
 from chalicelib.core.sessions import Session
 from chalicelib.core.situation import Held, Situation
 from chalicelib.core.storage import AtVersion, Conflict, Put, Write
@@ -209,6 +210,7 @@ def _decide(
         correlation_id=correlation_id,
         request_hash=call.hash,
     )
+    record = sealed(record, keys)
     answer = build_answer(situation, decision, policy_hash=rules.policy.hash, keys=keys)
     writes = decision_writes(
         situation,

@@ -11,7 +11,7 @@ from chalicelib.core.contact import PURPOSES, Contact
 from chalicelib.core.control import Drop
 from chalicelib.core.effects import Effect, effect_id
 from chalicelib.core.erasure import as_erased, is_erased
-from chalicelib.core.errors import NotFound, Refused
+from chalicelib.core.errors import NotFound, Refused, SegueError
 from chalicelib.core.facts import Facts
 from chalicelib.core.features import describe
 from chalicelib.core.kinds import ADDRESS, CONTACT, DROP, EFFECT, FACTS, RECORD
@@ -19,6 +19,7 @@ from chalicelib.core.ports import Store
 from chalicelib.core.replay import differences
 from chalicelib.core.rules import Rules
 from chalicelib.core.scores import Scores
+from chalicelib.core.seal import SEAL, is_intact
 from chalicelib.core.situation import permissions_of
 from chalicelib.core.storage import Key
 from chalicelib.core.subject import Subject, check_id, customer
@@ -97,14 +98,26 @@ def replay(
 ) -> Sequence[str]:
     """Decide a record again, by the policy of then; the names of what came out otherwise.
 
+    ``seal`` is among them where the record is not, to the last byte, what was written down.
+
     Raises NotFound, and Refused when law or model are not those deployed, when the policy can no
     longer be had, or with ``ERASED`` when the person was.
     """
     record = find_record(decision_id, store=store, keys=keys, now=now)
     if is_erased(record):
         raise Refused("ERASED")
-    rules = book.find(record["policy"], store=store, now=now)
-    return differences(record, rules=book.current if rules is None else rules)
+    rules = book.find(record["policy"], store=store, now=now) or book.current
+    if is_intact(record, keys):
+        return differences(record, rules=rules)
+    return (SEAL, *_differences_of_altered(record, rules))
+
+
+def _differences_of_altered(record: Mapping[str, Any], rules: Rules) -> Sequence[str]:
+    """What came out otherwise, where an altered record can be decided again at all."""
+    try:
+        return differences(record, rules=rules)
+    except (LookupError, TypeError, ValueError, AttributeError, SegueError):
+        return ()
 
 
 def find_drop(drop_id: str, *, store: Store, now: int) -> Drop:
