@@ -98,7 +98,7 @@ def replay(
 ) -> Sequence[str]:
     """Decide a record again, by the policy of then; the names of what came out otherwise.
 
-    ``seal`` is among them where the record is not, to the last byte, what was written down.
+    ``witness`` is among them where the record is not, to the last byte, what was written down.
 
     Raises NotFound, and Refused when law or model are not those deployed, when the policy can no
     longer be had, or with ``ERASED`` when the person was.
