@@ -18,7 +18,14 @@ from chalice.app import (
 )
 
 from chalicelib import wiring
-from chalicelib.api import boundary, routes, routes_offers, routes_policies, routes_privacy
+from chalicelib.api import (
+    boundary,
+    routes,
+    routes_offers,
+    routes_policies,
+    routes_privacy,
+    routes_records,
+)
 from chalicelib.flows import act, drop, feedback, relay, silence, sweep
 
 app = Chalice(app_name="segue", configure_logs=False)
@@ -87,13 +94,19 @@ def accept_events() -> Response:
 @app.route("/v1/decisions/{decision_id}", methods=["GET"], authorizer=bearer)
 def get_decision(decision_id: str) -> Response:
     """Show the whole record of a decision."""
-    return routes.get_decision(app.current_request, wiring.edge, decision_id)
+    return routes_records.get_decision(app.current_request, wiring.edge, decision_id)
 
 
 @app.route("/v1/decisions/{decision_id}/replay", methods=["POST"], authorizer=bearer)
 def replay_decision(decision_id: str) -> Response:
     """Decide a record again and compare."""
-    return routes.replay_decision(app.current_request, wiring.edge, decision_id)
+    return routes_records.replay_decision(app.current_request, wiring.edge, decision_id)
+
+
+@app.route("/v1/decisions/{decision_id}/review", methods=["POST"], authorizer=bearer)
+def request_review(decision_id: str) -> Response:
+    """Note that a person shall look at a decision."""
+    return routes_records.request_review(app.current_request, wiring.edge, decision_id)
 
 
 @app.route("/v1/customers/{customer_id}", methods=["GET"], authorizer=bearer)

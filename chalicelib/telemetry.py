@@ -57,6 +57,7 @@ METRICS: Mapping[str, tuple[Unit, str | None]] = {
     "LatencyMs": ("Milliseconds", None),
     "ModelRejected": ("Count", None),
     "PolicyRejected": ("Count", None),
+    "ReviewsRequested": ("Count", None),
     "OfferMoves": ("Count", "operation"),
     "OfferRefusals": ("Count", "reason"),
     "MailEvents": ("Count", "kind"),

@@ -58,6 +58,13 @@ OPERATIONS: Mapping[Route, Operation] = {
         views.Replay,
         refusals=(404, 409),
     ),
+    ("POST", "/v1/decisions/{decision_id}/review"): Operation(
+        "requestReview",
+        "Note that a person shall look at a decision.",
+        views.Review,
+        status=202,
+        refusals=(404, 409),
+    ),
     ("POST", "/v1/quotes/verify"): Operation(
         "verifyQuote", "Is this price still good?", answers.QuoteVerdict, request=QuoteRequest
     ),

@@ -47,6 +47,15 @@ def decision_record(record: Mapping[str, Any], *, intact: bool | None = None) ->
     }
 
 
+def review(decision_id: str, asked: Mapping[str, Any]) -> Json:
+    """That a person shall look at a decision."""
+    return {
+        "decision_id": decision_id,
+        "requested_at": format_instant(asked["requested_at"]),
+        "key_id": asked["key_id"],
+    }
+
+
 def _erased_record(record: Mapping[str, Any]) -> Json:
     """A record whose person was erased: how it was decided, not about whom or from what."""
     situation, decision = record["situation"], dict(record["decision"])

@@ -26,7 +26,6 @@ from chalicelib.api.requests import (
 from chalicelib.api.schemas import DecisionRequest, QuoteRequest
 from chalicelib.core.canonical import sha256_hex
 from chalicelib.core.errors import BadInput
-from chalicelib.core.seal import is_intact
 from chalicelib.core.situation import Context, Line
 from chalicelib.flows import health, read, unsubscribe
 from chalicelib.flows.authorize import Caller, Unknown, recognise
@@ -75,31 +74,6 @@ def create_decision(request: Request, get_edge: GetEdge) -> Answer:
         correlation_id=correlation_of(request),
     )
     return _told(answered, call.placement)
-
-
-@answering
-def get_decision(request: Request, get_edge: GetEdge, decision_id: str) -> Answer:
-    """``GET /v1/decisions/{decision_id}``."""
-    edge = get_edge()
-    access = edge.patient()
-    keys = access.keys()
-    record = read.find_record(unquote(decision_id), store=access.store, keys=keys, now=edge.now())
-    return Answer(present.decision_record(record, intact=is_intact(record, keys)))
-
-
-@answering
-def replay_decision(request: Request, get_edge: GetEdge, decision_id: str) -> Answer:
-    """``POST /v1/decisions/{decision_id}/replay``."""
-    edge = get_edge()
-    access = edge.patient()
-    altered = read.replay(
-        unquote(decision_id),
-        store=access.store,
-        book=edge.rulebook(),
-        keys=access.keys(),
-        now=edge.now(),
-    )
-    return Answer({"same": not altered, "differences": list(altered)})
 
 
 @answering

@@ -15,6 +15,7 @@ SCOPES: Mapping[Route, Scope | None] = {
     ("POST", "/v1/decisions"): "decide",
     ("GET", "/v1/decisions/{decision_id}"): "read",
     ("POST", "/v1/decisions/{decision_id}/replay"): "read",
+    ("POST", "/v1/decisions/{decision_id}/review"): "privacy",
     ("POST", "/v1/quotes/verify"): "decide",
     ("POST", "/v1/offers/{code}/reserve"): "decide",
     ("POST", "/v1/offers/{code}/redeem"): "decide",

@@ -17,6 +17,23 @@ class RecordedModel(Part):
     hash: str
 
 
+class Explanation(Part):
+    """A decision in words that the customer can be given."""
+
+    procedure: list[str]
+    factors: list[str]
+    nearest_change: list[str] = Field(description="What would have led to another result.")
+    review: str
+
+
+class Review(Part):
+    """That a person shall look at a decision."""
+
+    decision_id: str
+    requested_at: Moment
+    key_id: str = Field(description="The key with which it was asked for.")
+
+
 class DecisionRecord(Part):
     """Everything that a decision was made from, and everything that came of it."""
 
@@ -38,6 +55,8 @@ class DecisionRecord(Part):
     situation: dict[str, Any]
     decision: dict[str, Any]
     reasons: list[Reason]
+    explanation: Explanation | None = None
+    review: Review | None = Field(default=None, description="Null where nobody asked for one.")
 
 
 class Replay(Part):

@@ -114,6 +114,8 @@ LEDGER_HEAD: Kind[LedgerHead] = Kind("ledger_head", "profiles", "", head_to_json
 RECORD: Kind[Json] = Kind(
     "record", "decisions", "d#", _as_is, _as_is, index=_by_subject, compressed=True
 )
+# That a person shall look at a decision: {"requested_at": …, "key_id": …}.
+REVIEW: Kind[Json] = Kind("review", "decisions", "r#", _as_is, _as_is)
 SESSION: Kind[Session] = Kind(
     "session", "decisions", "s#", session_to_json, session_from_json, compressed=True
 )

@@ -106,7 +106,7 @@ def replay(
     record = find_record(decision_id, store=store, keys=keys, now=now)
     if is_erased(record):
         raise Refused("ERASED")
-    rules = book.find(record["policy"], store=store, now=now) or book.current
+    rules = book.find_or_current(record["policy"], store=store, now=now)
     if is_intact(record, keys):
         return differences(record, rules=rules)
     return (SEAL, *_differences_of_altered(record, rules))
