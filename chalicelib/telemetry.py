@@ -59,6 +59,7 @@ METRICS: Mapping[str, tuple[Unit, str | None]] = {
     "ModelRejected": ("Count", None),
     "PolicyRejected": ("Count", None),
     "Exposures": ("Count", "placement"),
+    "ReviewsRequested": ("Count", None),
     "OfferMoves": ("Count", "operation"),
     "OfferRefusals": ("Count", "reason"),
     "MailEvents": ("Count", "kind"),

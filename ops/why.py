@@ -14,6 +14,7 @@ import click
 
 from chalicelib.aws.secrets import SigningKeysParameter
 from chalicelib.aws.store import DynamoStore
+from chalicelib.challenging import load_challengers
 from chalicelib.core.erasure import is_erased
 from chalicelib.core.errors import NotFound, SegueError
 from chalicelib.core.explain import explain
@@ -23,7 +24,6 @@ from chalicelib.core.scorecard import Scorecard
 from chalicelib.core.scores import Scorer
 from chalicelib.documents import Documents
 from chalicelib.flows.read import find_record
-from chalicelib.rulebook import load_challengers
 from chalicelib.scoring.load import load_scorer
 from chalicelib.scoring.rejections import ArtifactRejected
 from ops.cloudformation import DeploymentFailed
@@ -68,7 +68,13 @@ def rules_of(environment: Mapping[str, str], *, model: str) -> Rules:
     engine = environment.get("SEGUE_SCORER", "portable")
     scorer = _scorer(engine, model, documents, policy)
     challengers, _ = load_challengers(policy, documents=documents, engine=engine)
-    return Rules(policy, documents.jurisdictions, documents.jurisdictions_hash, scorer, challengers)
+    return Rules(
+        policy,
+        documents.jurisdictions,
+        documents.jurisdictions_hash,
+        scorer,
+        challengers=challengers,
+    )
 
 
 def _scorer(engine: str, model: str, documents: Documents, policy: Policy) -> Scorer:

@@ -5,7 +5,7 @@ Each check yields the path of what is wrong, as the document spells it, and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from chalicelib.core.actions import Action, Placement
@@ -72,3 +72,15 @@ def cool_downs_name_actions(
             if name not in ids:
                 path = f"contact_policy.cool_downs.{number}.actions.{place}"
                 yield Misfit(path, f"{name} is no action")
+
+
+def segments_that_nobody_is_in(
+    actions: Sequence[Action], tiers: Sequence[PriceTier], *, known: Collection[str]
+) -> Iterator[Misfit]:
+    """Segments that neither the model nor the scorecard names: nobody would ever be asked."""
+    named = [(f"actions.{n}.segments", each.segments) for n, each in enumerate(actions)]
+    named += [(f"price_tiers.{n}.segments", each.segments) for n, each in enumerate(tiers)]
+    for path, segments in named:
+        for segment in segments:
+            if segment not in known:
+                yield Misfit(path, f"{segment} is no segment; there are {', '.join(sorted(known))}")

@@ -7,9 +7,10 @@ them off. The caller gathers ``reach_keys`` first, unless ``could_reach`` says t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from chalicelib.core.absence import score_at
+from chalicelib.core.absence import Stood, score_at
 from chalicelib.core.candidates import Seen, priority_of, removed, see_freely, withheld
 from chalicelib.core.contact import Contact
 from chalicelib.core.control import Switches
@@ -22,6 +23,7 @@ from chalicelib.core.plan import decision_writes
 from chalicelib.core.record import build_record
 from chalicelib.core.rules import Rules
 from chalicelib.core.scores import Scores
+from chalicelib.core.seal import sealed
 from chalicelib.core.situation import Situation
 from chalicelib.core.storage import Found, Key, Write
 from chalicelib.core.tokens import SigningKeys
@@ -36,9 +38,40 @@ def could_reach(
     rules: Rules,
 ) -> bool:
     """Whether some action would want this customer, contact policy and holdout aside."""
+    return bool(_wanting(facts, contact, scores, occasion=occasion, rules=rules))
+
+
+def newly_reachable(
+    facts: Facts,
+    contact: Contact | None,
+    scores: Scores,
+    stood: Stood,
+    *,
+    occasion: Occasion,
+    rules: Rules,
+) -> bool:
+    """Whether some action of the occasion wants this customer now and did not as they stood.
+
+    A customer may enter a segment before they are what an action asks for; without this the action
+    would be lost on everybody who lapses in that order.
+    """
+    before = replace(occasion, as_of=stood.at)
+    now = _wanting(facts, contact, scores, occasion=occasion, rules=rules)
+    return not now <= _wanting(facts, contact, stood.scores, occasion=before, rules=rules)
+
+
+def _wanting(
+    facts: Facts,
+    contact: Contact | None,
+    scores: Scores,
+    *,
+    occasion: Occasion,
+    rules: Rules,
+) -> set[str]:
+    """The actions that would want this customer, contact policy and holdout aside."""
     about = approach(facts, contact, occasion=occasion, rules=rules)
-    seen = _seen(about, about.alone(), scores)
-    return any(removed(action, seen, about.rules.policy) is None for action in about.actions)
+    seen, policy = _seen(about, about.alone(), scores), about.rules.policy
+    return {action.id for action in about.actions if removed(action, seen, policy) is None}
 
 
 def reach_keys(
@@ -127,7 +160,7 @@ def reach_out(
     writes = decision_writes(
         situation,
         decision,
-        record,
+        sealed(record, keys),
         policy=rules.policy,
         correlation_id=occasion.correlation_id,
         now=now,

@@ -67,6 +67,12 @@ def build_record(
     }
 
 
+def rules_hash_of(record: Mapping[str, Any]) -> str:
+    """The policy from which everything about a record follows: the champion, where it has arms."""
+    named: str = record.get("champion") or record["policy"]
+    return named
+
+
 def situation_to_json(situation: Situation) -> dict[str, Any]:
     """Every input of the decision, by value."""
     held = situation.held

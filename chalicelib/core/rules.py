@@ -22,6 +22,7 @@ class Rules:
         jurisdictions: the dated table of law.
         jurisdictions_hash: its name.
         scorer: the model that serves, or the scorecard.
+        alias: the stored policy that these rules stand for; None for the packaged one.
         challengers: what arms of the policy name.
         arms: those that chose policy and scorer.
         champion_hash: of the policy whose arms these are; None before ``under``.
@@ -31,6 +32,7 @@ class Rules:
     jurisdictions: Jurisdictions
     jurisdictions_hash: str
     scorer: Scorer
+    alias: str | None = None
     challengers: Challengers = NO_CHALLENGERS
     arms: Arms = NO_ARMS
     champion_hash: str | None = None

@@ -23,6 +23,7 @@ from chalicelib.core.sessions import Session, sticky_key
 from chalicelib.core.situation import Context, Line, Situation, permissions_of, place_of
 from chalicelib.core.storage import Found, Key, Stored
 from chalicelib.core.subject import Subject, customer
+from chalicelib.flows.rulebook import alias_key, check_current
 
 # One BatchGetItem holds 100 keys; later lines keep their published price.
 MOST_PRODUCTS = 60
@@ -98,19 +99,22 @@ def gather(call: CheckoutCall, *, store: Store, rules: Rules, now: int, attempt:
 
     Another ``attempt`` than the first also looks for a record of this very call: the reply to our
     own write may have been lost. Otherwise one can only be there when the caller repeats itself.
+
+    Raises PolicyMoved where another policy decides than these rules'.
     """
     subject = call.subject
     mine = rules.under(subject.key, as_of=now)
     actions, offering = _offering(mine, call.placement)
     limiting = limit_keys(actions, subject.key, attempt=attempt, whole=False)
     person_keys = _person_keys(call, subject.key, offering)
-    switch_key = SWITCH.key(_switch_copy(subject.key))
+    switch_key, alias = SWITCH.key(_switch_copy(subject.key)), alias_key(subject.key)
     product_keys = _product_keys(call.lines)
     record_key = RECORD.key(call.decision_id)
-    keys = [*person_keys, *limiting, switch_key, *product_keys]
+    keys = [*person_keys, *limiting, switch_key, alias, *product_keys]
     if attempt > 1 or call.repeat_of is not None:
         keys.append(record_key)
     found = person = store.read(keys, now=now)
+    check_current(found, alias, rules)
 
     facts: Facts | None = found.value(person_keys[0])
     if facts is not None and facts.merged_into is not None:
