@@ -35,6 +35,7 @@ def decision_record(record: Mapping[str, Any], *, intact: bool | None = None) ->
         "correlation_id": record["correlation_id"],
         "intact": intact,
         "policy": record["policy"],
+        **({"champion": record["champion"]} if "champion" in record else {}),
         "jurisdictions": record["jurisdictions"],
         "model": dict(record["model"]),
         "situation": _situation(situation),
@@ -145,6 +146,8 @@ def _situation(stored: Mapping[str, Any]) -> Json:
         else {"tier": held["tier"], "offers": [_offer(offer) for offer in held["offers"]]},
         "live_offers": [_offer(offer) for offer in stored["live_offers"]],
         "contacted": list(stored["contacted"]),
+        "redeemed_at": _moment(stored.get("redeemed_at")),
+        "mails_left": stored.get("mails_left"),
     }
 
 
@@ -172,6 +175,9 @@ def _decision(stored: Mapping[str, Any]) -> Json:
         "issued": list(stored["issued"]),
         "chosen": list(stored["chosen"]),
         "holdout": stored["holdout"],
+        "arms": dict(stored.get("arms", {})),
+        "exposures": list(stored.get("exposures", ())),
+        "not_running": list(stored.get("not_running", ())),
         "quote_expires_at": format_instant(stored["quote_expires_at"]),
     }
 
@@ -207,7 +213,8 @@ def _product(stored: Mapping[str, Any]) -> Json:
 
 
 def _offer(stored: Mapping[str, Any]) -> Json:
-    return {**stored, "expires_at": format_instant(stored["expires_at"])}
+    moments = {name: stored[name] for name in ("expires_at", "redeemed_at") if name in stored}
+    return {**stored, **{name: format_instant(at) for name, at in moments.items()}}
 
 
 def _recent(record: Mapping[str, Any]) -> Json:

@@ -50,6 +50,9 @@ class DecisionRecord(Part):
         description="Whether it is to the byte what was written down; null where nobody looked.",
     )
     policy: str
+    champion: str = Field(
+        default="", description="The policy whose experiment let this one decide, where one did."
+    )
     jurisdictions: str
     model: RecordedModel
     situation: dict[str, Any]

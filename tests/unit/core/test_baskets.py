@@ -131,7 +131,7 @@ def test_amounts_in_another_currency_are_not_compared(offer: dict[str, Any]) -> 
 
 def test_early_access_is_not_offered_once_it_is_open_to_all() -> None:
     """From that very moment on."""
-    access = {"kind": "early_access", "value": 0, "access": "drop-7"}
+    access: dict[str, Any] = {"kind": "early_access", "value": 0, "access": "drop-7"}
 
     def until(moment: int) -> tuple[str, str]:
         return became_of(offered((), **access, access_until=format_instant(moment)))

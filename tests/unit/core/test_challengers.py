@@ -217,7 +217,7 @@ def test_what_holds_for_everybody_is_the_champions(
     changes: dict[str, Any], path: str | None
 ) -> None:
     """One currency, one holdout, one cap; the rest may differ."""
-    same = {"contact_policy": {}}
+    same: dict[str, Any] = {"contact_policy": {}}
     found = list(challenger_misfits(policy_with(**same), policy_with(**{**same, **changes})))
 
     assert [each.path for each in found] == ([] if path is None else [path])

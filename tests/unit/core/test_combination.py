@@ -1,4 +1,4 @@
-"""The best combination of what survives: exactly the best allowed set, and a reason for the rest."""
+"""The best combination of what survives: the best allowed set, and a reason for the rest."""
 
 from __future__ import annotations
 

@@ -118,14 +118,14 @@ def test_overlapping_exclusive_experiments_are_refused_by_path() -> None:
             "49.5 to 60 overlaps experiments.0 (e-0) in layer pricing, 0 to 50; change the range"
         )
     }
-    assert policy_of(layered(0, 50)("e-0"), layered(50, 100)("e-1"))
+    assert len(policy_of(layered(0, 50)("e-0"), layered(50, 100)("e-1")).experiments) == 2
 
 
 def test_a_layer_is_free_again_when_an_experiment_is_over() -> None:
     """Ranges may be used one after the other, from the day after."""
     first = layered(0, 50, until="2026-06-30")("e-0")
 
-    assert policy_of(first, layered(0, 50, since="2026-07-01")("e-1"))
+    assert len(policy_of(first, layered(0, 50, since="2026-07-01")("e-1")).experiments) == 2
     wrong = refused(first, layered(0, 50, since="2026-06-30")("e-1"))
     assert list(wrong) == ["experiments.1.from_percent"]
 
@@ -155,12 +155,12 @@ def test_what_one_arm_alone_can_say_belongs_into_one_layer(
     together = [
         {**each, "layer": "l", **half} for each, half in zip((one, other), halves, strict=True)
     ]
-    assert policy_of(*together)
+    assert len(policy_of(*together).experiments) == 2
 
 
 def test_two_layers_may_switch_the_same_action_off() -> None:
     """Both say the same of it."""
-    assert policy_of(experiment("e-0"), experiment("e-1"))
+    assert len(policy_of(experiment("e-0"), experiment("e-1")).experiments) == 2
 
 
 @pytest.mark.parametrize(("day", "runs"), [(1, False), (2, True), (3, True), (4, True), (5, False)])

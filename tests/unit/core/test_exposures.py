@@ -160,11 +160,12 @@ def test_what_a_session_was_shown_is_no_new_evidence() -> None:
     assert (decision.chosen, decision.exposures) == (("a-1",), ())
 
 
-@pytest.mark.parametrize("context", [{"pricing_opt_out": True}, {"gpc": True}])
-def test_whoever_opted_out_is_in_no_arm(context: dict[str, bool]) -> None:
+@pytest.mark.parametrize("signal", ["pricing_opt_out", "gpc"])
+def test_whoever_opted_out_is_in_no_arm(signal: str) -> None:
     """Nothing is personalised for them that could be compared."""
     policy = shop(experiment(arms=arms(off=["a-0"])), DEEPER)
-    opted = Context(country="US", region="TX", currency="USD", **context)
+    signals: dict[str, Any] = {signal: True}
+    opted = Context(country="US", region="TX", currency="USD", **signals)
 
     decision = decided(at(customer("c-1"), context=opted), policy)
 
@@ -187,7 +188,7 @@ def test_the_control_group_of_an_action_is_told() -> None:
     out = shop(
         second={"control_share_percent": 50, "value_minor": 9000, "eligibility": ["churn > 2"]}
     )
-    outcomes = {}
+    outcomes: dict[tuple[str, str], set[tuple[str, ...]]] = {}
     for n in range(100):
         decision = decided(at(customer(f"c-{n}")), policy)
         outcomes.setdefault(became_of(decision, "a-1"), set()).add(decision.chosen)

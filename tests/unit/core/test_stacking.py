@@ -1,4 +1,4 @@
-"""Stacking as a policy states it: what is refused, by path, and what a decision makes of the rest."""
+"""Stacking as a policy states it: what is refused, and what a decision makes of the rest."""
 
 from __future__ import annotations
 
