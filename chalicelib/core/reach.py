@@ -37,7 +37,7 @@ def could_reach(
     occasion: Occasion,
     rules: Rules,
 ) -> bool:
-    """Whether some action would want this customer, contact policy and holdout aside."""
+    """Whether some action would want this customer; recent mails, limits and groups aside."""
     return bool(_wanting(facts, contact, scores, occasion=occasion, rules=rules))
 
 
@@ -68,7 +68,7 @@ def _wanting(
     occasion: Occasion,
     rules: Rules,
 ) -> set[str]:
-    """The actions that would want this customer, contact policy and holdout aside."""
+    """The actions that would want this customer; recent mails, limits and groups aside."""
     about = approach(facts, contact, occasion=occasion, rules=rules)
     seen, policy = _seen(about, about.alone(), scores), about.rules.policy
     return {action.id for action in about.actions if removed(action, seen, policy) is None}
