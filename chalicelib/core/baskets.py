@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from chalicelib.core.offer_terms import OfferTerms
-from chalicelib.core.offers import Scope
+from chalicelib.core.offers import Offer, Scope
 
 
 class Article(NamedTuple):
@@ -75,7 +75,7 @@ def misses(terms: OfferTerms, basket: Basket | None, *, currency: str, as_of: in
     return None
 
 
-def discount_minor(terms: OfferTerms, basket: Basket) -> int:
+def discount_minor(terms: OfferTerms | Offer, basket: Basket) -> int:
     """The most that an offer takes off a cart, by itself; a fraction of a minor unit counts whole.
 
     What shipping or a gift costs is not known here, and counts nothing.

@@ -151,9 +151,9 @@ def gather(call: CheckoutCall, *, store: Store, rules: Rules, now: int, attempt:
         supplied=supplied_of(contact, mine.policy.supplied_types),
         redeemed_at=last_use(codes.values()),
     )
-    if situation.opted_out and (facts is not None or situation.supplied):
+    if situation.opted_out:
         # What may not be read for a decision does not belong into its record either.
-        situation = replace(situation, facts=None, supplied={})
+        situation = replace(situation, facts=None, supplied={}, redeemed_at=None)
     return Gathered(
         situation, found.value(record_key), session_key, person.stored(session_key), limits, mine
     )

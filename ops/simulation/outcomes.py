@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chalicelib.core.actions import REACHED_AT
+from chalicelib.core.baskets import discount_minor
 from chalicelib.core.decide import Decision, decide
 from chalicelib.core.offers import Offer
+from chalicelib.core.pricing import basket_of
 from chalicelib.core.rules import Rules
 from chalicelib.core.situation import Situation
 
@@ -86,7 +88,7 @@ def outcome_of(situation: Situation, rules: Rules) -> Outcome:
         base_minor=base,
         price_discount_minor=base - total,
         offers_minor={
-            offer.action: _worth(offer, situation, total_minor=total) for offer in decision.offers
+            offer.action: _worth(offer, situation, decision) for offer in decision.offers
         },
         mails=_mails(situation, decision, rules),
         capped=tuple(f"{c.action}: {c.reason}" for c in decision.candidates if c.layer in CAPPED),
@@ -97,10 +99,15 @@ def outcome_of(situation: Situation, rules: Rules) -> Outcome:
     )
 
 
-def _worth(offer: Offer, situation: Situation, *, total_minor: int) -> int:
+def _worth(offer: Offer, situation: Situation, decision: Decision) -> int:
     """What an offer takes off a cart, or off what the customer usually spends without one."""
-    spent = total_minor
-    if not situation.lines and situation.facts is not None and situation.facts.recent:
+    if situation.lines:
+        currency = situation.context.currency
+        return discount_minor(
+            offer, basket_of(decision.lines, situation.products, currency=currency)
+        )
+    spent = 0
+    if situation.facts is not None and situation.facts.recent:
         amounts = [order.amount_minor for order in situation.facts.recent]
         spent = sum(amounts) // len(amounts)
     if offer.kind == "percent_off":
