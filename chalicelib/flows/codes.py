@@ -173,12 +173,12 @@ class _Desk:
     def writes(self) -> Iterable[Write]:
         """Everything that changed, each at the version that was read."""
         for key, value in self.changed.items():
-            version = self.found.version(key)
-            if isinstance(value, Coupon):
-                yield put_coupon(value, version=version)
+            was = self.found.stored(key)
+            if isinstance(value, Coupon) and was is not None:
+                yield put_coupon(value, was, now=self.now)
                 yield from spent_offer(value, self.found, now=self.now)
             else:
-                yield Put(key, value, AtVersion(version))
+                yield Put(key, value, AtVersion(self.found.version(key)))
         # A budget is read after the code: what used it up may be this very order, by a call.
         for key in self.relied_on - self.changed.keys():
             if self.found.stored(key) is not None:

@@ -8,9 +8,8 @@ a race reads again. The same call for the same order has no second effect, with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from chalicelib.core.canonical import content_hash
 from chalicelib.core.coupons import (
@@ -22,28 +21,28 @@ from chalicelib.core.coupons import (
     state_of,
     use_of,
 )
-from chalicelib.core.errors import Refused, Transient
+from chalicelib.core.errors import Refused
 from chalicelib.core.instants import format_instant
-from chalicelib.core.kinds import FACTS, ORDER, ORDER_WINDOW_SECONDS, REPEAT
+from chalicelib.core.kinds import FACTS, ORDER, ORDER_WINDOW_SECONDS
 from chalicelib.core.offers import Coupon, normal_code
 from chalicelib.core.orders import OrderState, use_code
 from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Store
 from chalicelib.core.redemptions import give_back
-from chalicelib.core.repeats import (
-    REPEAT_WINDOW_SECONDS,
-    Repeat,
-    answered_before,
-    repeat_name,
-)
-from chalicelib.core.storage import AtVersion, Conflict, Key, Put
+from chalicelib.core.storage import AtVersion, Put
 from chalicelib.core.subject import Subject, customer
-from chalicelib.flows.code_moves import Standing, charged_writes, find_standing, move_writes
-from chalicelib.telemetry import emit_metrics
+from chalicelib.flows.code_moves import (
+    Answered,
+    Standing,
+    charged_writes,
+    expire_lapsed,
+    find_standing,
+    in_rounds,
+    tell_refused,
+)
+from chalicelib.flows.one_write import Keyed
 
 Operation = Literal["reserve", "redeem", "release"]
-# How often a call may lose a race before the caller is asked to come back.
-MOST_ROUNDS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +78,6 @@ class OfferCall:
         )
 
 
-class Answered(NamedTuple):
-    """The answer, and whether it is one from before."""
-
-    body: Mapping[str, Any]
-    repeated: bool
-    rounds: int
-
-
 def from_request(call: OfferCall, *, store: Store, policy: Policy, now: int) -> Answered:
     """Do what is asked of a code; every refusal is named and counted, and changes nothing.
 
@@ -99,58 +90,20 @@ def from_request(call: OfferCall, *, store: Store, policy: Policy, now: int) -> 
             may be sent again.
     """
     try:
-        return _in_rounds(lambda: _attempt(call, store=store, policy=policy, now=now))
+        return in_rounds(lambda: _attempt(call, store=store, policy=policy, now=now))
     except Refused as refusal:
-        emit_metrics(
-            "offer_refused",
-            {"OfferRefusals": 1},
-            dimensions={"reason": refusal.reason},
-            operation=call.operation,
-        )
+        tell_refused(refusal, operation=call.operation)
         raise
-
-
-def expire_lapsed(code: str, *, store: Store, now: int) -> bool:
-    """Give back what a reservation holds whose lock has ended; whether there was one.
-
-    For whoever finds such a code; every move of the code itself does the same in its own write.
-    Raises CodeUnknown, Transient.
-    """
-
-    def attempt() -> Answered:
-        standing = find_standing(code, store=store, now=now)
-        after = lapse(standing.coupon.value, now=now)
-        if after is standing.coupon.value:
-            return Answered({}, True, 1)
-        store.write(move_writes(standing, after, total=None, now=now), now=now)
-        return Answered({}, False, 1)
-
-    return not _in_rounds(attempt).repeated
-
-
-def _in_rounds(attempt: Callable[[], Answered]) -> Answered:
-    """Try until it holds; raises Transient when others are always faster."""
-    for round_number in range(1, MOST_ROUNDS + 1):
-        try:
-            return attempt()._replace(rounds=round_number)
-        except Conflict:
-            continue
-    raise Transient("others keep moving the same code or budget")
 
 
 def _attempt(call: OfferCall, *, store: Store, policy: Policy, now: int) -> Answered:
     """Gather, decide and apply once."""
-    repeat_key = None if call.repeat_of is None else REPEAT.key(repeat_name(*call.repeat_of))
+    keyed = Keyed(call.repeat_of, call.hash)
     order_key = ORDER.key(call.order_id)
-    beside: list[Key[Any]] = [order_key]
-    if repeat_key is not None:
-        beside.append(repeat_key)
-    standing = find_standing(call.code, store=store, now=now, beside=beside)
-    if repeat_key is not None:
-        known = standing.found.value(repeat_key)
-        before = answered_before(known, request_hash=call.hash, now=now)
-        if before is not None:
-            return Answered(before, True, 1)
+    standing = find_standing(call.code, store=store, now=now, beside=[order_key, *keyed.keys])
+    before = keyed.first_answer(standing.found, now=now)
+    if before is not None:
+        return Answered(before, repeated=True)
     _check_owner(standing, call.subject)
     coupon = standing.coupon.value
     known_order = standing.found.value(order_key) or OrderState(call.order_id, coupon.subject_key)
@@ -166,12 +119,9 @@ def _attempt(call: OfferCall, *, store: Store, policy: Policy, now: int) -> Answ
     if order is not known_order:
         version = AtVersion(standing.found.version(order_key))
         writes = (*writes, Put(order_key, order, version, expires_at=now + ORDER_WINDOW_SECONDS))
-    if repeat_key is not None:
-        version = AtVersion(standing.found.version(repeat_key))
-        done = Repeat(call.hash, body)
-        writes = (*writes, Put(repeat_key, done, version, expires_at=now + REPEAT_WINDOW_SECONDS))
-    store.write(writes, now=now)
-    return Answered(body, not writes, 1)
+    done = bool(writes)
+    store.write((*writes, *keyed.answer_writes(body, standing.found, now=now)), now=now)
+    return Answered(body, repeated=not done)
 
 
 def _check_owner(standing: Standing, subject: Subject) -> None:

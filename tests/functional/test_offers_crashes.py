@@ -19,10 +19,11 @@ from chalicelib.core.coupons import state_of
 from chalicelib.core.errors import KeyReused, Refused, Transient
 from chalicelib.core.rules import Rules
 from chalicelib.core.storage import Conflict
+from chalicelib.flows.code_moves import expire_lapsed
 from chalicelib.flows.events import EventPorts
 from chalicelib.flows.events import from_request as fold
 from chalicelib.flows.once import LEASE_SECONDS, once
-from chalicelib.flows.redeem import OfferCall, Operation, expire_lapsed, from_request
+from chalicelib.flows.redeem import OfferCall, Operation, from_request
 from tests.coupon_makers import (
     BUYER,
     CODE,

@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from chalicelib.core.errors import Refused, Transient
 from chalicelib.core.subject import customer
-from chalicelib.flows.redeem import OfferCall, Operation, expire_lapsed, from_request
+from chalicelib.flows.code_moves import expire_lapsed
+from chalicelib.flows.redeem import OfferCall, Operation, from_request
 from tests.coupon_makers import check_books, coupon, issue, limited
 from tests.gate import Gate
 from tests.gated_store import GatedStore
