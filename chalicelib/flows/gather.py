@@ -15,7 +15,7 @@ from chalicelib.core.kinds import CONTACT, FACTS, LIVE_OFFER, PRODUCT, RECORD, S
 from chalicelib.core.limits import Limits, OneShardIsNotEnough, limit_keys, weigh
 from chalicelib.core.policy import Action, Placement, Policy
 from chalicelib.core.ports import Store
-from chalicelib.core.repeats import repeat_name
+from chalicelib.core.repeats import RepeatOf, repeat_name
 from chalicelib.core.sessions import Session, sticky_key
 from chalicelib.core.situation import Context, Line, Situation, permissions_of, place_of
 from chalicelib.core.storage import Found, Key, Stored
@@ -35,14 +35,14 @@ class CheckoutCall:
         context: as the caller said it.
         lines: the cart.
         call_id: new for every call, and sortable by time.
-        repeat_of: who asks and the Idempotency-Key, when one was sent.
+        repeat_of: who asks, which route, and the Idempotency-Key, when one was sent.
     """
 
     subject: Subject
     context: Context
     lines: tuple[Line, ...]
     call_id: str
-    repeat_of: tuple[str, str] | None = None
+    repeat_of: RepeatOf | None = None
 
     @property
     def decision_id(self) -> str:

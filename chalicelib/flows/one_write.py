@@ -14,6 +14,7 @@ from chalicelib.core.kinds import REPEAT
 from chalicelib.core.repeats import (
     REPEAT_WINDOW_SECONDS,
     Repeat,
+    RepeatOf,
     answered_before,
     repeat_name,
 )
@@ -25,11 +26,11 @@ class Keyed:
     """An Idempotency-Key and the call that it came with.
 
     Attributes:
-        repeat_of: who asks and the key; None when none was sent.
+        repeat_of: who asks, where, and the key; None when none was sent.
         request_hash: what a repeat must have in common with the first call.
     """
 
-    repeat_of: tuple[str, str] | None
+    repeat_of: RepeatOf | None
     request_hash: str
 
     @property

@@ -29,6 +29,7 @@ from chalicelib.core.orders import OrderState, use_code
 from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Store
 from chalicelib.core.redemptions import give_back
+from chalicelib.core.repeats import RepeatOf
 from chalicelib.core.storage import AtVersion, Put
 from chalicelib.core.subject import Subject, customer
 from chalicelib.flows.code_moves import (
@@ -56,7 +57,7 @@ class OfferCall:
         order_id: the cart or order that uses it.
         amount_minor: the discount that it gives there; 0 for a release.
         currency: of the amount; None for a release.
-        repeat_of: who asks and the Idempotency-Key, when one was sent.
+        repeat_of: who asks, which route, and the Idempotency-Key, when one was sent.
     """
 
     operation: Operation
@@ -65,7 +66,7 @@ class OfferCall:
     order_id: str
     amount_minor: int = 0
     currency: str | None = None
-    repeat_of: tuple[str, str] | None = None
+    repeat_of: RepeatOf | None = None
 
     @property
     def hash(self) -> str:

@@ -18,6 +18,7 @@ from chalicelib.core.instants import format_instant
 from chalicelib.core.kinds import COUPON
 from chalicelib.core.offers import Coupon, normal_code
 from chalicelib.core.ports import Store
+from chalicelib.core.repeats import RepeatOf
 from chalicelib.core.storage import Key
 from chalicelib.flows.code_moves import (
     Answered,
@@ -37,12 +38,12 @@ class Revocation:
     Attributes:
         code: as somebody wrote it down.
         reason: why, to be kept with the code; names no person.
-        repeat_of: who asks and the Idempotency-Key, when one was sent.
+        repeat_of: who asks, which route, and the Idempotency-Key, when one was sent.
     """
 
     code: str
     reason: str
-    repeat_of: tuple[str, str] | None = None
+    repeat_of: RepeatOf | None = None
 
     @property
     def hash(self) -> str:

@@ -57,7 +57,7 @@ class Case:
 
 def call(operation: Operation, *, key: str | None = None, amount: int = 150) -> OfferCall:
     """What a shop asks for order o-1; the amount needs more than one shard of the budget."""
-    repeat_of = None if key is None else ("caller", key)
+    repeat_of = None if key is None else ("caller", "route", key)
     return OfferCall(operation, CODE, BUYER, "o-1", amount, "USD", repeat_of)
 
 
@@ -221,7 +221,7 @@ class Job:
         """Ask for it under the one key."""
         return once(
             self._run,
-            repeat_of=("caller", "k"),
+            repeat_of=("caller", "route", "k"),
             request_hash=body,
             store=self._store,
             now=now,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -50,6 +50,15 @@ def revoke(
     assert response.status_code == status, response.body
     told: dict[str, Any] = response.json_body
     return told
+
+
+def revoking(shop: Storefront, code: str) -> Callable[[], None]:
+    """What an operator does meanwhile."""
+
+    def meanwhile() -> None:
+        revoke(shop, code)
+
+    return meanwhile
 
 
 def use(shop: Storefront, operation: Any, code: str, order_id: str = "o-1") -> None:
@@ -213,7 +222,7 @@ def test_no_session_shows_a_revoked_code(
 def test_a_checkout_under_way_is_the_last_that_shows_the_code(shop: Storefront) -> None:
     """It had read before the code was revoked; the refresh of what it showed shows nothing."""
     code = issue(shop)
-    shop.store.before_write = lambda: revoke(shop, code)
+    shop.store.before_write = revoking(shop, code)
 
     shown = [shop.decide(session_id="s-2")["offers"] for _ in range(2)]
 
@@ -273,7 +282,7 @@ def test_a_cart_that_is_faster_is_seen_by_the_operator(shop: Storefront, operati
 def test_an_operator_who_is_faster_is_seen_by_the_cart(shop: Storefront, operation: str) -> None:
     """Revoked between a cart's read and its write: refused by name, and nothing is held."""
     code = issue(shop)
-    shop.store.before_write = lambda: revoke(shop, code)
+    shop.store.before_write = revoking(shop, code)
 
     with pytest.raises(Refused, match="code_revoked"):
         use(shop, operation, code)
