@@ -15,7 +15,7 @@ from chalicelib.core.coupons import CodeUnknown, charge, lapse, state_of
 from chalicelib.core.errors import Refused, Transient
 from chalicelib.core.kinds import COUPON, FACTS, LIVE_OFFER, ORDER_WINDOW_SECONDS
 from chalicelib.core.limits import OneShardIsNotEnough, allotment_key
-from chalicelib.core.offers import CODE_LETTERS, Coupon, normal_code
+from chalicelib.core.offers import CODE_LETTERS, Coupon, Offer, normal_code
 from chalicelib.core.plan import COUPON_MEMORY_SECONDS
 from chalicelib.core.ports import Store
 from chalicelib.core.storage import AtVersion, Conflict, Found, Key, Put, Stored, Write
@@ -162,7 +162,7 @@ def move_writes(
     for number, shard in changed.items():
         key = allotment_key(after.offer.action, "money", number)
         writes.append(Put(key, shard, AtVersion(standing.found.version(key))))
-    return (*writes, *spent_offer(after, standing.found, now=now))
+    return (*writes, *_marked(after, standing.found, now=now))
 
 
 def put_coupon(coupon: Coupon, was: Stored[Coupon], *, now: int) -> Put[Coupon]:
@@ -177,17 +177,20 @@ def put_coupon(coupon: Coupon, was: Stored[Coupon], *, now: int) -> Put[Coupon]:
     return Put(key, coupon, AtVersion(was.version), expires_at=max(until))
 
 
-def spent_offer(coupon: Coupon, found: Found, *, now: int) -> tuple[Write, ...]:
-    """Mark the customer's live code as used up once this code serves nobody any more.
+def mark_of(live: Offer, coupon: Coupon, *, now: int) -> Offer:
+    """A customer's live code once a code moved: marked as used up when that serves nobody any more.
 
     The mark stays until the code would have expired: until then there is no second code.
     """
+    state = state_of(coupon, now=now)
+    if live.code != coupon.offer.code or live.spent or state in ("live", "reserved", "expired"):
+        return live
+    return replace(live, spent=True, revoked=state == "revoked")
+
+
+def _marked(coupon: Coupon, found: Found, *, now: int) -> tuple[Write, ...]:
     key = LIVE_OFFER.key(coupon.subject_key, coupon.offer.action)
     live = found.stored(key)
-    if live is None or live.value.code != coupon.offer.code or live.value.spent:
+    if live is None or (marked := mark_of(live.value, coupon, now=now)) == live.value:
         return ()
-    state = state_of(coupon, now=now)
-    if state in ("live", "reserved", "expired"):
-        return ()
-    marked = replace(live.value, spent=True, revoked=state == "revoked")
     return (Put(key, marked, AtVersion(live.version), expires_at=live.expires_at),)

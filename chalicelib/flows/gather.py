@@ -18,7 +18,7 @@ from chalicelib.core.ports import Store
 from chalicelib.core.repeats import RepeatOf, repeat_name
 from chalicelib.core.sessions import Session, sticky_key
 from chalicelib.core.situation import Context, Line, Situation, permissions_of, place_of
-from chalicelib.core.storage import Found, Key, Stored
+from chalicelib.core.storage import AtVersion, Check, Found, Key, Stored
 from chalicelib.core.subject import Subject, customer
 
 PLACEMENT: Placement = "checkout"
@@ -74,6 +74,7 @@ class Gathered(NamedTuple):
         session_key: where the session lies, for its next save.
         session: what the session was shown, with its version.
         limits: what limits leave of the policy's offers.
+        still_a_guest: that a guest has not become a customer meanwhile; None for a customer.
     """
 
     situation: Situation
@@ -81,6 +82,7 @@ class Gathered(NamedTuple):
     session_key: Key[Session]
     session: Stored[Session] | None
     limits: Limits
+    still_a_guest: Check | None
 
 
 def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attempt: int) -> Gathered:
@@ -138,8 +140,16 @@ def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attemp
     if facts is not None and situation.opted_out:
         # What may not be read for a decision does not belong into its record either.
         situation = replace(situation, facts=None)
+    facts_key = person_keys[0]
     return Gathered(
-        situation, found.value(record_key), session_key, person.stored(session_key), limits
+        situation,
+        found.value(record_key),
+        session_key,
+        person.stored(session_key),
+        limits,
+        still_a_guest=Check(facts_key, AtVersion(person.version(facts_key)))
+        if subject.kind == "anonymous"
+        else None,
     )
 
 

@@ -30,11 +30,10 @@ from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Store
 from chalicelib.core.redemptions import give_back
 from chalicelib.core.repeats import RepeatOf
-from chalicelib.core.storage import AtVersion, Put
+from chalicelib.core.storage import AtVersion, Found, Key, Put
 from chalicelib.core.subject import Subject, customer
 from chalicelib.flows.code_moves import (
     Answered,
-    Standing,
     charged_writes,
     expire_lapsed,
     find_standing,
@@ -101,12 +100,17 @@ def _attempt(call: OfferCall, *, store: Store, policy: Policy, now: int) -> Answ
     """Gather, decide and apply once."""
     keyed = Keyed(call.repeat_of, call.hash)
     order_key = ORDER.key(call.order_id)
-    standing = find_standing(call.code, store=store, now=now, beside=[order_key, *keyed.keys])
+    beside: list[Key[Any]] = [order_key, *keyed.keys]
+    if call.subject.kind == "anonymous":
+        beside.append(FACTS.key(call.subject.key))
+    standing = find_standing(call.code, store=store, now=now, beside=beside)
     before = keyed.first_answer(standing.found, now=now)
     if before is not None:
         return Answered(before, repeated=True)
-    _check_owner(standing, call.subject)
     coupon = standing.coupon.value
+    owner = Subject.from_key(coupon.subject_key)
+    if _known_as(call.subject, standing.found) != _known_as(owner, standing.found):
+        raise Refused("not_your_code")
     known_order = standing.found.value(order_key) or OrderState(call.order_id, coupon.subject_key)
     budget_minor = policy.limits_of(coupon.offer.action).budget_minor
     try:
@@ -125,14 +129,11 @@ def _attempt(call: OfferCall, *, store: Store, policy: Policy, now: int) -> Answ
     return Answered(body, repeated=not done)
 
 
-def _check_owner(standing: Standing, subject: Subject) -> None:
-    """Raise Refused unless the code is this customer's, or of the guest whom they were."""
-    subject_key = standing.coupon.value.subject_key
-    if subject.key == subject_key:
-        return
-    facts = standing.found.value(FACTS.key(subject_key))
-    if facts is None or facts.merged_into is None or customer(facts.merged_into) != subject:
-        raise Refused("not_your_code")
+def _known_as(subject: Subject, found: Found) -> Subject:
+    """The customer that a guest turned out to be, else the subject itself."""
+    facts = found.value(FACTS.key(subject.key))
+    merged_into = None if facts is None else facts.merged_into
+    return subject if merged_into is None else customer(merged_into)
 
 
 def _decide(
