@@ -108,9 +108,15 @@ class CodeDesk:
         """How many codes the guest was given counts for the customer."""
         theirs, own = (ISSUED.key(who, action_id) for who in (visitor, buyer))
         guests, customers = self._value(theirs), self._value(own)
-        if guests is not None:
-            count = guests["count"] + (0 if customers is None else customers["count"])
-            self.changed |= {own: {"count": count}, theirs: None}
+        if guests is None:
+            return
+        both = [each for each in (guests, customers) if each is not None]
+        self.changed[own] = {
+            "count": sum(each["count"] for each in both),
+            "subject": buyer,
+            "since": min(each["since"] for each in both),
+        }
+        self.changed[theirs] = None
 
     def _marked(self, key: Key[Offer]) -> Coupon | None:
         """The code that stands for a subject and an action, where it still is theirs."""

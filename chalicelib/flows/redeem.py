@@ -84,7 +84,8 @@ def from_request(call: OfferCall, *, store: Store, policy: Policy, now: int) -> 
     Raises:
         CodeUnknown: there is no such code.
         Refused: as ``reserve``, ``redeem`` and ``release`` of ``core.coupons``, and
-            ``not_your_code``, ``wrong_currency``, ``order_cancelled``, ``budget_exhausted``.
+            ``not_your_code``, ``not_your_order``, ``wrong_currency``, ``order_cancelled``,
+            ``budget_exhausted``.
         KeyReused: the Idempotency-Key came before with another request.
         Transient: storage did not answer, or others kept moving the same things; the same call
             may be sent again.
@@ -108,10 +109,11 @@ def _attempt(call: OfferCall, *, store: Store, policy: Policy, now: int) -> Answ
     if before is not None:
         return Answered(before, repeated=True)
     coupon = standing.coupon.value
-    owner = Subject.from_key(coupon.subject_key)
-    if _known_as(call.subject, standing.found) != _known_as(owner, standing.found):
+    owner = _known_as(Subject.from_key(coupon.subject_key), standing.found)
+    if _known_as(call.subject, standing.found) != owner:
         raise Refused("not_your_code")
     known_order = standing.found.value(order_key) or OrderState(call.order_id, coupon.subject_key)
+    _check_order(known_order, owner)
     budget_minor = policy.limits_of(coupon.offer.action).budget_minor
     try:
         after, order = _decide(call, coupon, known_order, policy=policy, now=now)
@@ -127,6 +129,17 @@ def _attempt(call: OfferCall, *, store: Store, policy: Policy, now: int) -> Answ
     done = bool(writes)
     store.write((*writes, *keyed.answer_writes(body, standing.found, now=now)), now=now)
     return Answered(body, repeated=not done)
+
+
+def _check_order(order: OrderState, owner: Subject) -> None:
+    """Raise Refused where the order is known to be another customer's: it could give nothing back.
+
+    As with news of orders, nothing says that a guest and a customer are two people.
+    """
+    holder = Subject.from_key(order.subject_key)
+    both_known = holder.kind == owner.kind == "customer"
+    if order.completed is not None and both_known and holder != owner:
+        raise Refused("not_your_order")
 
 
 def _known_as(subject: Subject, found: Found) -> Subject:
