@@ -193,6 +193,21 @@ class Policy(_Part):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _strangers_get_no_more_than_there_is(self) -> Policy:
+        """Whoever is unknown may ask again under another name, so such an offer needs an end."""
+        for index, action in enumerate(self.actions):
+            open_to_strangers = not action.segments or self.unknown_segment in action.segments
+            if action.offer is None or "checkout" not in action.placements or not open_to_strangers:
+                continue
+            limits = action.offer.limits
+            if limits.codes is limits.budget_minor is None:
+                raise ValueError(
+                    f"actions.{index}.offer.limits: an offer to the segment {self.unknown_segment} "
+                    "needs codes or budget_minor; or name the segments that it is for"
+                )
+        return self
+
     @cached_property
     def hash(self) -> str:
         """``sha256:…`` of the canonical document."""
