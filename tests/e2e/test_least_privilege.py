@@ -131,7 +131,7 @@ def test_codes_are_used_refused_and_taken_back(guarded: Venue, filled: Filled) -
     assert ask("revoke", leaked, {"reason": "e2e"}) == 200
     assert ask("revoke", used, {"reason": "e2e"}) == 409
     at = format_instant(int(time.time()))
-    messages = [
+    messages: list[dict[str, Any]] = [
         # A code that the order cannot have is checked in the write that counts the order.
         {
             "type": "track",
