@@ -80,12 +80,12 @@ def _owned(thing: OrderState | Effect | Coupon) -> IndexAttributes:
     return {"owned_by": thing.subject_key}
 
 
-def _of_count(count: Json) -> IndexAttributes:
-    return {"owned_by": count["subject"]}
-
-
 def _by_subject(record: Json) -> IndexAttributes:
     return {"subject": record["subject"], "decided_at": record["decided_at"]}
+
+
+def _issued_to(issued: Json) -> IndexAttributes:
+    return {"owned_by": issued["subject"]} if "subject" in issued else {}
 
 
 def _of_coupon(coupon: Coupon) -> IndexAttributes:
@@ -125,9 +125,9 @@ LIVE_OFFER: Kind[Offer] = Kind("live", "effects", "l#", offer_to_json, offer_fro
 ALLOTMENT: Kind[Allotment] = Kind(
     "allotment", "effects", "b#", allotment_to_json, allotment_from_json
 )
-# How many codes of an action were issued to a customer, and since when: {"count": …, "subject": …,
-# "since": …}; only where that is limited. It outlives the codes, so an erasure finds it by itself.
-ISSUED: Kind[Json] = Kind("issued", "effects", "n#", _as_is, _as_is, index=_of_count)
+# How many codes of an action were issued to a customer, and since when: {"count", "subject",
+# "since"}; only where that is limited. It outlives the codes, so it says itself whose it is.
+ISSUED: Kind[Json] = Kind("issued", "effects", "n#", _as_is, _as_is, index=_issued_to)
 # What a call with an Idempotency-Key was answered, or that it is under way.
 REPEAT: Kind[Repeat] = Kind(
     "repeat", "decisions", "i#", repeat_to_json, repeat_from_json, compressed=True

@@ -133,14 +133,16 @@ class _One:
         writes: list[Write] = []
         if limits.codes_per_customer is not None:
             key = ISSUED.key(self.subject_key, self.action_id)
-            known = self.found.value(key)
-            issued = 0 if known is None else known["count"]
-            if issued >= limits.codes_per_customer:
+            known = self.found.value(key) or {"count": 0}
+            if known["count"] >= limits.codes_per_customer:
                 return "limit_reached"
-            since = self.now if known is None else known["since"]
-            count = {"count": issued + 1, "subject": self.subject_key, "since": since}
+            issued = {
+                "count": known["count"] + 1,
+                "subject": self.subject_key,
+                "since": known.get("since", self.now),
+            }
             at = AtVersion(self.found.version(key))
-            writes.append(Put(key, count, at, expires_at=self._count_expires_at))
+            writes.append(Put(key, issued, at, expires_at=self._count_expires_at))
         if limits.codes is not None:
             shards = self._room("codes", 1, limits.codes)
             if shards is None:

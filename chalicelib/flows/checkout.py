@@ -20,7 +20,7 @@ from chalicelib.core.decide import Decision, decide
 from chalicelib.core.erasure import is_erased
 from chalicelib.core.errors import Transient
 from chalicelib.core.instants import DAY_SECONDS, format_instant
-from chalicelib.core.kinds import ALLOTMENT, FACTS
+from chalicelib.core.kinds import ALLOTMENT, CONTACT, FACTS
 from chalicelib.core.offers import Offer, coupon_code
 from chalicelib.core.plan import decision_writes
 from chalicelib.core.policy import BASE_TIER
@@ -163,10 +163,14 @@ def _still_stands(offer: Offer, live: Offer | None, *, now: int) -> bool:
 
 
 def _most_rounds(conflict: Conflict) -> int:
-    """How many rounds a lost race is worth: more where nobody has decided for this customer."""
-    contended = {write.key.kind for write in conflict.failed}
-    busy = contended and contended <= {ALLOTMENT, FACTS}
-    return MOST_CONTENDED_ROUNDS if busy else MOST_ROUNDS
+    """How many rounds a lost race is worth.
+
+    More where only the shard of a count was contended, or the profile, which an event of the same
+    customer may just be writing.
+    """
+    contended = {write.key.kind.name for write in conflict.failed}
+    passing = {ALLOTMENT.name, FACTS.name, CONTACT.name}
+    return MOST_CONTENDED_ROUNDS if contended and contended <= passing else MOST_ROUNDS
 
 
 def _decide(

@@ -114,7 +114,7 @@ class CodeDesk:
         self.changed[own] = {
             "count": sum(each["count"] for each in both),
             "subject": buyer,
-            "since": min(each["since"] for each in both),
+            "since": min(each.get("since", self.now) for each in both),
         }
         self.changed[theirs] = None
 

@@ -107,7 +107,7 @@ def _attempt(call: OfferCall, *, store: Store, policy: Policy, now: int) -> Answ
     standing = find_standing(call.code, store=store, now=now, beside=beside)
     before = keyed.first_answer(standing.found, now=now)
     if before is not None:
-        return Answered(before, repeated=True)
+        return Answered({**before, "order_id": call.order_id}, repeated=True)
     coupon = standing.coupon.value
     owner = _known_as(Subject.from_key(coupon.subject_key), standing.found)
     if _known_as(call.subject, standing.found) != owner:
@@ -126,9 +126,10 @@ def _attempt(call: OfferCall, *, store: Store, policy: Policy, now: int) -> Answ
     if order is not known_order:
         version = AtVersion(standing.found.version(order_key))
         writes = (*writes, Put(order_key, order, version, expires_at=now + ORDER_WINDOW_SECONDS))
-    done = bool(writes)
-    store.write((*writes, *keyed.answer_writes(body, standing.found, now=now)), now=now)
-    return Answered(body, repeated=not done)
+    # The order is the customer's, and no erasure finds the stored answer. A repeat names it again.
+    kept = keyed.answer_writes({**body, "order_id": None}, standing.found, now=now)
+    store.write((*writes, *kept), now=now)
+    return Answered(body, repeated=not writes)
 
 
 def _check_order(order: OrderState, owner: Subject) -> None:
