@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from chalicelib.core.coupons import state_of
 from chalicelib.core.errors import Refused, Transient
-from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.subject import Subject, customer, guest
 from chalicelib.flows.redeem import OfferCall
 from chalicelib.flows.redeem import from_request as move
@@ -27,10 +25,9 @@ from tests.coupon_makers import (
 )
 from tests.functional.test_offers_crashes import FAULTS, faulty
 from tests.gate import Died
-from tests.makers import identify, order_event, rules_with, track
+from tests.makers import identify, order_event, rules_with
 from tests.shop import Shop
-from tests.storefront import Storefront, open_storefront
-from tests.unit.core.situations import NOW, buyer, shipped_rules
+from tests.unit.core.situations import NOW
 
 BUDGET = 1000
 GUEST, BUYER = guest("g-1"), customer("c-1")
@@ -221,91 +218,3 @@ def test_whatever_breaks_one_code_is_left(kind: str) -> None:
 
         assert states(shop) == {CODE: "revoked", OTHER_CODE: "reserved"}
         check_books(shop.store, budget_minor=BUDGET, now=NOW)
-
-
-# --- at the checkout ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def store() -> Iterator[Storefront]:
-    """A shop that knows a guest and a customer, both silent for a hundred days."""
-    with open_storefront(rules=shipped_rules(actions=limited(WINBACK, **LIMITS))) as storefront:
-        storefront.knows(buyer(silent_days=100, subject=GUEST))
-        yield storefront
-
-
-def tell(shop: Storefront, *messages: Any) -> None:
-    """Fold messages."""
-    response = shop.call("POST", "/v1/events", body={"batch": list(messages)})
-    assert response.status_code == 202, response.body
-    assert response.json_body["rejected"] == []
-
-
-def offered(shop: Storefront, **who: Any) -> list[str]:
-    """The codes that a checkout shows."""
-    return [offer["code"] for offer in shop.decide(**who)["offers"]]
-
-
-def test_the_checkout_shows_the_one_code_before_and_after(store: Storefront) -> None:
-    """By either name, in the same session and in a new one."""
-    [code] = offered(store, customer_id=None, anonymous_id="g-1")
-
-    tell(store, identify(user="c-1", visitor="g-1"))
-
-    for session_id in ("s-1", "s-2"):
-        assert offered(store, customer_id="c-1", session_id=session_id) == [code]
-        asked = {"customer_id": None, "anonymous_id": "g-1", "session_id": session_id}
-        assert offered(store, **asked) == [code]
-
-
-def test_a_session_does_not_go_on_showing_the_code_that_was_given_up(store: Storefront) -> None:
-    """The customer's own was revoked for the one in their cart: that is the one to show."""
-    [own] = offered(store, customer_id="c-1")
-    [held] = offered(store, customer_id=None, anonymous_id="g-1")
-    asked = OfferCall("reserve", held, GUEST, "o-1", 200, "USD")
-    move(asked, store=store.store, policy=store.rules.policy, now=NOW)
-
-    tell(store, identify(user="c-1", visitor="g-1"))
-
-    assert state_of(stored_coupon(store.store, own), now=NOW) == "revoked"
-    assert offered(store, customer_id="c-1") == [held]
-
-
-def test_a_code_that_is_issued_while_the_guest_logs_in(store: Storefront) -> None:
-    """Between its read and its write the guest became a customer who has a code: that is shown."""
-    [own] = offered(store, customer_id="c-1")
-    store.store.before_write = lambda: tell(store, identify(user="c-1", visitor="g-1"))
-
-    assert offered(store, customer_id=None, anonymous_id="g-1") == [own]
-    assert len(store.store.all("coupon")) == 1
-
-
-def test_a_busy_guest_is_served(store: Storefront) -> None:
-    """Something is told of them between every read and write, five times: still a code."""
-    left = [5]
-
-    def meanwhile() -> None:
-        if left[0]:
-            left[0] -= 1
-            tell(store, track("Product Viewed", visitor="g-1", sku=f"MUG-{left[0]}"))
-            store.store.before_write = meanwhile
-
-    store.store.before_write = meanwhile
-
-    assert len(offered(store, customer_id=None, anonymous_id="g-1")) == 1
-
-
-def test_codes_of_guests_count_for_the_customer(store: Storefront) -> None:
-    """Two codes were given to one person under two names: there is no third."""
-    offered(store, customer_id="c-1")
-    offered(store, customer_id=None, anonymous_id="g-1")
-
-    tell(store, identify(user="c-1", visitor="g-1"))
-
-    assert {key: each["count"] for key, each in store.store.all("issued").items()} == {
-        f"n#c#c-1#{WINBACK}": 2
-    }
-    store.clock.forward(15 * DAY_SECONDS)
-    told = store.decide("c-1")
-    [why] = [each for each in told["reasons"] if each["action"] == WINBACK]
-    assert (told["offers"], why["reason"]) == ([], "limit_reached")
