@@ -16,11 +16,11 @@ from chalicelib.core.kinds import CONTACT, FACTS, LIVE_OFFER, PRODUCT, RECORD, S
 from chalicelib.core.limits import Limits, OneShardIsNotEnough, limit_keys, weigh
 from chalicelib.core.observed import supplied_of
 from chalicelib.core.ports import Store
-from chalicelib.core.repeats import repeat_name
+from chalicelib.core.repeats import RepeatOf, repeat_name
 from chalicelib.core.rules import Rules
 from chalicelib.core.sessions import Session, sticky_key
 from chalicelib.core.situation import Context, Line, Situation, permissions_of, place_of
-from chalicelib.core.storage import Found, Key, Stored
+from chalicelib.core.storage import AtVersion, Check, Found, Key, Stored
 from chalicelib.core.subject import Subject, customer
 from chalicelib.flows.rulebook import alias_key, check_current
 
@@ -37,7 +37,7 @@ class CheckoutCall:
         context: as the caller said it.
         lines: the cart.
         call_id: new for every call, and sortable by time.
-        repeat_of: who asks and the Idempotency-Key, when one was sent.
+        repeat_of: who asks, which route, and the Idempotency-Key, when one was sent.
         placement: where the answer will be shown.
     """
 
@@ -45,7 +45,7 @@ class CheckoutCall:
     context: Context
     lines: tuple[Line, ...]
     call_id: str
-    repeat_of: tuple[str, str] | None = None
+    repeat_of: RepeatOf | None = None
     placement: Placement = "checkout"
 
     @property
@@ -79,6 +79,7 @@ class Gathered(NamedTuple):
         session_key: where the session lies, for its next save.
         session: what the session was shown, with its version.
         limits: what limits leave of the policy's offers.
+        still_a_guest: that a guest has not become a customer meanwhile; None for a customer.
     """
 
     situation: Situation
@@ -86,6 +87,7 @@ class Gathered(NamedTuple):
     session_key: Key[Session]
     session: Stored[Session] | None
     limits: Limits
+    still_a_guest: Check | None
 
 
 def gather(call: CheckoutCall, *, store: Store, rules: Rules, now: int, attempt: int) -> Gathered:
@@ -147,8 +149,16 @@ def gather(call: CheckoutCall, *, store: Store, rules: Rules, now: int, attempt:
     if situation.opted_out and (facts is not None or situation.supplied):
         # What may not be read for a decision does not belong into its record either.
         situation = replace(situation, facts=None, supplied={})
+    facts_key = person_keys[0]
     return Gathered(
-        situation, found.value(record_key), session_key, person.stored(session_key), limits
+        situation,
+        found.value(record_key),
+        session_key,
+        person.stored(session_key),
+        limits,
+        still_a_guest=Check(facts_key, AtVersion(person.version(facts_key)))
+        if subject.kind == "anonymous"
+        else None,
     )
 
 

@@ -13,7 +13,8 @@ from chalicelib import telemetry
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.store import DynamoStore
 from chalicelib.core.errors import Refused, Transient
-from chalicelib.flows.redeem import Answered, OfferCall, Operation, from_request
+from chalicelib.flows.code_moves import Answered
+from chalicelib.flows.redeem import OfferCall, Operation, from_request
 from tests.coupon_makers import AMOUNT, CODES, budget_policy, owner_of
 from tests.unit.core.situations import NOW
 

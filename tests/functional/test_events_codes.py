@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.core.coupons import CouponState, state_of
-from chalicelib.core.subject import guest
+from chalicelib.core.subject import customer, guest
 from chalicelib.flows.redeem import OfferCall, from_request
 from tests.coupon_makers import (
     BUYER,
@@ -171,8 +171,8 @@ def test_a_guests_code_is_good_for_the_customer_they_turn_out_to_be() -> None:
     shop.send(identify(user="c-1", visitor="g-1"), order())
     assert state(shop) == "redeemed"
 
-    shop.send(identify(user="c-1", visitor="g-2"))
-    asked = OfferCall("redeem", OTHER_CODE, BUYER, "o-2", 1, "USD")
+    shop.send(identify(user="c-2", visitor="g-2"))
+    asked = OfferCall("redeem", OTHER_CODE, customer("c-2"), "o-2", 1, "USD")
     from_request(asked, store=shop.store, policy=shop.rules.policy, now=NOW)
     assert state(shop, OTHER_CODE) == "redeemed"
 

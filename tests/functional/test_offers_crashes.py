@@ -19,10 +19,11 @@ from chalicelib.core.coupons import state_of
 from chalicelib.core.errors import KeyReused, Refused, Transient
 from chalicelib.core.rules import Rules
 from chalicelib.core.storage import Conflict
+from chalicelib.flows.code_moves import expire_lapsed
 from chalicelib.flows.events import EventPorts
 from chalicelib.flows.events import from_request as fold
 from chalicelib.flows.once import LEASE_SECONDS, once
-from chalicelib.flows.redeem import OfferCall, Operation, expire_lapsed, from_request
+from chalicelib.flows.redeem import OfferCall, Operation, from_request
 from tests.coupon_makers import (
     BUYER,
     CODE,
@@ -56,7 +57,7 @@ class Case:
 
 def call(operation: Operation, *, key: str | None = None, amount: int = 150) -> OfferCall:
     """What a shop asks for order o-1; the amount needs more than one shard of the budget."""
-    repeat_of = None if key is None else ("caller", key)
+    repeat_of = None if key is None else ("caller", "route", key)
     return OfferCall(operation, CODE, BUYER, "o-1", amount, "USD", repeat_of)
 
 
@@ -220,7 +221,7 @@ class Job:
         """Ask for it under the one key."""
         return once(
             self._run,
-            repeat_of=("caller", "k"),
+            repeat_of=("caller", "route", "k"),
             request_hash=body,
             store=self._store,
             now=now,
