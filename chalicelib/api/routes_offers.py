@@ -57,13 +57,12 @@ def _move_offer(request: Request, edge: Edge, operation: redeem.Operation, code:
         amount_minor, currency = using.amount, using.currency
     subject = subject_of(asked.customer_id, asked.anonymous_id)
     store, now = edge.patient().store, edge.now()
-    rules = edge.rulebook().refresh(store=store, now=now, spread=code)
-    answered = redeem.from_request(
-        redeem.OfferCall(
-            operation, unquote(code), subject, asked.order_id, amount_minor, currency, repeat_of
-        ),
+    call = redeem.OfferCall(
+        operation, unquote(code), subject, asked.order_id, amount_minor, currency, repeat_of
+    )
+    answered = edge.rulebook().apply(
+        lambda rules: redeem.from_request(call, store=store, rules=rules, now=now),
         store=store,
-        policy=rules.policy,
         now=now,
     )
     return _told(answered, operation)

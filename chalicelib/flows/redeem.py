@@ -30,6 +30,7 @@ from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Store
 from chalicelib.core.redemptions import give_back
 from chalicelib.core.repeats import RepeatOf
+from chalicelib.core.rules import Rules
 from chalicelib.core.storage import AtVersion, Found, Key, Put
 from chalicelib.core.subject import Subject, customer
 from chalicelib.flows.code_moves import (
@@ -41,6 +42,7 @@ from chalicelib.flows.code_moves import (
     tell_refused,
 )
 from chalicelib.flows.one_write import Keyed
+from chalicelib.flows.rulebook import alias_key, check_current
 
 Operation = Literal["reserve", "redeem", "release"]
 
@@ -78,7 +80,7 @@ class OfferCall:
         )
 
 
-def from_request(call: OfferCall, *, store: Store, policy: Policy, now: int) -> Answered:
+def from_request(call: OfferCall, *, store: Store, rules: Rules, now: int) -> Answered:
     """Do what is asked of a code; every refusal is named and counted, and changes nothing.
 
     Raises:
@@ -89,22 +91,25 @@ def from_request(call: OfferCall, *, store: Store, policy: Policy, now: int) -> 
         KeyReused: the Idempotency-Key came before with another request.
         Transient: storage did not answer, or others kept moving the same things; the same call
             may be sent again.
+        PolicyMoved: another policy decides; nothing was done yet.
     """
     try:
-        return in_rounds(lambda: _attempt(call, store=store, policy=policy, now=now))
+        return in_rounds(lambda: _attempt(call, store=store, rules=rules, now=now))
     except Refused as refusal:
         tell_refused(refusal, operation=call.operation)
         raise
 
 
-def _attempt(call: OfferCall, *, store: Store, policy: Policy, now: int) -> Answered:
+def _attempt(call: OfferCall, *, store: Store, rules: Rules, now: int) -> Answered:
     """Gather, decide and apply once."""
     keyed = Keyed(call.repeat_of, call.hash)
-    order_key = ORDER.key(call.order_id)
-    beside: list[Key[Any]] = [order_key, *keyed.keys]
+    order_key, alias = ORDER.key(call.order_id), alias_key(call.code)
+    beside: list[Key[Any]] = [order_key, alias, *keyed.keys]
     if call.subject.kind == "anonymous":
         beside.append(FACTS.key(call.subject.key))
     standing = find_standing(call.code, store=store, now=now, beside=beside)
+    check_current(standing.found, alias, rules)
+    policy = rules.policy
     before = keyed.first_answer(standing.found, now=now)
     if before is not None:
         return Answered({**before, "order_id": call.order_id}, repeated=True)

@@ -149,9 +149,7 @@ def move(
     def ask(world: World) -> None:
         repeat_of = None if key is None else ("caller", "route", key)
         call = OfferCall(operation, code, subject, order_id, amount, "USD", repeat_of)
-        answered = from_request(
-            call, store=world.gated, policy=world.rules.policy, now=world.clock.now
-        )
+        answered = from_request(call, store=world.gated, rules=world.rules, now=world.clock.now)
         if answered.repeated:
             return  # of the first answer, which time may have overtaken
         answer = answered.body

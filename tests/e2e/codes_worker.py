@@ -119,9 +119,7 @@ class Shop:
 
     def _ask(self, operation: Operation, code: str, order_id: str) -> None:
         call = OfferCall(operation, code, owner_of(code), order_id, AMOUNT, "USD")
-        self._insist(
-            lambda: from_request(call, store=self._store, policy=RULES.policy, now=self.now)
-        )
+        self._insist(lambda: from_request(call, store=self._store, rules=RULES, now=self.now))
 
     def _tell(self, name: str, code: str, order_id: str, **said: Any) -> None:
         message_id = f"{name}-{order_id}"

@@ -57,7 +57,7 @@ def test_a_session_does_not_go_on_showing_the_code_that_was_given_up(shop: Store
     [own] = offered(shop, customer_id="c-1")
     [held] = offered(shop, customer_id=None, anonymous_id="g-1")
     asked = OfferCall("reserve", held, GUEST, "o-1", 200, "USD")
-    from_request(asked, store=shop.store, policy=shop.rules.policy, now=NOW)
+    from_request(asked, store=shop.store, rules=shop.rules, now=NOW)
 
     tell(shop, identify(user="c-1", visitor="g-1"))
 

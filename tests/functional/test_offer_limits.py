@@ -48,7 +48,7 @@ def reason(shop: Storefront, number: int) -> str:
 def use(shop: Storefront, code: str, number: int, amount: int) -> None:
     """Let an order of c-NUMBER use a code."""
     call = OfferCall("redeem", code, customer(f"c-{number}"), f"o-{number}", amount, "USD")
-    from_request(call, store=shop.store, policy=shop.rules.policy, now=shop.clock())
+    from_request(call, store=shop.store, rules=shop.rules, now=shop.clock())
 
 
 def test_a_count_is_issued_to_the_last_and_no_further() -> None:

@@ -64,7 +64,7 @@ def call(operation: Operation, *, key: str | None = None, amount: int = 150) -> 
 def asking(operation: Operation, *, key: str | None = None, now: int = NOW) -> Callable[[Any], Any]:
     """A request of the interface."""
     return lambda store: (
-        from_request(call(operation, key=key), store=store, policy=RULES.policy, now=now).body
+        from_request(call(operation, key=key), store=store, rules=RULES, now=now).body
     )
 
 
@@ -201,7 +201,7 @@ def test_two_carts_at_once_are_one_reservation() -> None:
         def intrude(number: int, _port: str, *, at: int = at, store: MemoryStore = store) -> None:
             if number == at:
                 other = OfferCall("reserve", CODE, BUYER, "o-2", 20, "USD")
-                from_request(other, store=store, policy=RULES.policy, now=NOW)
+                from_request(other, store=store, rules=RULES, now=NOW)
 
         with pytest.raises(Refused, match="code_reserved_elsewhere"):
             case.ask(GatedStore(Gate(before=intrude), store))
@@ -308,7 +308,7 @@ def test_an_order_told_while_its_cart_takes_the_last_of_the_budget() -> None:
         def intrude(number: int, _port: str, *, at: int = at, store: MemoryStore = store) -> None:
             if number == at:
                 reserve_all = call("reserve", amount=BUDGET)
-                from_request(reserve_all, store=store, policy=RULES.policy, now=NOW)
+                from_request(reserve_all, store=store, rules=RULES, now=NOW)
 
         with contextlib.suppress(Refused):  # where the order was faster
             case.ask(GatedStore(Gate(before=intrude), store))

@@ -51,9 +51,7 @@ class OffersMachine(RuleBasedStateMachine):
         )
         for store in (self._breaking(fault), self.shop.store):
             try:
-                told = from_request(
-                    asked, store=store, policy=self.shop.rules.policy, now=self.shop.now
-                )
+                told = from_request(asked, store=store, rules=self.shop.rules, now=self.shop.now)
             except Transient:
                 continue
             except Refused:

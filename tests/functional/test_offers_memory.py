@@ -49,7 +49,7 @@ def ask(shop: Shop, operation: str, code: str = CODE, order_id: str = "o-1") -> 
     """Ask for a code through the interface."""
     who = BUYER if code == CODE else customer("c-2")
     asked = OfferCall(operation, code, who, order_id, 200, "USD")  # type: ignore[arg-type]
-    move(asked, store=shop.store, policy=shop.rules.policy, now=shop.now)
+    move(asked, store=shop.store, rules=shop.rules, now=shop.now)
 
 
 @pytest.mark.parametrize("days", [96, 98, 300, 390])

@@ -46,7 +46,7 @@ def ask(
 ) -> None:
     """Ask for a code through the interface."""
     asked = OfferCall(operation, code, subject, order_id, 200, "USD")
-    move(asked, store=shop.store, policy=shop.rules.policy, now=shop.now)
+    move(asked, store=shop.store, rules=shop.rules, now=shop.now)
 
 
 def become_known(shop: Shop, visitor: str = "g-1", user: str = "c-1") -> None:

@@ -64,7 +64,7 @@ def revoking(shop: Storefront, code: str) -> Callable[[], None]:
 def use(shop: Storefront, operation: Any, code: str, order_id: str = "o-1") -> None:
     """Let a cart or an order of c-1 do something with a code."""
     asked = OfferCall(operation, code, BUYER, order_id, 200, "USD")
-    move(asked, store=shop.store, policy=shop.rules.policy, now=shop.clock())
+    move(asked, store=shop.store, rules=shop.rules, now=shop.clock())
 
 
 def state(shop: Storefront, code: str) -> str:
