@@ -79,6 +79,12 @@ def release_offer(code: str) -> Response:
     return routes_offers.release_offer(app.current_request, wiring.edge, code)
 
 
+@app.route("/v1/offers/{code}/revoke", methods=["POST"], authorizer=bearer)
+def revoke_offer(code: str) -> Response:
+    """Take a code back for good."""
+    return routes_offers.revoke_offer(app.current_request, wiring.edge, code)
+
+
 # --- what happened in the shop ------------------------------------------------------------------
 
 

@@ -48,6 +48,7 @@ from chalicelib.flows.rulebook import Rulebook
 from chalicelib.flows.settled import EventPorts
 from chalicelib.flows.sweep import OverdueIndex, SweepPorts
 from chalicelib.mail.compose import MailSettings
+from chalicelib.scoring.guarded import GuardedScorer
 from chalicelib.scoring.load import load_scorer
 from chalicelib.scoring.rejections import ArtifactRejected
 from chalicelib.settings import Settings, read_settings
@@ -166,7 +167,10 @@ class Parts:
     def rules(self) -> Rules:
         """Policy, law and model; the rule scorecard where the packaged model was refused."""
         policy = self.documents.policy(self.settings.policy)
-        scorer = self._model[0] or Scorecard(policy)
+        scorecard, model = Scorecard(policy), self._model[0]
+        scorer: Scorer = scorecard
+        if model is not None:
+            scorer = GuardedScorer(model, scorecard, report=self._model_failed)
         return Rules(
             policy,
             self.documents.jurisdictions,
@@ -182,9 +186,13 @@ class Parts:
 
         def rules_for(policy: Policy) -> Rules:
             rules = replace(packaged, policy=policy, challengers=self._challengers(policy))
-            if isinstance(packaged.scorer, Scorecard):
-                return replace(rules, scorer=Scorecard(policy))
-            return rules
+            match packaged.scorer:
+                case Scorecard():
+                    return replace(rules, scorer=Scorecard(policy))
+                case GuardedScorer() as guarded:
+                    return replace(rules, scorer=guarded.with_rules(Scorecard(policy)))
+                case _:
+                    return rules
 
         return Rulebook(packaged, rules_for)
 
@@ -308,7 +316,17 @@ class Parts:
                 error=each.error,
                 reason=each.reason,
             )
-        return found
+        rules = Scorecard(policy)
+        guarded = {
+            name: GuardedScorer(model, rules, report=partial(self._model_failed, model=name))
+            for name, model in found.scorers.items()
+        }
+        return replace(found, scorers=guarded)
+
+    def _model_failed(self, reason: str, *, model: str | None = None) -> None:
+        """The model was loaded and could not score somebody; the rules of the policy did."""
+        named = model or self.settings.model
+        telemetry.emit_metrics("model_failed", {"ModelRejected": 1}, model=named, error=reason)
 
     def _patient(self) -> Access:
         moment = self.clock()

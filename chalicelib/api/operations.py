@@ -12,10 +12,9 @@ from chalicelib.api.schemas import (
     ConsentRequest,
     ControlRequest,
     DecisionRequest,
-    OfferRequest,
     QuoteRequest,
-    ReleaseRequest,
 )
+from chalicelib.api.schemas_offers import OfferRequest, ReleaseRequest, RevokeRequest
 from chalicelib.api.schemas_policies import SimulationRequest
 from chalicelib.api.scopes import Route
 from chalicelib.core.policy import Policy
@@ -87,6 +86,13 @@ OPERATIONS: Mapping[Route, Operation] = {
         "Give a locked code free, and what it holds back to the budget.",
         answers.OfferStanding,
         request=ReleaseRequest,
+        refusals=(404, 409),
+    ),
+    ("POST", "/v1/offers/{code}/revoke"): Operation(
+        "revokeOffer",
+        "Take a code back for good; a cart that holds it loses it, with its money.",
+        answers.OfferRevoked,
+        request=RevokeRequest,
         refusals=(404, 409),
     ),
     ("POST", "/v1/events"): Operation(
@@ -180,4 +186,5 @@ REPEATABLE = frozenset({
     ("POST", "/v1/offers/{code}/reserve"),
     ("POST", "/v1/offers/{code}/redeem"),
     ("POST", "/v1/offers/{code}/release"),
+    ("POST", "/v1/offers/{code}/revoke"),
 })  # fmt: skip

@@ -18,13 +18,12 @@ from chalicelib.api.edge import GetEdge
 from chalicelib.api.queries import as_malformed, mail_query
 from chalicelib.api.requests import (
     body_as,
+    body_hash,
     json_body,
-    raw_body,
     repeat_of_call,
     subject_of,
 )
 from chalicelib.api.schemas import DecisionRequest, QuoteRequest
-from chalicelib.core.canonical import sha256_hex
 from chalicelib.core.errors import BadInput
 from chalicelib.core.situation import Context, Line
 from chalicelib.flows import health, read, unsubscribe
@@ -100,7 +99,7 @@ def accept_events(request: Request, get_edge: GetEdge) -> Answer:
         told = once(
             fold,
             repeat_of=repeat_of,
-            request_hash=sha256_hex(raw_body(request)),
+            request_hash=body_hash(request),
             store=edge.patient().store,
             now=now,
             owner=edge.new_id(),

@@ -20,6 +20,7 @@ SCOPES: Mapping[Route, Scope | None] = {
     ("POST", "/v1/offers/{code}/reserve"): "decide",
     ("POST", "/v1/offers/{code}/redeem"): "decide",
     ("POST", "/v1/offers/{code}/release"): "decide",
+    ("POST", "/v1/offers/{code}/revoke"): "operate",
     ("POST", "/v1/events"): "events",
     ("GET", "/v1/customers/{customer_id}"): "read",
     ("PUT", "/v1/customers/{customer_id}/consent"): "privacy",

@@ -33,6 +33,7 @@ from chalicelib.core.policy_checks import (
     cool_downs_name_actions,
     fallbacks_stand,
     names_stand_once,
+    offers_to_strangers_end,
     tiers_are_not_base,
 )
 from chalicelib.core.policy_conditions import Conditions, compile_conditions
@@ -136,6 +137,7 @@ class Policy(Part):
             if feature.name in BUILT_IN:
                 yield Misfit(f"features.{number}.name", f"{feature.name} is built in")
         yield from tiers_are_not_base(self.price_tiers)
+        yield from offers_to_strangers_end(self.actions, unknown_segment=self.unknown_segment)
         yield from fallbacks_stand(
             self.actions, {placement: each.action for placement, each in self.fallbacks.items()}
         )

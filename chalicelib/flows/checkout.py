@@ -20,7 +20,7 @@ from chalicelib.core.decide import Decision, decide
 from chalicelib.core.erasure import is_erased
 from chalicelib.core.errors import Transient
 from chalicelib.core.instants import DAY_SECONDS, format_instant
-from chalicelib.core.kinds import ALLOTMENT
+from chalicelib.core.kinds import ALLOTMENT, CONTACT, FACTS
 from chalicelib.core.offers import Offer, coupon_code
 from chalicelib.core.plan import decision_writes
 from chalicelib.core.ports import Store
@@ -44,7 +44,8 @@ from chalicelib.flows.rulebook import Rulebook
 
 # The first try, and one more for whoever lost a race: by then the winner's answer stands there.
 MOST_ROUNDS = 2
-# Whoever only lost a shard of a count takes from another one, as often as the deadline allows.
+# Whoever only lost a shard of a count takes from another one, as often as the deadline allows; so
+# does a guest of whom something was told meanwhile.
 MOST_CONTENDED_ROUNDS = 8
 # How long a named session keeps its tier and codes after the last decision in it: the half hour
 # of inactivity after which web analytics commonly ends a session.
@@ -175,18 +176,33 @@ def _repeat(
 
 
 def _unspent(gathered: Gathered) -> tuple[Offer, ...]:
-    """What the session was shown, less the codes that were used or taken back since."""
+    """What the session was shown, less the codes that are used, taken back or expired by now."""
     if gathered.session is None:
         return ()
-    live = gathered.situation.live_offers.values()
-    spent = {offer.code for offer in live if offer.spent}
-    return tuple(o for o in gathered.session.value.offers if o.code not in spent)
+    situation = gathered.situation
+    return tuple(
+        offer
+        for offer in gathered.session.value.offers
+        if _still_stands(offer, situation.live_offers.get(offer.action), now=situation.as_of)
+    )
+
+
+def _still_stands(offer: Offer, live: Offer | None, *, now: int) -> bool:
+    """Whether an offer that was shown may be shown again."""
+    if live is not None and (live.spent or live.code != offer.code):
+        return False
+    return now < offer.expires_at
 
 
 def _most_rounds(conflict: Conflict) -> int:
-    """How many rounds a lost race is worth: more where only the shard of a count was contended."""
+    """How many rounds a lost race is worth.
+
+    More where only the shard of a count was contended, or the profile, which an event of the same
+    customer may just be writing.
+    """
     contended = {write.key.kind.name for write in conflict.failed}
-    return MOST_CONTENDED_ROUNDS if contended == {ALLOTMENT.name} else MOST_ROUNDS
+    passing = {ALLOTMENT.name, FACTS.name, CONTACT.name}
+    return MOST_CONTENDED_ROUNDS if contended and contended <= passing else MOST_ROUNDS
 
 
 def _decide(
@@ -229,6 +245,9 @@ def _decide(
         now=situation.as_of,
         limits=gathered.limits,
     )
+    if decision.issued and gathered.still_a_guest is not None:
+        # A code that the guest was given a moment too late would be a second one of the customer.
+        writes = (*writes, gathered.still_a_guest)
     if decision.tier != BASE_TIER or decision.offers:
         writes = (*writes, _keep_session(call, gathered, decision, answer, rules))
     return decision, answer, writes

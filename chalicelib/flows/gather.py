@@ -17,11 +17,11 @@ from chalicelib.core.limits import Limits, OneShardIsNotEnough, limit_keys, weig
 from chalicelib.core.observed import supplied_of
 from chalicelib.core.offers import last_use, still_good
 from chalicelib.core.ports import Store
-from chalicelib.core.repeats import repeat_name
+from chalicelib.core.repeats import RepeatOf, repeat_name
 from chalicelib.core.rules import Rules
 from chalicelib.core.sessions import Session, sticky_key
 from chalicelib.core.situation import Context, Line, Situation, permissions_of, place_of
-from chalicelib.core.storage import Found, Key, Stored
+from chalicelib.core.storage import AtVersion, Check, Found, Key, Stored
 from chalicelib.core.subject import Subject, customer
 from chalicelib.flows.rulebook import alias_key, check_current
 
@@ -38,7 +38,7 @@ class CheckoutCall:
         context: as the caller said it.
         lines: the cart.
         call_id: new for every call, and sortable by time.
-        repeat_of: who asks and the Idempotency-Key, when one was sent.
+        repeat_of: who asks, which route, and the Idempotency-Key, when one was sent.
         placement: where the answer will be shown.
     """
 
@@ -46,7 +46,7 @@ class CheckoutCall:
     context: Context
     lines: tuple[Line, ...]
     call_id: str
-    repeat_of: tuple[str, str] | None = None
+    repeat_of: RepeatOf | None = None
     placement: Placement = "checkout"
 
     @property
@@ -80,6 +80,7 @@ class Gathered(NamedTuple):
         session_key: where the session lies, for its next save.
         session: what the session was shown, with its version.
         limits: what limits leave of the policy's offers.
+        still_a_guest: that a guest has not become a customer meanwhile; None for a customer.
         rules: what decides for this subject, where arms of experiments name other documents.
     """
 
@@ -88,6 +89,7 @@ class Gathered(NamedTuple):
     session_key: Key[Session]
     session: Stored[Session] | None
     limits: Limits
+    still_a_guest: Check | None
     rules: Rules
 
 
@@ -154,8 +156,17 @@ def gather(call: CheckoutCall, *, store: Store, rules: Rules, now: int, attempt:
     if situation.opted_out:
         # What may not be read for a decision does not belong into its record either.
         situation = replace(situation, facts=None, supplied={}, redeemed_at=None)
+    facts_key = person_keys[0]
     return Gathered(
-        situation, found.value(record_key), session_key, person.stored(session_key), limits, mine
+        situation,
+        found.value(record_key),
+        session_key,
+        person.stored(session_key),
+        limits,
+        still_a_guest=Check(facts_key, AtVersion(person.version(facts_key)))
+        if subject.kind == "anonymous"
+        else None,
+        rules=mine,
     )
 
 

@@ -16,7 +16,7 @@ from tests.fakes import SIGNING_KEYS
 from tests.mail_makers import World
 from tests.makers import DAY_SECONDS, HOUR_SECONDS, NOW, identify, rules_with, track
 from tests.shop import ANN, Shop, bought
-from tests.unit.core.test_engagement_conditions import policy_with
+from tests.unit.core.offering import policy_with
 
 ADDRESS = address_hash(ANN["email"], secret=SIGNING_KEYS.address_secret)
 

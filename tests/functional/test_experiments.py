@@ -21,8 +21,8 @@ from tests.mail_makers import World
 from tests.makers import NOW, identify, rules_with
 from tests.shop import ANN, Shop, bought
 from tests.storefront import Storefront, open_storefront
+from tests.unit.core.offering import policy_with
 from tests.unit.core.situations import buyer, shipped_rules
-from tests.unit.core.test_engagement_conditions import policy_with
 
 OFFER = {"kind": "percent_off", "value": 10, "valid_days": 7}
 MAIL = {"template": "winback", "repeat_after_days": 3}

@@ -10,8 +10,8 @@ import pytest
 
 from chalicelib.api import answers
 from tests.storefront import TEXAS, Storefront, open_storefront
+from tests.unit.core.offering import policy_with
 from tests.unit.core.situations import shipped_rules
-from tests.unit.core.test_engagement_conditions import policy_with
 
 CONTENT: dict[str, dict[str, Any]] = {
     "home": {"headline": "Welcome back", "image": 7, "dark": True},

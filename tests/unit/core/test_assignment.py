@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from chalicelib.core.assignment import NO_TRIAL, arm_of, enter, in_control, in_holdout
 from chalicelib.core.experiments import Experiment
+from tests.unit.core.offering import policy_with
 from tests.unit.core.situations import NOW
-from tests.unit.core.test_engagement_conditions import policy_with
 from tests.unit.core.test_experiments import arms, experiment, policy_of
 
 KEYS = [f"c#c-{n}" for n in range(4_000)]

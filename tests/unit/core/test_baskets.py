@@ -24,14 +24,9 @@ from chalicelib.core.offer_terms import OfferTerms
 from chalicelib.core.record import build_record
 from chalicelib.core.replay import differences
 from chalicelib.core.situation import Context, Line
+from tests.unit.core.offering import policy_with
 from tests.unit.core.situations import NOW, checkout
-from tests.unit.core.test_engagement_conditions import (
-    SHIPPED,
-    became_of,
-    decided,
-    policy_with,
-    rules_of,
-)
+from tests.unit.core.test_engagement_conditions import SHIPPED, became_of, decided, rules_of
 
 MUG = Product("MUG", "USD", base_price_minor=2000, floor_minor=1500, category="mugs")
 POT = Product("POT", "USD", base_price_minor=6000, floor_minor=5000, category="pots")

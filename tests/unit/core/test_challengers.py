@@ -17,8 +17,9 @@ from chalicelib.core.rules import Rules
 from chalicelib.core.scores import Scores
 from chalicelib.core.situation import Context
 from chalicelib.core.subject import customer
+from tests.unit.core.offering import policy_with
 from tests.unit.core.situations import NOW, RecencyScorer
-from tests.unit.core.test_engagement_conditions import SHIPPED, policy_with
+from tests.unit.core.test_engagement_conditions import SHIPPED
 from tests.unit.core.test_experiments import arms, experiment
 from tests.unit.core.test_exposures import at
 

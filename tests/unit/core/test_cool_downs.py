@@ -14,8 +14,9 @@ from chalicelib.core.errors import BadInput
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.policy import Policy
 from chalicelib.core.situation import Permissions, Situation
+from tests.unit.core.offering import policy_with
 from tests.unit.core.situations import NOW, buyer, checkout
-from tests.unit.core.test_engagement_conditions import became_of, decided, policy_with
+from tests.unit.core.test_engagement_conditions import became_of, decided
 
 MAIL = {"template": "winback", "repeat_after_days": 3}
 REACHABLE = Permissions(has_address=True, consents={"marketing_email": True})

@@ -11,7 +11,7 @@ import pytest
 from chalicelib.core.errors import BadInput
 from chalicelib.core.experiments import Experiment
 from chalicelib.core.policy import Policy
-from tests.unit.core.test_engagement_conditions import policy_with
+from tests.unit.core.offering import policy_with
 
 DAY = 86_400
 

@@ -22,14 +22,9 @@ from chalicelib.core.record import (
 from chalicelib.core.replay import differences
 from chalicelib.core.situation import Context, Held, Situation
 from chalicelib.core.subject import Subject, customer
+from tests.unit.core.offering import policy_with
 from tests.unit.core.situations import KEYS, NOW, buyer, checkout
-from tests.unit.core.test_engagement_conditions import (
-    SHIPPED,
-    became_of,
-    decided,
-    policy_with,
-    rules_of,
-)
+from tests.unit.core.test_engagement_conditions import SHIPPED, became_of, decided, rules_of
 from tests.unit.core.test_experiments import arms, experiment
 
 TIERS = [

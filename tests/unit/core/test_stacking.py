@@ -9,8 +9,9 @@ import pytest
 
 from chalicelib.core.errors import BadInput
 from chalicelib.core.policy import Policy
+from tests.unit.core.offering import policy_with
 from tests.unit.core.situations import checkout
-from tests.unit.core.test_engagement_conditions import became_of, decided, policy_with
+from tests.unit.core.test_engagement_conditions import became_of, decided
 
 
 def percent(value: int, **changes: Any) -> dict[str, Any]:
