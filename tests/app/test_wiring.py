@@ -195,6 +195,21 @@ def test_a_challenger_that_ships_decides_for_its_arm(shop: Storefront, packaged:
     assert parts.rulebook.rules_for(parts.rules.policy).challengers.policies.keys() == {"new"}
 
 
+def test_a_session_stays_with_what_its_policy_showed(shop: Storefront, packaged: Path) -> None:
+    """Whoever asks again in a session is answered word for word, by champion and challenger."""
+    with_challenger(packaged, {"quote_valid_seconds": 600})
+    start(shop, packaged)
+
+    arms = set()
+    for n in range(12):
+        shop.knows(buyer(silent_days=100, subject=customer(f"c-{n}")))
+        first, again = shop.decide(f"c-{n}"), shop.decide(f"c-{n}")
+        assert (first["offers"], first) == (again["offers"], again)
+        arms.add(first["experiment"]["arms"]["duel"])
+    assert arms == {"champion", "new"}
+    assert len(shop.lines("exposed")) == 12
+
+
 @pytest.mark.parametrize(
     ("challenger", "problem"),
     [

@@ -101,7 +101,7 @@ def test_layers_holdout_and_control_split_independently() -> None:
     """Whoever is in one group is no likelier to be in another."""
     policy = policy_with(
         {"control_share_percent": 50},
-        {"control_share_percent": 50},
+        {"control_share_percent": 50, "control_salt": "s"},  # as the holdout's
         experiments=[experiment("e-0"), experiment("e-1", arms=arms(off=["a-1"]))],
         holdout={"share_percent": 50, "salt": "s"},
     )

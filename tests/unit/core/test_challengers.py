@@ -9,13 +9,15 @@ import pytest
 
 from chalicelib.core.challengers import Challengers, challenger_misfits
 from chalicelib.core.decide import Decision, decide, in_holdout
+from chalicelib.core.errors import Refused
 from chalicelib.core.explain import explain
+from chalicelib.core.offers import Offer
 from chalicelib.core.policy import Policy
 from chalicelib.core.record import build_record, rules_hash_of
 from chalicelib.core.replay import differences
 from chalicelib.core.rules import Rules
 from chalicelib.core.scores import Scores
-from chalicelib.core.situation import Context
+from chalicelib.core.situation import Context, Held
 from chalicelib.core.subject import customer
 from tests.unit.core.offering import policy_with
 from tests.unit.core.situations import NOW, RecencyScorer
@@ -158,6 +160,19 @@ def test_an_opt_out_is_evidence_of_no_policy() -> None:
     assert {decided_by(DUEL, n, context=opted)[1].exposures for n in range(20)} == {()}
 
 
+def test_what_a_session_was_shown_is_evidence_of_no_policy() -> None:
+    """It is kept whoever decides."""
+    offer = {"kind": "percent_off", "value": 10, "valid_days": 7}
+    held = Held(None, (Offer("a-0", "CODE", "percent_off", 10, NOW + 99),))
+    rules = rules_of(
+        policy_with({"offer": offer}, experiments=[CHALLENGE]), challenger=challenger()
+    )
+
+    for n in range(20):
+        kept = decided_by(rules, n, held=held)[1]
+        assert (kept.chosen, kept.exposures, set(kept.arms)) == (("a-0",), (), {"duel"})
+
+
 def test_light_experiments_of_a_challenger_run_in_it() -> None:
     """What it states within itself holds for whom it decides for."""
     inner = challenger(experiments=[experiment("inner", arms=arms(off=["a-1"]))])
@@ -175,6 +190,19 @@ def test_a_record_is_not_decided_again_by_another_champion() -> None:
         assert "other_policy" in explain(record, rules=over)
         assert "experiment duel: arm" in explain(record, rules=DUEL)
         assert "other_policy" not in explain(record, rules=DUEL)
+
+
+def test_a_record_is_not_decided_again_by_another_champion_with_the_same_challenger() -> None:
+    """Even where the challenger decided and still would: whose arms these are has changed."""
+    other = rules_of(champion(CHALLENGE, quote_valid_seconds=60), challenger=challenger())
+    arms_seen = set()
+    for n in range(20):
+        _, decision, record = decided_by(DUEL, n)
+        arms_seen.add(decision.arms["duel"])
+        with pytest.raises(Refused, match="other_policy"):
+            differences(record, rules=other)
+
+    assert arms_seen == {"as-ever", "new"}
 
 
 def offering(limits: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
