@@ -8,6 +8,7 @@ most).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
 from chalicelib.core.actions import REACHED_AT, Action
@@ -263,26 +264,22 @@ def _best_together(ranked: list[tuple[float, Action]], seen: Seen, policy: Polic
     rules = policy.stacking_rules
     if rules is None:
         return _highest(ranked, seen, policy)
-    capped = rules.cap is not None
     contenders = [
-        Contender(
-            action.id,
-            place,
-            priority,
-            share_taken_off(action.offer, seen.basket)
-            if capped and action.offer is not None
-            else NOTHING_OFF,
-        )
-        for place, (priority, action) in enumerate(ranked)
+        Contender(action.id, place, priority) for place, (priority, action) in enumerate(ranked)
     ]
+    actions = {action.id: action for _, action in ranked}
     found = best_combination(
         contenders,
         most=policy.offers_per_decision,
         rules=rules,
-        already_off=share_already_off(seen.basket) if capped else NOTHING_OFF,
+        share_off=lambda name: _share_off(actions[name], seen.basket),
+        already_off=NOTHING_OFF if rules.cap is None else share_already_off(seen.basket),
     )
-    actions = {action.id: action for _, action in ranked}
     reason = "best_combination" if found.ruled else "highest_priority"
     told = [Candidate(name, "chosen", "arbitration", reason) for name in found.chosen]
     told += [Candidate(name, "rejected", "arbitration", why) for name, why in found.left]
     return tuple([actions[name] for name in found.chosen]), told
+
+
+def _share_off(action: Action, basket: Basket | None) -> Fraction:
+    return NOTHING_OFF if action.offer is None else share_taken_off(action.offer, basket)

@@ -7,8 +7,9 @@ total the larger is taken, and then the one whose actions stand first in the doc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
+from heapq import nsmallest
 from itertools import combinations
 from math import fsum
 from typing import NamedTuple
@@ -20,19 +21,11 @@ NOTHING_OFF = Fraction(0)
 
 
 class Contender(NamedTuple):
-    """One action that survived.
-
-    Attributes:
-        action_id: which.
-        place: where it stands in the document.
-        priority: what it is worth, at least 0.
-        share_off: which part of the published price it takes off.
-    """
+    """One action that survived: what it is worth, and where it stands in the document."""
 
     action_id: str
     place: int
     priority: float
-    share_off: Fraction = NOTHING_OFF
 
 
 class Left(NamedTuple):
@@ -50,40 +43,54 @@ class Combination(NamedTuple):
     ruled: bool
 
 
+def nothing_off(_: str) -> Fraction:
+    """What an action takes off that is no offer."""
+    return NOTHING_OFF
+
+
 def best_combination(
     contenders: Iterable[Contender],
     *,
     most: int,
     rules: StackingRules,
+    share_off: Callable[[str], Fraction] = nothing_off,
     already_off: Fraction = NOTHING_OFF,
 ) -> Combination:
     """The allowed set of finalists with the highest total priority.
 
     Args:
-        contenders: all that survived, in any order.
+        contenders: all that survived, in any order; no priority is less than 0.
         most: how many may be chosen.
         rules: which sets are allowed.
-        already_off: which part of the published price is taken off already.
+        share_off: which part of the published price an action takes off.
+        already_off: which part is taken off already. What does not fit the cap by itself is no
+            finalist.
 
     Returns:
-        The set; ``ruled`` says whether it is another one than the highest ranks alone would be.
+        The set; ``ruled`` says whether it is another one than the highest priorities alone would
+        be.
     """
-    standing: list[Contender] = []
-    deep: list[Contender] = []
-    for each in contenders:
-        fits = rules.fits_cap(already_off, each.share_off)
-        (standing if fits else deep).append(each)
-    ranked = _ranked(standing, rules)
-    court = _Court(tuple(ranked[:FINALISTS]), most, rules, already_off)
+    ranked = _ranked(contenders, rules)
+    shares: dict[str, Fraction] = {}
+    deep: set[str] = set()
+    for each in ranked:
+        share = share_off(each.action_id)
+        if rules.fits_cap(already_off, share):
+            shares[each.action_id] = share
+        else:
+            deep.add(each.action_id)
+        if len(shares) == FINALISTS:
+            break
+    finalists = tuple(each for each in ranked if each.action_id in shares)
+    court = _Court(finalists, shares, most, rules, already_off)
     chosen = court.best()
     among = {each.action_id for each in chosen}
-    left = [Left(each.action_id, "combined_discount_cap") for each in deep]
-    left += [
-        Left(each.action_id, court.why_not(each, chosen))
+    left = [
+        Left(name, "combined_discount_cap" if name in deep else court.why_not(each, chosen))
         for each in ranked
-        if each.action_id not in among
+        if (name := each.action_id) not in among
     ]
-    highest = sorted([*standing, *deep], key=lambda each: (-each.priority, each.place))[:most]
+    highest = nsmallest(most, ranked, key=lambda each: (-each.priority, each.place))
     return Combination(
         tuple(each.action_id for each in chosen),
         tuple(left),
@@ -112,6 +119,7 @@ class _Court(NamedTuple):
     """The finalists, and what is allowed among them."""
 
     finalists: tuple[Contender, ...]
+    shares: Mapping[str, Fraction]
     most: int
     rules: StackingRules
     already_off: Fraction
@@ -152,11 +160,13 @@ class _Court(NamedTuple):
 
     def fits_cap(self, chosen: Iterable[Contender]) -> bool:
         """Whether together they take off no more than they may."""
-        return self.rules.fits_cap(self.already_off, *[each.share_off for each in chosen])
+        return self.rules.fits_cap(
+            self.already_off, *[self.shares[each.action_id] for each in chosen]
+        )
 
     def why_not(self, one: Contender, chosen: Sequence[Contender]) -> str:
         """The rule that keeps a contender out, where it is not simply worth less."""
-        if one not in self.finalists:
+        if one.action_id not in self.shares:
             return "lower_priority"
         beside, full = chosen, len(chosen) >= self.most
         if full:

@@ -6,8 +6,9 @@ policy says by then. A shop applies an offer; the terms in the answer say to wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
@@ -89,6 +90,15 @@ class OfferTerms(Part):
             raise ValueError(problem)
         return self
 
+    def model_copy(
+        self, *, update: Mapping[str, Any] | None = None, deep: bool = False
+    ) -> OfferTerms:
+        """A copy, changed without validation, that has nothing remembered of the original."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in vars(copied).keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
+
     def _wrong_value(self) -> Iterator[str]:
         if self.kind == "percent_off" and not 1 <= self.value <= 100:
             yield "value: must be 1 to 100 percent"
@@ -108,14 +118,14 @@ class OfferTerms(Part):
         if self.access_until is not None and self.kind != "early_access":
             yield "access_until: is for the kind early_access"
 
-    @property
+    @cached_property
     def scope(self) -> Scope:
         """What a cart must hold for the offer to apply."""
         if not (self.min_spend_minor or self.skus or self.categories):
             return ANY_CART
         return Scope(self.min_spend_minor, self.skus, self.categories)
 
-    @property
+    @cached_property
     def opens_to_all_at(self) -> int | None:
         """When early access is none any more, None where that is open."""
         return None if self.access_until is None else int(self.access_until.timestamp())

@@ -5,14 +5,41 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import chain, combinations
 from math import fsum
+from typing import NamedTuple
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.core.combination import FINALISTS, Contender, best_combination
+from chalicelib.core.combination import FINALISTS, Combination, best_combination
+from chalicelib.core.combination import Contender as Plain
 from chalicelib.core.stacking import StackingRules
 
 NAMES = ("a", "b", "c", "d", "e")
+
+
+class Contender(NamedTuple):
+    """An action that survived, with the share of the published price that it takes off."""
+
+    action_id: str
+    place: int
+    priority: float
+    share_off: Fraction = Fraction(0)
+
+
+def best(
+    contenders: list[Contender], *, most: int, rules: StackingRules, already: Fraction = Fraction(0)
+) -> Combination:
+    """The best combination of these."""
+    shares = {each.action_id: each.share_off for each in contenders}
+    return best_combination(
+        [Plain(*each[:3]) for each in contenders],
+        most=most,
+        rules=rules,
+        share_off=shares.__getitem__,
+        already_off=already,
+    )
+
+
 PRIORITIES = st.sampled_from([0.0, 0.1, 0.2, 0.3, 1.0, 2.5, 1e-9, 1e12])
 SHARES = st.sampled_from([Fraction(0), Fraction(1, 10), Fraction(1, 4), Fraction(1, 2)])
 
@@ -102,7 +129,7 @@ def test_the_best_combination_is_what_trying_everything_finds(
     contenders: list[Contender], stacking: StackingRules, most: int, already: Fraction
 ) -> None:
     """No allowed set is worth more, none of the same worth is larger or stands earlier."""
-    found = best_combination(contenders, most=most, rules=stacking, already_off=already)
+    found = best(contenders, most=most, rules=stacking, already=already)
 
     assert frozenset(found.chosen) == brute_force(contenders, most, stacking, already)
     assert {each.action_id for each in found.left} == (
@@ -115,8 +142,8 @@ def test_the_order_in_which_survivors_come_decides_nothing(
     contenders: list[Contender], stacking: StackingRules, most: int
 ) -> None:
     """Only the place in the document does."""
-    forwards = best_combination(contenders, most=most, rules=stacking)
-    backwards = best_combination(contenders[::-1], most=most, rules=stacking)
+    forwards = best(contenders, most=most, rules=stacking)
+    backwards = best(contenders[::-1], most=most, rules=stacking)
 
     assert forwards.chosen == backwards.chosen
     assert set(forwards.left) == set(backwards.left)
@@ -139,8 +166,8 @@ def test_a_further_rule_never_adds_what_it_excludes(
         {name: frozenset(others) for name, others in excludes.items()}, stacking.after, stacking.cap
     )
 
-    before = best_combination(contenders, most=most, rules=stacking)
-    after = best_combination(contenders, most=most, rules=ruled)
+    before = best(contenders, most=most, rules=stacking)
+    after = best(contenders, most=most, rules=ruled)
 
     assert not set(pair) <= set(after.chosen)
     if not set(pair) <= {c.action_id for c in contenders}:
@@ -156,7 +183,7 @@ def test_a_lower_cap_never_takes_more_off(
     capped = StackingRules(stacking.excludes, stacking.after, cap)
     shares = {c.action_id: c.share_off for c in contenders}
 
-    chosen = best_combination(contenders, most=most, rules=capped).chosen
+    chosen = best(contenders, most=most, rules=capped).chosen
 
     assert sum((shares[name] for name in chosen), Fraction(0)) <= cap
 
@@ -168,23 +195,23 @@ def test_beyond_the_finalists_nothing_is_combined(order: list[int]) -> None:
     contenders = [Contender(f"n{n}", n, float(rank)) for n, rank in enumerate(order)]
     stacking = rules(("n0", "n1"))
 
-    found = best_combination(contenders, most=9, rules=stacking)
+    found = best(contenders, most=9, rules=stacking)
 
     highest = {c.action_id for c in sorted(contenders, key=lambda c: -c.priority)[:FINALISTS]}
     assert set(found.chosen) <= highest
     assert all(each.reason == "lower_priority" for each in found.left if each[0] not in highest)
 
 
-def reasons(found: object) -> dict[str, str]:
+def reasons(found: Combination) -> dict[str, str]:
     """Why each was left out, by action."""
-    return {each.action_id: each.reason for each in found.left}  # type: ignore[attr-defined]
+    return {each.action_id: each.reason for each in found.left}
 
 
 def test_joint_actions_beat_an_exclusive_one_together() -> None:
     """Two that may stand together are worth more than one that may not, and it is told why."""
     contenders = [Contender("x", 0, 10.0), Contender("y", 1, 7.0), Contender("z", 2, 6.0)]
 
-    found = best_combination(contenders, most=2, rules=rules(("x", "y"), ("x", "z")))
+    found = best(contenders, most=2, rules=rules(("x", "y"), ("x", "z")))
 
     assert found.chosen == ("y", "z")
     assert found.ruled
@@ -196,8 +223,8 @@ def test_precedence_goes_before_priority() -> None:
     contenders = [Contender("first", 1, 1.0), Contender("then", 0, 8.0)]
     stacking = rules(after={"then": {"first"}})
 
-    one = best_combination(contenders, most=1, rules=stacking)
-    both = best_combination(contenders, most=2, rules=stacking)
+    one = best(contenders, most=1, rules=stacking)
+    both = best(contenders, most=2, rules=stacking)
 
     assert (one.chosen, reasons(one)) == (("first",), {"then": "comes_after:first"})
     assert both.chosen == ("first", "then")
@@ -209,7 +236,7 @@ def test_whoever_is_excluded_by_a_third_is_not_waited_for() -> None:
     contenders = [Contender("a", 0, 1.0), Contender("b", 1, 8.0), Contender("c", 2, 10.0)]
     stacking = rules(("a", "c"), after={"b": {"a"}})
 
-    assert best_combination(contenders, most=2, rules=stacking).chosen == ("c", "b")
+    assert best(contenders, most=2, rules=stacking).chosen == ("c", "b")
 
 
 def test_precedence_reaches_beyond_the_finalists() -> None:
@@ -217,7 +244,7 @@ def test_precedence_reaches_beyond_the_finalists() -> None:
     contenders = [Contender(f"n{n}", n, 100.0 if n == 0 else 10.0 - n) for n in range(7)]
     stacking = rules(after={"n0": {"n6"}})
 
-    found = best_combination(contenders, most=2, rules=stacking)
+    found = best(contenders, most=2, rules=stacking)
 
     assert found.chosen == ("n6", "n0")
     assert reasons(found)["n1"] == "lower_priority"
@@ -232,8 +259,8 @@ def test_the_cap_counts_what_is_off_already() -> None:
     ]
     stacking = rules(cap=Fraction(1, 4))
 
-    fresh = best_combination(contenders, most=3, rules=stacking)
-    late = best_combination(contenders, most=3, rules=stacking, already_off=Fraction(1, 10))
+    fresh = best(contenders, most=3, rules=stacking)
+    late = best(contenders, most=3, rules=stacking, already=Fraction(1, 10))
 
     assert (fresh.chosen, reasons(fresh)) == (
         ("deep", "gift"),
@@ -245,18 +272,30 @@ def test_the_cap_counts_what_is_off_already() -> None:
     )
 
 
+def test_what_never_fits_takes_no_finalist_s_place() -> None:
+    """Six that are worth more and too deep leave the five places to others."""
+    deep = [Contender(f"d{n}", n, 100.0 + n, Fraction(1, 2)) for n in range(6)]
+    plain = [Contender(f"n{n}", 6 + n, 10.0 - n, Fraction(1, 50)) for n in range(6)]
+
+    found = best(deep + plain, most=5, rules=rules(cap=Fraction(1, 4)))
+
+    assert found.chosen == ("n0", "n1", "n2", "n3", "n4")
+    assert {reasons(found)[each.action_id] for each in deep} == {"combined_discount_cap"}
+    assert reasons(found)["n5"] == "lower_priority"
+
+
 def test_what_the_cap_never_allows_blocks_nobody() -> None:
     """Precedence of an action that cannot be chosen at all waits for nothing."""
     contenders = [Contender("deep", 0, 9.0, Fraction(1, 2)), Contender("then", 1, 1.0)]
     stacking = rules(after={"then": {"deep"}}, cap=Fraction(1, 4))
 
-    assert best_combination(contenders, most=1, rules=stacking).chosen == ("then",)
+    assert best(contenders, most=1, rules=stacking).chosen == ("then",)
 
 
 def test_nothing_survives_nothing_is_chosen() -> None:
     """Neither without contenders nor where none may be chosen."""
-    assert best_combination([], most=3, rules=rules()).chosen == ()
-    none = best_combination([Contender("a", 0, 1.0)], most=0, rules=rules())
+    assert best([], most=3, rules=rules()).chosen == ()
+    none = best([Contender("a", 0, 1.0)], most=0, rules=rules())
     assert (none.chosen, reasons(none)) == ((), {"a": "lower_priority"})
 
 
@@ -265,6 +304,6 @@ def test_priorities_as_large_as_a_policy_can_make_them_add_up() -> None:
     huge = 1000.0**33 * 1e12
     contenders = [Contender(name, place, huge) for place, name in enumerate(NAMES)]
 
-    found = best_combination(contenders, most=5, rules=rules(("a", "b")))
+    found = best(contenders, most=5, rules=rules(("a", "b")))
 
     assert set(found.chosen) == {"a", "c", "d", "e"}
