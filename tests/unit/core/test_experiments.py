@@ -10,8 +10,9 @@ import pytest
 
 from chalicelib.core.errors import BadInput
 from chalicelib.core.experiments import Experiment
-from chalicelib.core.policy import Policy
+from chalicelib.core.policy import Policy, policy_from_toml
 from tests.unit.core.offering import policy_with
+from tests.unit.core.situations import POLICIES
 
 DAY = 86_400
 
@@ -171,3 +172,16 @@ def test_an_experiment_runs_from_its_first_day_to_its_last(day: int, runs: bool)
 
     assert [stated.runs_at(at) for at in (begin, begin + DAY - 1)] == [runs, runs]
     assert Experiment.model_validate(experiment()).runs_at(begin)
+
+
+def test_the_example_in_the_shipped_policy_can_be_taken_as_it_is() -> None:
+    """Whoever removes the hashes before it has an experiment that runs."""
+    text = (POLICIES / "default.toml").read_text()
+    begin = text.index("# [[experiments]]")
+    lines = text[begin : text.index("# An arm may also")].splitlines()
+
+    policy = policy_from_toml("\n".join([text, *(line.removeprefix("# ") for line in lines)]))
+
+    [stated] = policy.experiments
+    assert [arm.id for arm in stated.arms] == ["as-ever", "pushed"]
+    assert policy.conditions.experiments.keys() == {stated.id}
