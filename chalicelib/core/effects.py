@@ -144,7 +144,12 @@ def claim(effect: Effect, *, owner: str, now: int, lease_seconds: int) -> Effect
 
 
 def hold(effect: Effect, *, until: int, reason: str, now: int) -> Effect:
-    """Put an effect off: planned as before, and not before a moment; nobody's claim any more."""
+    """Put an effect off: planned as before, and not before a moment; nobody's claim any more.
+
+    A doubt stays one, for the reason and from the moment that it had: it only waits.
+    """
+    if effect.state == "IN_DOUBT":
+        return replace(effect, not_before=until, queued_at=None, queued_times=0)
     return move(
         effect,
         "PLANNED",
@@ -158,7 +163,7 @@ def hold(effect: Effect, *, until: int, reason: str, now: int) -> Effect:
 
 def enter_sending(effect: Effect, *, now: int) -> Effect:
     """Pass the point of no return: from here on it may have been posted."""
-    return move(effect, "SENDING", now=now, posts=effect.posts + 1)
+    return move(effect, "SENDING", now=now, posts=effect.posts + 1, not_before=None)
 
 
 def send_again(effect: Effect, *, owner: str, now: int, lease_seconds: int) -> Effect:

@@ -152,11 +152,11 @@ def test_a_transactional_mail_is_neither_counted_nor_capped_nor_held() -> None:
     assert world.store.all("mailed") == {}
 
 
-def test_a_held_mail_says_until_when_and_why_and_comes_back() -> None:
-    """The ledger holds it as planned; a message comes back in at most 15 minutes, to ask again."""
+def test_a_held_mail_says_until_when_and_why_and_needs_no_message() -> None:
+    """The ledger holds it as planned; until the hold is over nothing of it is in the queue."""
     world = world_with_a_mail()
     world.meet(contact_of(time_zone="Europe/Berlin"))
-    night = int(datetime(2026, 2, 25, 6, 50, tzinfo=UTC).timestamp())  # 07:50 in Berlin
+    night = int(datetime(2026, 2, 26, 6, 50, tzinfo=UTC).timestamp())  # 07:50 in Berlin
 
     outcome = world.act(now=night - 3600, contact_policy=NIGHTS_OFF)
 
@@ -169,7 +169,8 @@ def test_a_held_mail_says_until_when_and_why_and_comes_back() -> None:
     assert effect.not_before == night + 600
     assert (effect.owner, effect.lease_until) == (None, None)
     assert world.act(now=night, contact_policy=NIGHTS_OFF).put_off == "quiet_hours"
-    assert world.later.delays == [900, 600]
+    assert world.effect() == effect
+    assert world.later.delays == []
 
     assert world.act(now=night + 600, contact_policy=NIGHTS_OFF).state == "ACCEPTED"
     assert (world.effect().not_before, world.effect().reason) == (None, None)

@@ -20,7 +20,15 @@ from chalicelib.core.untouched import ABANDON_AFTER_SECONDS
 from chalicelib.flows.act import LEASE_SECONDS
 from chalicelib.flows.sweep import STEPS, Run, SweepPorts, sweep
 from tests.fakes import MemoryQueue, MemoryStore
-from tests.mail_makers import NOW, World, effect, mail_effect, sqs_event, world_with_a_mail
+from tests.mail_makers import (
+    NOW,
+    World,
+    effect,
+    mail_effect,
+    message_of,
+    sqs_event,
+    world_with_a_mail,
+)
 
 MAIL = "e" * 32
 EVERY_SECONDS = 60
@@ -34,8 +42,7 @@ def swept(world: World, *, now: int, most_per_shard: int = 100) -> dict[str, int
 
 def deliver(world: World, *, now: int, worker: str = "w-2") -> None:
     """Let a worker have everything that is queued."""
-    names = [message["effect_id"] for message in world.later.drain()]
-    world.receive(sqs_event(*names), now=now, worker=worker)
+    world.receive(sqs_event(*world.later.drain()), now=now, worker=worker)
 
 
 def stands(state: State, **changes: Any) -> World:
@@ -54,7 +61,7 @@ def test_an_effect_that_no_message_covers_is_queued() -> None:
     late = swept(world, now=NOW + GRACE_SECONDS)
 
     assert (early["due"], late["queued"]) == (0, 1)
-    assert list(world.later.messages) == [{"effect_id": MAIL, "correlation_id": "correlation-1"}]
+    assert list(world.later.messages) == [message_of(world.effect(MAIL))]
     deliver(world, now=NOW + GRACE_SECONDS + 1)
     assert world.effect(MAIL).state == "ACCEPTED"
 
@@ -92,7 +99,7 @@ def test_a_claim_that_was_given_up_has_its_grace() -> None:
 def test_a_doubt_that_nothing_settled_is_given_up() -> None:
     """A marketing mail in doubt is not sent again; after a day its row says how it ended."""
     world = stands("IN_DOUBT", reason="no_answer", changed_at=NOW, posts=1)
-    over = NOW + ABANDON_AFTER_SECONDS + GRACE_SECONDS
+    over = NOW + ABANDON_AFTER_SECONDS
 
     assert swept(world, now=over - 1)["due"] == 0
     assert swept(world, now=over)["queued"] == 1
@@ -103,13 +110,24 @@ def test_a_doubt_that_nothing_settled_is_given_up() -> None:
 
 
 def test_a_hold_that_is_over_is_taken_up() -> None:
-    """Should the delayed message of a held mail be lost, it goes out all the same."""
+    """The sweep alone brings a held mail back, by the first run after the hold."""
     world = stands("PLANNED", reason="quiet_hours", not_before=NOW + 3600, changed_at=NOW)
 
-    assert swept(world, now=NOW + 3600 + GRACE_SECONDS - 1)["due"] == 0
-    assert swept(world, now=NOW + 3600 + GRACE_SECONDS)["queued"] == 1
+    assert swept(world, now=NOW + 3600 - 1)["due"] == 0
+    assert swept(world, now=NOW + 3600)["queued"] == 1
 
-    deliver(world, now=NOW + 3600 + GRACE_SECONDS + 1)
+    deliver(world, now=NOW + 3600 + 1)
+    assert world.effect(MAIL).state == "ACCEPTED"
+
+
+def test_a_hold_of_seconds_whose_message_is_lost_is_taken_up() -> None:
+    """A wait for the rate has a message of its own, and a grace for it; then the sweep helps."""
+    world = stands("PLANNED", reason="rate", not_before=NOW + 2, changed_at=NOW)
+
+    assert swept(world, now=NOW + 2 + GRACE_SECONDS - 1)["due"] == 0
+    assert swept(world, now=NOW + 2 + GRACE_SECONDS)["queued"] == 1
+
+    deliver(world, now=NOW + 2 + GRACE_SECONDS + 1)
     assert world.effect(MAIL).state == "ACCEPTED"
 
 

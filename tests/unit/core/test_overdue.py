@@ -19,11 +19,12 @@ from chalicelib.core.overdue import (
     open_index,
     queued_again,
 )
-from chalicelib.core.untouched import ABANDON_AFTER_SECONDS
+from chalicelib.core.untouched import ABANDON_AFTER_SECONDS, RESEND_AFTER_SECONDS
 from chalicelib.flows.act import LEASE_SECONDS
 
 NOW = 1_795_000_000
 MAIL = Effect("e" * 32, "mail", "winback-10", "c#c-1", "d-1", "r-1", planned_at=NOW)
+DOUBT: dict[str, Any] = {"state": "IN_DOUBT", "payload": {"purpose": "transactional"}}
 STATES: tuple[State, ...] = get_args(State)
 
 moments = st.integers(min_value=NOW, max_value=NOW + 10**6)
@@ -88,13 +89,18 @@ def test_whoever_touches_it_ends_the_patience(effect: Effect) -> None:
         ({"state": "CLAIMED", "lease_until": NOW + 9}, NOW + 9),
         ({"state": "SENDING", "lease_until": NOW + 9}, NOW + 9),
         ({"state": "CLAIMED", "changed_at": NOW + 5}, NOW + 5 + GRACE_SECONDS),
-        ({"state": "IN_DOUBT", "lease_until": 1}, NOW + ABANDON_AFTER_SECONDS + GRACE_SECONDS),
-        ({"state": "PLANNED", "not_before": NOW + 900}, NOW + 900 + GRACE_SECONDS),
+        ({"state": "IN_DOUBT", "lease_until": 1}, NOW + ABANDON_AFTER_SECONDS),
+        ({**DOUBT, "posts": 1}, NOW + RESEND_AFTER_SECONDS),
+        ({**DOUBT, "posts": 1, "not_before": NOW + 3_600}, NOW + 3_600),
+        ({**DOUBT, "posts": 2, "not_before": NOW + 3_600}, NOW + ABANDON_AFTER_SECONDS),
+        ({"state": "PLANNED", "not_before": NOW + 900}, NOW + 900),
+        ({"state": "PLANNED", "not_before": NOW + 900, "reason": "quota"}, NOW + 900),
+        ({"state": "PLANNED", "not_before": NOW + 1, "reason": "rate"}, NOW + 1 + GRACE_SECONDS),
         ({"state": "ACCEPTED", "lease_until": NOW + 9}, None),
     ],
 )
 def test_the_moment_of_each_state(changes: dict[str, Any], at: int | None) -> None:
-    """The end of the lease where there is one, else a grace for the message that must be there."""
+    """The end of the lease or of the wait, or a grace for the message that must be there."""
     assert look_at(replace(MAIL, **changes)) == at
 
 
