@@ -10,12 +10,13 @@ nothing would be lost, since the sweep queues whatever stands in the ledger.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from chalicelib.core.effects import Effect
+from chalicelib.core.effects import EFFECT_ID_PATTERN, Effect, effect_to_json
 from chalicelib.core.errors import MessageRefused
 from chalicelib.core.kinds import EFFECT_WINDOW_SECONDS
 from chalicelib.core.overdue import has_its_own_message
@@ -48,7 +49,7 @@ class _Body(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
-    effect_id: str = Field(pattern=r"^[0-9A-Za-z_-]{1,256}$")
+    effect_id: str = Field(pattern=EFFECT_ID_PATTERN)
     correlation_id: str
     planned_at: int | None = Field(default=None, ge=0)
     held_until: int | None = Field(default=None, ge=0)
@@ -56,14 +57,18 @@ class _Body(BaseModel):
 
 def write_message(effect: Effect) -> dict[str, Any]:
     """The body of a message for an effect as it stands."""
-    body: dict[str, Any] = {
-        "effect_id": effect.effect_id,
-        "correlation_id": effect.correlation_id,
-        "planned_at": effect.planned_at,
-    }
+    body = first_message(effect_to_json(effect))
     if has_its_own_message(effect):
         body["held_until"] = effect.not_before
     return body
+
+
+def first_message(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The body for an effect in its stored form that was just planned; KeyError if it is none.
+
+    The rest of that form may be damaged: the worker fails on it alone, and no neighbour waits.
+    """
+    return {name: stored[name] for name in ("effect_id", "correlation_id", "planned_at")}
 
 
 def read_message(body: str) -> EffectMessage:

@@ -12,7 +12,7 @@ from typing import Any
 
 from chalicelib.core.kinds import EFFECT
 from chalicelib.core.ports import Queue
-from chalicelib.flows.effect_message import write_message
+from chalicelib.flows.effect_message import first_message
 from chalicelib.flows.wordless import wordless
 from chalicelib.telemetry import log_event
 
@@ -60,5 +60,5 @@ def _announces_effect(record: Mapping[str, Any]) -> bool:
 
 def _body(record: Mapping[str, Any]) -> dict[str, Any] | None:
     """The message for a planned effect; None for one that was stored further along."""
-    effect = EFFECT.from_json(json.loads(record["dynamodb"]["NewImage"]["body"]["S"]))
-    return write_message(effect) if effect.state == "PLANNED" else None
+    stored = json.loads(record["dynamodb"]["NewImage"]["body"]["S"])
+    return first_message(stored) if stored["state"] == "PLANNED" else None

@@ -62,6 +62,11 @@ def expiring(world: World, planned: Effect, *, at: int) -> None:
     )
 
 
+def with_(name: str, value: str) -> str:
+    """A message that is good but for one field."""
+    return f'{{"effect_id": "{OTHER}", "correlation_id": "c", "{name}": {value}}}'
+
+
 UNREADABLE = {
     "nothing": "",
     "no JSON": "not JSON",
@@ -75,13 +80,16 @@ UNREADABLE = {
     "an id that is a number": '{"effect_id": 7, "correlation_id": "c"}',
     "an empty id": '{"effect_id": "", "correlation_id": "c"}',
     "an id that is an address": f'{{"effect_id": "{EMAIL}", "correlation_id": "c"}}',
+    "an id that is the word of somebody": '{"effect_id": "ada", "correlation_id": "c"}',
+    "an id in capitals": json.dumps({"effect_id": "E" * 32, "correlation_id": "c"}),
+    "an id with a line": json.dumps({"effect_id": "e" * 32 + "\n", "correlation_id": "c"}),
     "an id of a thousand letters": json.dumps({"effect_id": "e" * 1000, "correlation_id": "c"}),
     "an id that is a list": '{"effect_id": ["e"], "correlation_id": "c"}',
-    "half a surrogate": '{"effect_id": "e", "correlation_id": "\\ud800"}',
-    "an age that is a text": '{"effect_id": "e", "correlation_id": "c", "planned_at": "1"}',
-    "an age before all time": '{"effect_id": "e", "correlation_id": "c", "planned_at": -1}',
-    "a hold that is no number": '{"effect_id": "e", "correlation_id": "c", "held_until": NaN}',
-    "a hold that is a truth": '{"effect_id": "e", "correlation_id": "c", "held_until": true}',
+    "half a surrogate": f'{{"effect_id": "{OTHER}", "correlation_id": "\\ud800"}}',
+    "an age that is a text": with_("planned_at", '"1"'),
+    "an age before all time": with_("planned_at", "-1"),
+    "a hold that is no number": with_("held_until", "NaN"),
+    "a hold that is a truth": with_("held_until", "true"),
     "a hundred thousand lists": "[" * 100_000,
     "a hundred thousand objects": '{"effect_id":' * 100_000,
 }
@@ -270,9 +278,7 @@ def test_a_message_says_what_its_effect_was(changes: dict[str, Any]) -> None:
 
 def test_a_message_of_another_version_is_read() -> None:
     """One from before ages were told, and one that tells more than this code knows."""
-    old = read_message('{"effect_id": "e", "correlation_id": "c"}')
-    new = read_message(
-        '{"effect_id": "e", "correlation_id": "c", "planned_at": 5, "colour": "red"}'
-    )
+    old = read_message(f'{{"effect_id": "{ID}", "correlation_id": "c"}}')
+    new = read_message(with_("planned_at", '5, "colour": "red"'))
 
     assert (old.planned_at, new.planned_at) == (None, 5)
