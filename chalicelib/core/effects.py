@@ -81,8 +81,8 @@ class Effect:
         not_before: until when it is held, None when it is not.
         posts: how often it may have been handed to the provider.
         heard: what the provider said of it, each word once, sorted.
-        queued_at: when the sweep last queued it again, None when it never did.
-        queued_times: how often it did so since the effect last changed state.
+        queued_at: when the sweep last queued it again, None when it did not since the last move.
+        queued_times: how often it did so since then.
     """
 
     effect_id: str
@@ -118,10 +118,13 @@ def effect_id(*parts: str) -> str:
 
 
 def move(effect: Effect, to: State, *, now: int, **changes: Any) -> Effect:
-    """Move an effect along the table; raises Refused(``transition_refused``) off it."""
+    """Move an effect along the table; raises Refused(``transition_refused``) off it.
+
+    A move ends the patience of the sweep, whose note is about the state that was left.
+    """
     if to not in TRANSITIONS[effect.state]:
         raise Refused("transition_refused")
-    return replace(effect, state=to, changed_at=now, **changes)
+    return replace(effect, state=to, changed_at=now, queued_at=None, queued_times=0, **changes)
 
 
 def claim(effect: Effect, *, owner: str, now: int, lease_seconds: int) -> Effect:

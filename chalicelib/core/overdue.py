@@ -43,18 +43,14 @@ LANES: tuple[Lane, ...] = ("taken", "waiting", "held")
 def look_at(effect: Effect) -> int | None:
     """When somebody must look again, in epoch seconds; None when nobody must."""
     at = _may_be_taken_at(effect)
-    if at is None:
-        return None
-    if effect.queued_at is None or not _untouched(effect, effect.queued_at):
+    if at is None or effect.queued_at is None:
         return at
     return max(at, effect.queued_at + _patience_seconds(effect.queued_times))
 
 
 def queued_again(effect: Effect, *, now: int) -> Effect:
     """The effect with the note that a message was queued for it; its state stays what it is."""
-    in_vain = effect.queued_at is not None and _untouched(effect, effect.queued_at)
-    times = effect.queued_times + 1 if in_vain else 1
-    return replace(effect, queued_at=now, queued_times=times)
+    return replace(effect, queued_at=now, queued_times=effect.queued_times + 1)
 
 
 def open_index(effect: Effect) -> IndexAttributes:
@@ -114,11 +110,6 @@ def _may_be_taken_at(effect: Effect) -> int | None:
             assert_never(effect.state)
 
 
-def _untouched(effect: Effect, since: int) -> bool:
-    """Whether its state is older than a moment; within one second, the change came later."""
-    return since > (effect.changed_at or effect.planned_at)
-
-
 def _lane(effect: Effect) -> Lane:
     if effect.state != "PLANNED":
         return "taken"
@@ -126,6 +117,6 @@ def _lane(effect: Effect) -> Lane:
 
 
 def _patience_seconds(times: int) -> int:
-    """How long to wait after the nth time: 15 minutes, doubled each time, at most a day."""
+    """How long to wait after the nth time in vain: 15 minutes, doubled each time, up to a day."""
     doublings = min(times - 1, 10)  # far more than it takes to reach the most
     return min(FIRST_PATIENCE_SECONDS << max(doublings, 0), MOST_PATIENCE_SECONDS)

@@ -24,7 +24,7 @@ from chalicelib.core.untouched import End
 from chalicelib.flows.act_log import Outcome, refused, tell, tell_failure
 from chalicelib.flows.announce import announce
 from chalicelib.flows.deliver import MailPorts, deliver, forbids
-from chalicelib.flows.effect_message import EffectMessage, read_message
+from chalicelib.flows.effect_message import EffectMessage, read_messages
 from chalicelib.flows.ledger import Gathered, advance, gather
 from chalicelib.flows.next_step import (
     UNPERFORMED,
@@ -111,7 +111,9 @@ def from_messages(
     """
     turn = _Turn(ports, now, worker)
     failed: list[str] = []
-    messages = _read_all(event)
+    messages, unreadable = read_messages(event)
+    for message_id, reason in unreadable.items():
+        refused(reason, message_id=message_id)
     gathered, done = _take_together(messages.values(), turn)
     for message_id, message in messages.items():
         if message.effect_id in done:
@@ -150,18 +152,6 @@ def perform(
     log_event("effect_taken_up", effect_id=effect_id, correlation_id=correlation_id)
     message = EffectMessage(effect_id, correlation_id, held_until=held_until)
     return _settle(message, None, _Turn(ports, now, worker))
-
-
-def _read_all(event: Mapping[str, Any]) -> dict[str, EffectMessage]:
-    """The messages that can be read, by their own ids; the others are refused."""
-    messages: dict[str, EffectMessage] = {}
-    for record in event["Records"]:
-        message_id: str = record["messageId"]
-        try:
-            messages[message_id] = read_message(record["body"])
-        except MessageRefused as refusal:
-            refused(refusal.reason, message_id=message_id)
-    return messages
 
 
 def _take_together(

@@ -79,3 +79,15 @@ def read_message(body: str) -> EffectMessage:
         # The error quotes what it met, which may be anything.
         raise MessageRefused("unreadable") from None
     return EffectMessage(said.effect_id, said.correlation_id, said.planned_at, said.held_until)
+
+
+def read_messages(event: Mapping[str, Any]) -> tuple[dict[str, EffectMessage], dict[str, str]]:
+    """The messages of Lambda's SQS event by their ids, and by theirs why the others are refused."""
+    messages: dict[str, EffectMessage] = {}
+    unreadable: dict[str, str] = {}
+    for record in event["Records"]:
+        try:
+            messages[record["messageId"]] = read_message(record["body"])
+        except MessageRefused as refusal:
+            unreadable[record["messageId"]] = refusal.reason
+    return messages, unreadable

@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.aws.deadline import Deadline
 from chalicelib.core.coupons import RESERVED_SHARDS
-from chalicelib.core.effects import TERMINAL, EffectKind, State
+from chalicelib.core.effects import TERMINAL, EffectKind, State, claim
 from chalicelib.core.errors import Broken, Transient
 from chalicelib.core.kinds import EFFECT, EFFECT_WINDOW_SECONDS
 from chalicelib.core.overdue import FIRST_PATIENCE_SECONDS, GRACE_SECONDS, LANES, SHARDS
@@ -179,9 +179,7 @@ def test_patience_ends_with_the_first_worker() -> None:
     for now in range(NOW, NOW + 40_000, EVERY_SECONDS):
         swept(world, now=now)
     taken_at = NOW + 40_000
-    lease_until = taken_at + LEASE_SECONDS
-    taken = replace(world.effect(MAIL), state="CLAIMED", owner="dead", lease_until=lease_until)
-    world.plan(replace(taken, changed_at=taken_at))
+    world.plan(claim(world.effect(MAIL), owner="dead", now=taken_at, lease_seconds=LEASE_SECONDS))
 
     assert swept(world, now=taken_at + LEASE_SECONDS)["queued"] == 1
     assert world.effect(MAIL).queued_times == 1
