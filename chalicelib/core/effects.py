@@ -34,10 +34,10 @@ SENT: frozenset[State] = frozenset({"ACCEPTED", "DELIVERED", "BOUNCED", "COMPLAI
 TERMINAL: frozenset[State] = SENT | {"FAILED", "SUPPRESSED", "ABANDONED"}
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     # PLANNED → PLANNED: held until a later moment.
-    "PLANNED": frozenset({"PLANNED", "CLAIMED", "SUPPRESSED", "ABANDONED"}),
+    "PLANNED": frozenset({"PLANNED", "CLAIMED", "SUPPRESSED"}),
     # CLAIMED → CLAIMED: another worker takes over a dead lease; nothing was sent yet.
     # CLAIMED → SENT: the provider says that it has it after all, whatever its answer was.
-    "CLAIMED": SENT | {"CLAIMED", "PLANNED", "SENDING", "SUPPRESSED", "FAILED", "ABANDONED"},
+    "CLAIMED": SENT | {"CLAIMED", "PLANNED", "SENDING", "SUPPRESSED", "FAILED"},
     # SENDING → CLAIMED only when the provider definitely did not take it.
     "SENDING": SENT | {"CLAIMED", "FAILED", "IN_DOUBT"},
     # IN_DOUBT → SENDING: the one resend of a transactional mail.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -23,6 +23,7 @@ from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
 from chalicelib.core.untouched import RESEND_AFTER_SECONDS
 from chalicelib.flows.sweep import SweepPorts, sweep
+from tests.delay_queue import DelayQueue, Message
 from tests.mail_makers import (
     NOW,
     World,
@@ -38,31 +39,6 @@ EVERY_SECONDS = 60
 QUIET = ContactPolicy(quiet_hours=QuietHours(start="21:00", end="08:00"))
 EVENING = int(datetime(2026, 2, 25, 21, 30, tzinfo=UTC).timestamp())
 MORNING = EVENING + 10 * 3600 + 1800
-Message = Mapping[str, Any]
-
-
-@dataclass
-class DelayQueue:
-    """The effects queue with its delays, and with as many copies of a message as chance gives."""
-
-    now: int
-    copies: Callable[[], int] = lambda: 1
-    waiting: list[tuple[int, Message]] = field(default_factory=list)
-    sent: int = 0
-
-    def __post_init__(self) -> None:
-        self.began = self.now
-
-    def send(self, bodies: Sequence[Message], *, delay_seconds: int | None = None) -> None:
-        """As ``Queue.send``."""
-        self.sent += len(bodies)
-        self.waiting += [(self.now + (delay_seconds or 0), dict(body)) for body in bodies]
-
-    def take(self) -> list[Message]:
-        """What is visible by now; each message once or, as a queue may, several times."""
-        visible = [body for at, body in self.waiting if at <= self.now]
-        self.waiting = [(at, body) for at, body in self.waiting if at > self.now]
-        return [body for body in visible for _ in range(self.copies())]
 
 
 def lived(
