@@ -65,7 +65,8 @@ class WatchedStore(MemoryStore):
             if isinstance(each, Put) and each.key.kind is EFFECT and each.value.state == "SENDING":
                 contact = self.one(CONTACT.key(each.value.subject_key))
                 assert contact is not None
-                self.permitted_in[each.value.effect_id] = contact.text("time_zone") or ""
+                # Once: what is saved in SENDING later is the sweep's note.
+                self.permitted_in.setdefault(each.value.effect_id, contact.text("time_zone") or "")
 
 
 @dataclass
@@ -241,9 +242,9 @@ def test_64_actions_at_once_over_a_strange_change_of_the_clock(zone: str, seed: 
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.sweep
 def test_64_actions_in_more_than_forty_zones_over_every_edge_of_the_clock(zone: str) -> None:
-    """Every change of the year, every window: 0 mails in quiet hours, 0 above the cap."""
-    for edge in edges_of(zone):
-        for seed in range(len(WINDOWS)):
+    """Every change of the year, two windows each: 0 mails in quiet hours, 0 above the cap."""
+    for number, edge in enumerate(edges_of(zone), ZONES.index(zone)):
+        for seed in (number, number + 2):
             judge(night(zone, edge, seed))
 
 
