@@ -14,7 +14,12 @@ from chalicelib.core.coupons import RESERVED_SHARDS
 from chalicelib.core.effects import TERMINAL, EffectKind, State, claim
 from chalicelib.core.errors import Broken, Transient
 from chalicelib.core.kinds import EFFECT, EFFECT_WINDOW_SECONDS
-from chalicelib.core.overdue import FIRST_PATIENCE_SECONDS, GRACE_SECONDS, LANES, SHARDS
+from chalicelib.core.overdue import (
+    FIRST_PATIENCE_SECONDS,
+    GRACE_SECONDS,
+    LANES,
+    SHARDS,
+)
 from chalicelib.core.storage import WHATEVER, Found, Key, Put
 from chalicelib.core.untouched import ABANDON_AFTER_SECONDS
 from chalicelib.flows.act import LEASE_SECONDS
@@ -261,14 +266,15 @@ def test_a_backlog_does_not_hide_what_a_dead_worker_left() -> None:
     assert world.later.messages[0]["effect_id"] == MAIL
 
 
-def test_a_shard_that_fails_does_not_hold_up_the_others() -> None:
+@pytest.mark.parametrize("error", [Transient("throttled"), Broken("throttled")])
+def test_a_shard_that_fails_does_not_hold_up_the_others(error: Exception) -> None:
     """The run goes on and then fails, so that somebody is told; what failed comes next time."""
     world = World()
     world.plan(*(mail_effect(f"{number:032x}") for number in range(40)))
-    world.later.fail_next(Transient("throttled"))
+    world.later.fail_next(error)
     now = NOW + GRACE_SECONDS
 
-    with pytest.raises(Transient, match="throttled"):
+    with pytest.raises(type(error), match="throttled"):
         swept(world, now=now)
 
     before = len(world.later.messages)
