@@ -51,8 +51,8 @@ def _claim_without_lease(
 
 _stand("marketing sent again", "A marketing mail in doubt is posted once more.",
        ["act", "sweep"],
-       *((module, "may_post_again", _always_again) for module in (effects, untouched, next_step,
-                                                                  act)))  # fmt: skip
+       *((module, "may_post_again", _always_again) for module in (effects, untouched,
+                                                                  next_step)))  # fmt: skip
 _stand("a third post", "A transactional mail in doubt is posted as often as it takes.", ["act"],
        (effects, "MOST_POSTS", 9))  # fmt: skip
 _stand("cap not asked", "Nobody asks how many mails an address has had.",

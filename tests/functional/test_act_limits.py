@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core.breaker import SHARDS, Counts, Tally
+from chalicelib.core.effects import TERMINAL
 from chalicelib.core.errors import MailTooFast, Transient
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.kinds import BREAKER, PACE, PACE_NAME
@@ -17,12 +18,14 @@ from chalicelib.core.pace import Limits
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
 from chalicelib.flows.act import from_messages
+from chalicelib.flows.sweep import SweepPorts, sweep
 from tests.baton import Switch, interleave
 from tests.gate import Gate
 from tests.mail_events import hear, ses_event
 from tests.mail_makers import NOW, World, contact_of, mail_effect, sqs_event, world_with_a_mail
 
 ID = "e" * 32
+Message = str | Mapping[str, Any]
 DAY = NOW // DAY_SECONDS
 
 
@@ -61,7 +64,7 @@ def test_the_breaker_holds_marketing_and_loses_none(counts: Counts, reason: str 
     assert outcome.put_off == reason
     if reason is not None:
         assert (world.effect().state, world.effect().not_before) == ("PLANNED", NOW + 900)
-        assert len(world.later.drain()) == 1
+        assert len(world.later.messages) == 0
         assert world.act(now=NOW + 7 * DAY_SECONDS).state == "ACCEPTED"
 
 
@@ -99,15 +102,19 @@ def send_all(
     seed: int,
     pause: Callable[[int], int] = lambda now: now + 1,
 ) -> list[tuple[int, int]]:
-    """Let workers empty the queue, all at once in each round; returns mails by moment."""
+    """Let workers empty the queue, all at once in each round, and sweep before the next one.
+
+    Returns mails by moment.
+    """
     sent: list[tuple[int, int]] = []
-    now, waiting, delivery = NOW, list(names), 0
-    while waiting:
+    now, delivery = NOW, 0
+    waiting: list[Message] = list(names)
+    while any(world.effect(name).state not in TERMINAL for name in names):
         before = len(world.mailer.sent)
-        back: list[str] = []
+        back: list[Message] = []
 
         def worker(
-            share: list[str], who: str, *, now: int = now, back: list[str] = back
+            share: list[Message], who: str, *, now: int = now, back: list[Message] = back
         ) -> Callable[[Switch], None]:
             def work(switch: Switch) -> None:
                 gate = Gate(before=lambda _number, _port: switch())
@@ -126,9 +133,11 @@ def send_all(
             seed=seed + delivery,
         )
         sent.append((now, len(world.mailer.sent) - before))
-        waiting = waiting[workers * 10 :] + back
-        waiting += [message["effect_id"] for message in world.later.drain()]
         now, delivery = pause(now), delivery + 1
+        sweep(ports=SweepPorts(world.store, world.later), now=now, correlation_id="s")
+        waiting = waiting[workers * 10 :] + back
+        waiting += world.later.drain()
+        assert delivery < 400
     return sent
 
 
@@ -199,12 +208,15 @@ def test_a_provider_that_says_too_fast_is_asked_again_later_however_often(purpos
     """Another sender may have used the account's rate up: the mail is held, and not lost."""
     world = world_with_a_mail()
     world.plan(mail_effect(purpose=purpose, offer=None))
+    messages: list[Message] = [ID]
     for minutes in range(20):  # five redeliveries would have ended in the dead-letter queue
         world.mailer.fail_next(MailTooFast("SendEmail: TooManyRequestsException"))
-        assert world.receive(sqs_event(ID), now=NOW + minutes * 60, worker=f"w-{minutes}") == []
+        event = sqs_event(*messages)
+        assert world.receive(event, now=NOW + minutes * 60, worker=f"w-{minutes}") == []
         held = world.effect()
         assert (held.state, held.reason, held.posts) == ("PLANNED", "rate", 0)
-        assert len(world.later.drain()) == 1
+        messages = [*world.later.drain()]
+        assert len(messages) == 1
 
     assert world.act(now=NOW + 1200, worker="w-last").state == "ACCEPTED"
     assert len(world.mailer.sent) == 1

@@ -243,7 +243,8 @@ class Zoo:
             queue = SqsQueue(lambda: Quoting(self.chance), url="u", sleep=no_sleep)  # type: ignore[arg-type, return-value]
         ports = ActPorts(self.shop.store, bus, mailer, queue, SIGNING_KEYS, SETTINGS)
         ids = [subject_id, *(e.effect_id for e in self.memory.all("effect").values())][:9]
-        event = sqs_event(*ids, bodies={"m-x": f'{{"effect_id": "{CANARY}"}}', "m-y": CANARY})
+        named = json.dumps({"effect_id": CANARY, "correlation_id": "c"})
+        event = sqs_event(*ids, bodies={"m-x": named, "m-y": CANARY})
         from_messages(event, ports=ports, now=NOW, worker="w")
 
     def relay(self) -> None:
@@ -251,6 +252,7 @@ class Zoo:
         body = {
             "effect_id": "e",
             "correlation_id": "c",
+            "planned_at": NOW,
             "state": "PLANNED",
             "subject": f"c#{CANARY}",
             "payload": {"sku": CANARY},
@@ -464,10 +466,10 @@ def test_canaries_reach_every_table_and_every_refusal() -> None:
         "drop_finished",
         "effect_failed",
         "effect_moved",
+        "effect_refused",
         "effect_unreadable",
         "flow_broke",
         "key_refused",
-        "message_unreadable",
         "request",
         "reviewed",
     } <= seen
