@@ -38,6 +38,7 @@ from chalicelib.flows.act import ActPorts
 from chalicelib.flows.authorize import RememberedKeys
 from chalicelib.flows.drop_work import DropPorts, Objects
 from chalicelib.flows.feedback import FeedbackPorts
+from chalicelib.flows.feedback_again import AgainPorts
 from chalicelib.flows.list_mails import MailIndex
 from chalicelib.flows.put_off import LONGEST_DELAY_SECONDS
 from chalicelib.flows.read import Library
@@ -80,6 +81,7 @@ class Adapters:
         signing_keys: brings the signing keys as of a moment.
         effects_queue: from which effects are performed.
         later: the same, each message delayed.
+        again: where mail events go that could not be taken in.
         bus: where events for other systems go.
         objects: files in buckets.
         mailer: hands mails to the provider.
@@ -91,6 +93,7 @@ class Adapters:
     signing_keys: Callable[[int], SigningKeys]
     effects_queue: Queue
     later: Queue
+    again: AgainPorts
     bus: Bus
     objects: Objects
     mailer: Mailer
@@ -125,6 +128,10 @@ def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
         effects_queue=SqsQueue(clients.sqs, url=settings.effects_queue_url),
         later=SqsQueue(
             clients.sqs, url=settings.effects_queue_url, delay_seconds=LONGEST_DELAY_SECONDS
+        ),
+        again=AgainPorts(
+            SqsQueue(clients.sqs, url=settings.mail_events_queue_url),
+            SqsQueue(clients.sqs, url=settings.mail_events_dead_letters_url),
         ),
         bus=EventBridgeBus(clients.events, name=settings.bus_name),
         objects=S3Objects(clients.s3),
@@ -220,6 +227,7 @@ class Parts:
             store=self.adapters.store,
             keys=self.adapters.signing_keys(self.clock()),
             topic=self.settings.mail_events_topic,
+            again=self.adapters.again,
         )
 
     def drop_parts(self) -> DropParts:
