@@ -56,6 +56,11 @@ def now() -> int:
     return int(time.time())
 
 
+def now_ms() -> int:
+    """The moment, in milliseconds since 1970-01-01T00:00:00Z."""
+    return time.time_ns() // 1_000_000
+
+
 def new_id() -> str:
     """A new id that sorts by time: 48 bits of milliseconds, then 80 random bits, in hex."""
     return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
@@ -163,6 +168,7 @@ class Parts:
     adapters: Adapters
     documents: Documents = field(default_factory=Documents)
     clock: Callable[[], int] = now
+    clock_ms: Callable[[], int] | None = None
     make_id: Callable[[], str] = new_id
 
     @cached_property
@@ -218,7 +224,7 @@ class Parts:
             ),
             contact_policy=self.rules.policy.contact_policy,
             limits=Limits(settings.mails_per_second, settings.mails_per_day),
-            clock=self.clock,
+            clock_ms=self.clock_ms or (lambda: self.clock() * 1_000),
         )
 
     def feedback_ports(self) -> FeedbackPorts:
@@ -299,7 +305,7 @@ def parts() -> Parts:
         with _making:
             if not _installed:
                 settings = read_settings(os.environ)
-                install(Parts(settings, aws_adapters(settings, Clients())))
+                install(Parts(settings, aws_adapters(settings, Clients()), clock_ms=now_ms))
     return _installed[-1]
 
 

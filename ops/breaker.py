@@ -140,7 +140,7 @@ def _row(name: str, counts: Counts) -> str:
 
 
 def _share(some: int, of: int) -> str:
-    return f"{some:,} ({100 * some / of:.2f} %)" if of else f"{some:,}"
+    return f"{some:,} ({100 * some / of:.3f} %)" if of else f"{some:,}"
 
 
 def _spoken(counts: Counts) -> str:

@@ -55,8 +55,8 @@ class ActPorts:
         mail: what the operator says of every mail.
         contact_policy: how often and when people are written to.
         limits: how fast the account may send.
-        clock: the second by which the limits count; a worker's ten mails take a while. None
-            counts by the moment at which the worker began.
+        clock_ms: the moment by which the limits count, in epoch milliseconds; a worker's ten
+            mails take a while. None counts by the moment at which the worker began.
     """
 
     store: Store
@@ -67,7 +67,7 @@ class ActPorts:
     mail: MailSettings
     contact_policy: ContactPolicy = field(default_factory=ContactPolicy)
     limits: Limits = field(default_factory=Limits)
-    clock: Callable[[], int] | None = None
+    clock_ms: Callable[[], int] | None = None
 
 
 @wordless
@@ -264,8 +264,8 @@ def _perform(
     effect = taken.value
     if effect.kind != "mail":
         return _moved(announce(taken, store=ports.store, bus=ports.bus, now=now), ports, now)
-    second = now if ports.clock is None else ports.clock()
-    full = reserve(ports.limits, store=ports.store, now=second)
+    now_ms = now * 1_000 if ports.clock_ms is None else ports.clock_ms()
+    full = reserve(ports.limits, store=ports.store, now_ms=now_ms)
     if full is not None:
         return _wait(taken, full.reason, full.until, ports, now)
     mail_ports = MailPorts(

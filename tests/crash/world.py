@@ -128,7 +128,6 @@ class World:
             SIGNING_KEYS,
             mail=SETTINGS,
             contact_policy=self.policy,
-            clock=self.clock,
         )
 
     def put(self, message: Message) -> None:

@@ -188,7 +188,7 @@ def test_it_shows_days_shares_and_whether_it_is_open(store: DynamoStore) -> None
 
     assert result.exit_code == 0
     assert "the breaker of prod is OPEN (breaker_bounces)" in result.output
-    assert "45 (4.50 %)" in result.output
+    assert "45 (4.500 %)" in result.output
     assert "it opens at 4 % bounced or 0.08 % complained (and 6 of them), on 1,000 mails" in (
         result.output
     )
