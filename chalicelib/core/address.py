@@ -28,11 +28,12 @@ def address_hash(email: str, *, secret: bytes) -> str:
 def _ascii(domain: str) -> str:
     if domain.isascii():
         return domain.lower()
-    import idna  # noqa: PLC0415  (its tables are large, and few domains need them)
+    # As the mail itself is addressed; its tables are large, and few domains need them.
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
 
     try:
-        return idna.encode(domain, uts46=True).decode()
-    except idna.IDNAError:
+        return validate_email(f"a@{domain}", check_deliverability=False).ascii_domain
+    except EmailNotValidError:
         return domain.casefold()  # nothing is ever delivered there
 
 
