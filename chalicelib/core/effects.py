@@ -55,6 +55,7 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
 }
 TRANSACTIONAL = "transactional"
 MOST_POSTS = 2  # of a transactional mail; of any other one
+EFFECT_ID_PATTERN = r"^[0-9a-f]{32}$"  # what ``effect_id`` makes
 
 
 @dataclass(frozen=True, slots=True)

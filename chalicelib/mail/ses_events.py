@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from chalicelib.core.canonical import short_hash
+from chalicelib.core.effects import EFFECT_ID_PATTERN
 from chalicelib.core.errors import Refused
 from chalicelib.core.feedback import (
     COMPLAINT,
@@ -144,7 +145,8 @@ def _parse(shape: type[T], text: str) -> T:
 
 def _effect_id(event: _Event) -> str:
     values = event.mail.tags.get(EFFECT_TAG, ())
-    if len(values) != 1 or not re.fullmatch(r"[0-9A-Za-z_-]{1,256}", values[0]):
+    # Another sender may go through our configuration set: its words get into no log and no copy.
+    if len(values) != 1 or not re.fullmatch(EFFECT_ID_PATTERN, values[0]):
         raise Refused("untagged")
     return values[0]
 

@@ -73,6 +73,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "a new kind": (notification({**ses_event("send"), "eventType": "Applause"}), "unknown_kind"),
     "no tag": (bounce(effect_id=None), "untagged"),
     "a strange tag": (bounce(effect_id="e' OR 1=1"), "untagged"),
+    "somebody else's tag": (bounce(effect_id="ada"), "untagged"),
     "an unknown effect": (bounce(effect_id="f" * 32), "unknown_effect"),
     "an effect that is no mail": (bounce(effect_id="0" * 32), "unknown_effect"),
     "a mail that never left": (bounce(effect_id="1" * 32), "never_sent"),

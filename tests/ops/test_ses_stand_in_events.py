@@ -28,6 +28,7 @@ from tests.ops.ses_makers import (
 )
 
 TOPIC = "arn:aws:sns:us-east-1:000000000000:mail-events"
+EFFECT_ID = "e" * 32
 ALL_TYPES = ["SEND", "DELIVERY", "BOUNCE", "COMPLAINT", "REJECT", "OPEN", "CLICK"]
 
 
@@ -258,14 +259,15 @@ def test_segue_reads_whatever_it_says(fate: Fate, said: str) -> None:
     """In SNS's envelope each event is one that Segue takes, for the mail of its tag."""
     with ses() as server:
         server.stand_in.fates.set(RECIPIENT, fate)
-        event = events_of(server)[-1]
+        tags = [{"Name": "effect_id", "Value": EFFECT_ID}]
+        event = events_of(server, EmailTags=tags)[-1]
 
     [mail] = server.stand_in.mails
     body = json.dumps({"Type": "Notification", "TopicArn": TOPIC, "Message": json.dumps(event)})
     now = int(mail.accepted_at) + 60
     read = read_mail_event(body, topic=TOPIC, hashed=str.upper, now=now)
     assert read is not None
-    assert read.effect_id == "e-1"
+    assert read.effect_id == EFFECT_ID
     if isinstance(read, Glance):
         assert (read.kind, read.scanner) == (said, False)
     else:
