@@ -112,6 +112,17 @@ def test_what_was_counted_by_whole_seconds_keeps_its_hours() -> None:
     assert pace_from_json(stored) == Pace({}, {NOW // 3600: 7})
 
 
+@pytest.mark.parametrize(
+    ("limits", "reason"), [(Limits(per_second=0), "rate"), (Limits(per_day=0), "quota")]
+)
+def test_a_limit_of_nothing_lets_nothing_through(limits: Limits, reason: str) -> None:
+    """However long nobody sent anything."""
+    full = take_slot(Pace(), limits, now_ms=NOW_MS)
+
+    assert isinstance(full, Full)
+    assert (full.reason, full.until > NOW) == (reason, True)
+
+
 def test_without_limits_there_is_nothing_to_count() -> None:
     """A local stack has no quota."""
     assert not Limits().are_set
