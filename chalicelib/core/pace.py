@@ -73,8 +73,8 @@ def take_slot(pace: Pace, limits: Limits, *, now_ms: int) -> Pace | Full:
         oldest = min(by_hour, default=hour)
         return Full("quota", (oldest + HOURS_KEPT) * HOUR_SECONDS)
     if limits.per_second is not None and sum(by_slice.values()) >= limits.per_second:
-        free_at_ms = (min(by_slice, default=latest) + SLICES_KEPT) * SLICE_MS
-        return Full("rate", -(-free_at_ms // 1_000))
+        free_at = min(by_slice) + SLICES_KEPT if by_slice else latest + 1
+        return Full("rate", -(-free_at * SLICE_MS // 1_000))
     return Pace(
         {**by_slice, latest: by_slice.get(latest, 0) + 1},
         {**by_hour, hour: by_hour.get(hour, 0) + 1},
