@@ -135,6 +135,8 @@ class World:
     bus: MemoryBus = field(default_factory=MemoryBus)
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
     later: MemoryQueue = field(default_factory=MemoryQueue)
+    aside: MemoryQueue = field(default_factory=MemoryQueue)
+    parked: MemoryQueue = field(default_factory=MemoryQueue)
 
     @property
     def ports(self) -> ActPorts:

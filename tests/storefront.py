@@ -22,6 +22,7 @@ from chalicelib.core.facts import Facts
 from chalicelib.core.kinds import API_KEY, CONTACT, FACTS, PRODUCT, SWITCH
 from chalicelib.core.rules import Rules
 from chalicelib.core.storage import WHATEVER, Kind, Put
+from chalicelib.flows.feedback_again import AgainPorts
 from chalicelib.settings import Settings
 from tests.fakes import (
     FixedClock,
@@ -50,6 +51,8 @@ SETTINGS = Settings(
     postal_address="The Shop, 1 High Street, 10115 Berlin, Germany",
     public_url="https://api.shop.example/api",
     mail_events_topic="arn:aws:sns:us-east-1:123456789012:mail-events",
+    mail_events_queue_url="https://queue.example/mail-events",
+    mail_events_dead_letters_url="https://queue.example/mail-events-parked",
     signing_keys_parameter="/segue/test/signing-keys",
 )
 MUGS = {"lines": [{"sku": "MUG", "quantity": 2, "unit_price": 2000}]}
@@ -92,6 +95,7 @@ class Storefront:
             signing_keys=lambda now: self.signing.read(now=now),
             effects_queue=self.queue,
             later=self.queue,
+            again=AgainPorts(MemoryQueue(), MemoryQueue()),
             bus=self.bus,
             objects=self.objects,
             mailer=self.mailer,

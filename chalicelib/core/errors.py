@@ -72,6 +72,10 @@ class Transient(SegueError):
     """Storage or a provider did not answer; the same call may succeed later."""
 
 
+class UnknownKey(Transient):
+    """A signing key that this process has not read yet, or that there never was."""
+
+
 class DeadlineExceeded(Transient):
     """There was no time left to ask storage once more."""
 

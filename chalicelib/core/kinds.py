@@ -7,7 +7,14 @@ from typing import Any
 
 from chalicelib.core.address import AddressState, address_from_json, address_to_json
 from chalicelib.core.allotments import Allotment, allotment_from_json, allotment_to_json
-from chalicelib.core.breaker import Tally, tally_from_json, tally_to_json
+from chalicelib.core.breaker import (
+    Restarts,
+    Tally,
+    restarts_from_json,
+    restarts_to_json,
+    tally_from_json,
+    tally_to_json,
+)
 from chalicelib.core.catalogue import Product, product_from_json, product_to_json
 from chalicelib.core.consents import (
     Entry,
@@ -147,6 +154,11 @@ PRODUCT: Kind[Product] = Kind("sku", "signals", "sku#", product_to_json, product
 SWITCH: Kind[Switches] = Kind("switch", "control", "switch#", to_json, switches_from_json)
 # Bounces and complaints, counted in shards.
 BREAKER: Kind[Tally] = Kind("breaker", "control", "breaker#", tally_to_json, tally_from_json)
+# When operators let those counts begin anew, and what stood there; one item, RESTARTS_NAME.
+RESTARTS: Kind[Restarts] = Kind(
+    "restarts", "control", "restarts#", restarts_to_json, restarts_from_json
+)
+RESTARTS_NAME = "breaker"
 API_KEY: Kind[ApiKey] = Kind("key", "control", "k#", to_json, api_key_from_json)
 DROP: Kind[Drop] = Kind("drop", "control", "drop#", to_json, drop_from_json)
 # That somebody was erased, by the HMAC of the subject ("s") or of the address ("a").

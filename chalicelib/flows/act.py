@@ -65,8 +65,8 @@ class ActPorts:
         mail: what the operator says of every mail.
         contact_policy: how often and when people are written to.
         limits: how fast the account may send.
-        clock: the second by which the limits count; a worker's ten mails take a while. None
-            counts by the moment at which the worker began.
+        clock_ms: the moment by which the limits count, in epoch milliseconds; a worker's ten
+            mails take a while. None counts by the moment at which the worker began.
     """
 
     store: Store
@@ -77,7 +77,7 @@ class ActPorts:
     mail: MailSettings
     contact_policy: ContactPolicy = field(default_factory=ContactPolicy)
     limits: Limits = field(default_factory=Limits)
-    clock: Callable[[], int] | None = None
+    clock_ms: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,8 +275,9 @@ def _perform(taken: Stored[Effect], gathered: Gathered, turn: _Turn) -> Outcome:
     if effect.kind != "mail":
         announced = announce(taken, store=ports.store, bus=ports.bus, now=now)
         return Outcome(announced.value, moved=True)
-    second = now if ports.clock is None else ports.clock()
-    full = reserve(ports.limits, store=ports.store, now=second)
+    now_ms = now * 1_000 if ports.clock_ms is None else ports.clock_ms()
+    second = now_ms // 1_000
+    full = reserve(ports.limits, store=ports.store, now_ms=now_ms)
     if full is not None:
         return _wait(taken, full.reason, full.until, ports, second)
     mail_ports = MailPorts(

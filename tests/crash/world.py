@@ -115,9 +115,9 @@ class World:
         """Storage as workers see it."""
         return GatedStore(self.gate, self.store)
 
-    def queue(self) -> GatedQueue:
-        """The effects queue as workers see it."""
-        return GatedQueue(self.gate, _Queue(self))
+    def queue(self, name: str = "effects") -> GatedQueue:
+        """A queue as workers see it."""
+        return GatedQueue(self.gate, _Queue(self, name))
 
     def act_ports(self) -> ActPorts:
         """What performing effects needs."""
@@ -129,7 +129,6 @@ class World:
             SIGNING_KEYS,
             mail=SETTINGS,
             contact_policy=self.policy,
-            clock=self.clock,
         )
 
     def put(self, message: Message) -> None:
@@ -205,7 +204,9 @@ class World:
         self.clock.forward(STALL_SECONDS)
         self.let_somebody_act()
         for message in self._in_hand[-1] if self._in_hand else ():
-            self.put(Message(message.queue, message.body, self.clock.now))
+            again = Message(message.queue, message.body, self.clock.now)
+            again.deliveries = message.deliveries
+            self.put(again)
         in_hand, self._in_hand = self._in_hand, []
         self.deliver_visible()
         self._in_hand = in_hand
@@ -257,10 +258,10 @@ class World:
 
 
 class _Queue:
-    """The effects queue itself."""
+    """A queue itself."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, name: str) -> None:
+        self._world, self._name = world, name
 
     def send(
         self, bodies: Sequence[Mapping[str, Any]], *, delay_seconds: int | None = None
@@ -268,4 +269,4 @@ class _Queue:
         """As ``Queue.send``."""
         at = self._world.clock.now + (delay_seconds or 0)
         for body in bodies:
-            self._world.put(Message("effects", dict(body), at))
+            self._world.put(Message(self._name, dict(body), at))
