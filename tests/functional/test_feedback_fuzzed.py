@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib import telemetry
 from tests.mail_events import notification, ses_event, take
-from tests.mail_makers import World, world_with_a_mail
+from tests.mail_makers import world_with_a_mail
 from tests.put_aside import (
     CANARY,
     ERRORS,
@@ -24,15 +24,6 @@ from tests.put_aside import (
 )
 
 Lines = Callable[[], list[dict[str, Any]]]
-
-
-@pytest.fixture
-def world() -> World:
-    """Ada, to whom a mail was sent."""
-    world = world_with_a_mail()
-    world.act()
-    world.store.calls.clear()
-    return world
 
 
 @pytest.fixture
