@@ -93,7 +93,8 @@ def test_what_should_never_come_rings(template: Json, reason: str) -> None:
     assert [
         one["Threshold"]
         for _, one in resources_of(template, "AWS::CloudWatch::Alarm")
-        if {"Name": "reason", "Value": reason} in one["Dimensions"]
+        if one.get("MetricName") == "MailEventsRefused"
+        and {"Name": "reason", "Value": reason} in one["Dimensions"]
     ] == [0]
 
 
