@@ -33,8 +33,8 @@ from chalicelib.core.orders import OrderState
 from chalicelib.core.storage import Key, Kind
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.core.tombstones import Tombstone
-from chalicelib.flows.erase import Run, owner_of, take_apart
 from chalicelib.flows.read import Library
+from chalicelib.flows.take_apart import Run, owner_of, take_apart
 from chalicelib.flows.tombs import tomb_key
 
 AT_ONCE = 100
