@@ -20,7 +20,7 @@ from chalicelib.core.decide import Decision, decide
 from chalicelib.core.erasure import is_erased
 from chalicelib.core.errors import Transient
 from chalicelib.core.instants import DAY_SECONDS, format_instant
-from chalicelib.core.kinds import ALLOTMENT
+from chalicelib.core.kinds import ALLOTMENT, CONTACT, FACTS
 from chalicelib.core.offers import Offer, coupon_code
 from chalicelib.core.plan import decision_writes
 from chalicelib.core.policy import BASE_TIER
@@ -152,9 +152,14 @@ def _unspent(gathered: Gathered) -> tuple[Offer, ...]:
 
 
 def _most_rounds(conflict: Conflict) -> int:
-    """How many rounds a lost race is worth: more where only the shard of a count was contended."""
+    """How many rounds a lost race is worth.
+
+    More where only the shard of a count was contended, or the profile, which an event of the same
+    customer may just be writing.
+    """
     contended = {write.key.kind.name for write in conflict.failed}
-    return MOST_CONTENDED_ROUNDS if contended == {ALLOTMENT.name} else MOST_ROUNDS
+    passing = {ALLOTMENT.name, FACTS.name, CONTACT.name}
+    return MOST_CONTENDED_ROUNDS if contended and contended <= passing else MOST_ROUNDS
 
 
 def _decide(
@@ -197,6 +202,10 @@ def _decide(
     )
     if decision.tier != BASE_TIER or decision.offers:
         writes = (*writes, _keep_session(call, gathered, decision, answer, rules))
+    if len(writes) > 1:
+        # What is shown or set in motion must not outlive an erasure that came between. A record
+        # alone stays one write: the erasure looks again once no checkout can be under way.
+        writes = (*writes, *gathered.not_erased)
     return answer, writes
 
 

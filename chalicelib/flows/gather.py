@@ -18,7 +18,7 @@ from chalicelib.core.ports import Store
 from chalicelib.core.repeats import repeat_name
 from chalicelib.core.sessions import Session, sticky_key
 from chalicelib.core.situation import Context, Line, Situation, permissions_of, place_of
-from chalicelib.core.storage import Found, Key, Stored
+from chalicelib.core.storage import PRESENT, Check, Found, Key, Stored
 from chalicelib.core.subject import Subject, customer
 
 PLACEMENT: Placement = "checkout"
@@ -74,6 +74,7 @@ class Gathered(NamedTuple):
         session_key: where the session lies, for its next save.
         session: what the session was shown, with its version.
         limits: what limits leave of the policy's offers.
+        not_erased: that what is known of the person was not taken away since.
     """
 
     situation: Situation
@@ -81,6 +82,7 @@ class Gathered(NamedTuple):
     session_key: Key[Session]
     session: Stored[Session] | None
     limits: Limits
+    not_erased: tuple[Check, ...]
 
 
 def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attempt: int) -> Gathered:
@@ -139,7 +141,12 @@ def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attemp
         # What may not be read for a decision does not belong into its record either.
         situation = replace(situation, facts=None)
     return Gathered(
-        situation, found.value(record_key), session_key, person.stored(session_key), limits
+        situation,
+        found.value(record_key),
+        session_key,
+        person.stored(session_key),
+        limits,
+        tuple(Check(key, PRESENT) for key in person_keys[:2] if person.stored(key) is not None)[:1],
     )
 
 
