@@ -156,6 +156,7 @@ class Parts:
     adapters: Adapters
     documents: Documents = field(default_factory=Documents)
     clock: Callable[[], int] = now
+    pause: Callable[[float], None] = time.sleep
     make_id: Callable[[], str] = new_id
 
     @cached_property
@@ -180,6 +181,7 @@ class Parts:
             now=self.clock,
             new_id=self.make_id,
             new_secret=new_secret,
+            pause=self.pause,
             hurried=adapters.hurried,
             key_store=adapters.key_store,
             patient=self._patient,

@@ -17,7 +17,7 @@ from chalicelib.core.facts import Facts
 from chalicelib.core.offers import Coupon
 from chalicelib.core.orders import OrderState
 from chalicelib.core.sessions import sticky_key
-from chalicelib.core.tombstones import Tombstone
+from chalicelib.core.tombstones import PSEUDONYM_PREFIX, Tombstone
 
 ERASED = "erased"
 # Where an open effect ends. One that is just being sent is left to whoever sends it.
@@ -92,6 +92,14 @@ def erased_effect(effect: Effect, *, pseudonym: str, now: int) -> Effect:
     )
 
 
+def left_over(effect: Effect, *, now: int) -> Effect:
+    """An open effect that an erasure did not find, ended without the person.
+
+    The key of their pseudonym is dead by now, so it stands under a name of its own.
+    """
+    return erased_effect(effect, pseudonym=f"{PSEUDONYM_PREFIX}{effect.effect_id}", now=now)
+
+
 def erased_coupon(coupon: Coupon, *, pseudonym: str) -> Coupon:
     """A coupon without the person; what its uses took of a budget still counts."""
     uses = tuple(replace(use, order_id=f"{ERASED}-{n}") for n, use in enumerate(coupon.uses, 1))
@@ -120,6 +128,7 @@ def first_said(value: Any) -> int | None:
             | Effect(planned_at=at)
             | Coupon(issued_at=at)
             | {"decided_at": at}
+            | {"since": at}
         ):
             return None if at is None else int(at)
         case _:

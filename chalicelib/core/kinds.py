@@ -84,6 +84,10 @@ def _by_subject(record: Json) -> IndexAttributes:
     return {"subject": record["subject"], "decided_at": record["decided_at"]}
 
 
+def _issued_to(issued: Json) -> IndexAttributes:
+    return {"owned_by": issued["subject"]} if "subject" in issued else {}
+
+
 def _of_coupon(coupon: Coupon) -> IndexAttributes:
     return {**_owned(coupon), **reserved_index(coupon)}
 
@@ -121,8 +125,9 @@ LIVE_OFFER: Kind[Offer] = Kind("live", "effects", "l#", offer_to_json, offer_fro
 ALLOTMENT: Kind[Allotment] = Kind(
     "allotment", "effects", "b#", allotment_to_json, allotment_from_json
 )
-# How many codes of an action were issued to a customer: {"count": …}; only where that is limited.
-ISSUED: Kind[Json] = Kind("issued", "effects", "n#", _as_is, _as_is)
+# How many codes of an action were issued to a customer, and since when: {"count", "subject",
+# "since"}; only where that is limited. It outlives the codes, so it says itself whose it is.
+ISSUED: Kind[Json] = Kind("issued", "effects", "n#", _as_is, _as_is, index=_issued_to)
 # What a call with an Idempotency-Key was answered, or that it is under way.
 REPEAT: Kind[Repeat] = Kind(
     "repeat", "decisions", "i#", repeat_to_json, repeat_from_json, compressed=True
@@ -149,4 +154,6 @@ TOMBSTONE: Kind[Tombstone] = Kind(
     "tombstone", "control", "x#", tombstone_to_json, tombstone_from_json
 )
 # What an index that finds a person's things may name, by its sort key.
-OWNED: Mapping[str, Kind[Any]] = {kind.name: kind for kind in (FACTS, ORDER, EFFECT, COUPON)}
+OWNED: Mapping[str, Kind[Any]] = {
+    kind.name: kind for kind in (FACTS, ORDER, EFFECT, COUPON, ISSUED)
+}

@@ -131,10 +131,15 @@ class _One:
         writes: list[Write] = []
         if limits.codes_per_customer is not None:
             key = ISSUED.key(self.subject_key, self.action_id)
-            issued = (self.found.value(key) or {"count": 0})["count"]
-            if issued >= limits.codes_per_customer:
+            known = self.found.value(key) or {"count": 0}
+            if known["count"] >= limits.codes_per_customer:
                 return "limit_reached"
-            writes.append(Put(key, {"count": issued + 1}, AtVersion(self.found.version(key))))
+            issued = {
+                "count": known["count"] + 1,
+                "subject": self.subject_key,
+                "since": known.get("since", self.now),
+            }
+            writes.append(Put(key, issued, AtVersion(self.found.version(key))))
         if limits.codes is not None:
             shards = self._room("codes", 1, limits.codes)
             if shards is None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from chalicelib.core.contact_policy import ContactPolicy
 from chalicelib.core.effects import Effect, claim, may_post_again, move
-from chalicelib.core.erasure import ERASED
+from chalicelib.core.erasure import ERASED, left_over
 from chalicelib.core.errors import BadInput, Broken, NotFound, Transient
 from chalicelib.core.pace import Limits
 from chalicelib.core.ports import Bus, Mailer, Queue, Store
@@ -228,7 +228,10 @@ def _attempt(effect_id: str, gathered: Gathered, ports: ActPorts, now: int, work
         case PutOff(reason, until):
             return _wait(held, reason, until, ports, now)
         case End(state, reason):
-            ended = move(effect, state, now=now, reason=reason)
+            if reason == ERASED:
+                ended = left_over(effect, now=now)
+            else:
+                ended = move(effect, state, now=now, reason=reason)
             return _moved(advance(held, ended, store=ports.store, now=now), ports, now)
         case Perform():
             return _perform(_take(held, ports.store, now, worker), gathered, ports, now, worker)

@@ -34,6 +34,10 @@ from chalicelib.flows.take_apart import MOST_ROUNDS, MOST_THINGS, Run, take_apar
 from chalicelib.flows.tombs import address_tomb_key, tomb_key
 from chalicelib.telemetry import log_event
 
+# Longer than the deadline of a checkout (0.8 s), whose record alone checks no tombstone, and than
+# the indexes take to show what was stored just before.
+SECOND_LOOK_SECONDS = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
@@ -56,6 +60,7 @@ def erase_customer(
     store: Library,
     keys: SigningKeys,
     new_key: Callable[[], str],
+    pause: Callable[[float], None],
     now: int,
     key_id: str,
     correlation_id: str,
@@ -68,6 +73,7 @@ def erase_customer(
         store: where everything lies.
         keys: name subjects and addresses.
         new_key: makes the key of a pseudonym, 32 hex digits that nobody can guess.
+        pause: waits some seconds before the second look.
         now: the moment.
         key_id: who asked, for the audit line.
         correlation_id: ties the line to the request.
@@ -80,7 +86,7 @@ def erase_customer(
     run = Run(store, keys, now)
     tombstone = _begin(subject, run, new_key)
     if not tombstone.is_complete:
-        tombstone = _finish(subject, tombstone, run)
+        tombstone = _finish(subject, tombstone, run, pause)
     log_event(
         "customer_erased",
         key_id=key_id,
@@ -135,18 +141,34 @@ def _address_writes(subject: Subject, contact: Contact | None, run: Run) -> Iter
             yield Put(state_key, forgotten, AtVersion(state.version))
 
 
-def _finish(subject: Subject, tombstone: Tombstone, run: Run) -> Tombstone:
-    """Take everything else apart, and forget the pseudonym's key once nothing is left."""
+def _finish(
+    subject: Subject, tombstone: Tombstone, run: Run, pause: Callable[[float], None]
+) -> Tombstone:
+    """Take everything else apart, twice, and forget the pseudonym's key once nothing is left.
+
+    The second look finds what was stored just before the tombstone and stood in no index yet, and
+    the record of a checkout that was under way.
+    """
+    guests: dict[Subject, None] = {}
+    for is_second_look in (False, True):
+        if is_second_look:
+            pause(SECOND_LOOK_SECONDS)
+        guests |= _take_all(subject, tombstone, run)
+        if run.is_exhausted:
+            return tombstone
+    for each in guests:
+        take_apart([FACTS.key(each.key)], each.key, tombstone, run)
+    return _complete(subject, tombstone, run)
+
+
+def _take_all(subject: Subject, tombstone: Tombstone, run: Run) -> dict[Subject, None]:
+    """Take apart what the indexes name; returns the guests that the customer was."""
     guests = _guests(subject, run)
     for each in (*guests, subject):
         _bury_guest(each, tombstone, run)
         take_apart(_owned(each, run), each.key, tombstone, run)
     _forget_ledger(subject, run)
-    if run.is_exhausted:
-        return tombstone
-    for each in guests:
-        take_apart([FACTS.key(each.key)], each.key, tombstone, run)
-    return _complete(subject, tombstone, run)
+    return dict.fromkeys(guests)
 
 
 def _guests(subject: Subject, run: Run) -> list[Subject]:

@@ -27,10 +27,10 @@ from chalicelib.core.kinds import (
     ORDER_WINDOW_SECONDS,
 )
 from chalicelib.core.messages import Message
-from chalicelib.core.storage import AtVersion, Delete, Found, Key, Put, Write
+from chalicelib.core.storage import AtVersion, Check, Delete, Found, Key, Put, Write
 from chalicelib.core.subject import Subject
 from chalicelib.flows.intake import Numbered
-from chalicelib.flows.resurrection import is_from_before
+from chalicelib.flows.resurrection import is_from_before, message_tombs
 from chalicelib.flows.settled import Given, Review, review
 from chalicelib.flows.tombs import still_standing
 
@@ -140,6 +140,7 @@ def portion_writes(portion: Portion, found: Found, given: Given) -> tuple[Write,
     profiles = [facts.subject.key for facts in _changed_facts(portion)]
     return (
         *still_standing(profiles, found, given.keys),
+        *_addresses_standing(portion, found, given),
         *(_put_facts(facts, found, given) for facts in tombstones),
         *_contact_writes(portion, found, given),
         *(
@@ -160,6 +161,12 @@ def portion_writes(portion: Portion, found: Found, given: Given) -> tuple[Write,
             for message in portion.fresh
         ),
     )
+
+
+def _addresses_standing(portion: Portion, found: Found, given: Given) -> Iterable[Write]:
+    """That no address which a guest names was erased since."""
+    tombs = [key for message in portion.fresh for key in message_tombs(message, given.keys)]
+    return (Check(key, AtVersion(found.version(key))) for key in dict.fromkeys(tombs))
 
 
 def changed_contacts(portion: Portion) -> Iterable[Contact]:

@@ -20,6 +20,7 @@ from chalicelib.core.kinds import (
     COUPON,
     EFFECT,
     FACTS,
+    ISSUED,
     LEDGER_HEAD,
     ORDER,
     RECORD,
@@ -37,7 +38,7 @@ AT_ONCE = 100
 PERSONAL: Mapping[str, Kind[Any]] = {
     kind.name: kind
     for kind in (
-        FACTS, CONTACT, ORDER, CONSENT, LEDGER_HEAD, RECORD, SESSION, EFFECT, COUPON,
+        FACTS, CONTACT, ORDER, CONSENT, LEDGER_HEAD, RECORD, SESSION, EFFECT, COUPON, ISSUED,
     )
 }  # fmt: skip
 

@@ -150,7 +150,7 @@ def _attempt(call: OfferCall, *, store: Store, policy: Policy, now: int) -> Answ
         known = standing.found.value(repeat_key)
         before = answered_before(known, request_hash=call.hash, now=now)
         if before is not None:
-            return Answered(before, True, 1)
+            return Answered({**before, "order_id": call.order_id}, True, 1)
     _check_owner(standing, call.subject)
     coupon = standing.coupon.value
     known_order = standing.found.value(order_key) or OrderState(call.order_id, coupon.subject_key)
@@ -168,7 +168,8 @@ def _attempt(call: OfferCall, *, store: Store, policy: Policy, now: int) -> Answ
         writes = (*writes, Put(order_key, order, version, expires_at=now + ORDER_WINDOW_SECONDS))
     if repeat_key is not None:
         version = AtVersion(standing.found.version(repeat_key))
-        done = Repeat(call.hash, body)
+        # The order is the customer's, and no erasure finds this row. A repeat names it again.
+        done = Repeat(call.hash, {**body, "order_id": None})
         writes = (*writes, Put(repeat_key, done, version, expires_at=now + REPEAT_WINDOW_SECONDS))
     store.write(writes, now=now)
     return Answered(body, not writes, 1)

@@ -24,6 +24,7 @@ from chalicelib.core.overdue import LANES, SHARDS, look_at, open_shard, queued_a
 from chalicelib.core.ports import Queue, Store
 from chalicelib.core.storage import ABSENT, AtVersion, Conflict, Delete, Kind, Put, Stored
 from chalicelib.flows.redeem import expire_lapsed
+from chalicelib.flows.wordless import wordless
 from chalicelib.telemetry import log_event
 
 # What one run takes on: 16 shards × 100 writes of some 10 ms leave room within the function's 50 s.
@@ -74,6 +75,7 @@ class Run:
 Step = Callable[[Run], None]
 
 
+@wordless
 def sweep(
     *,
     ports: SweepPorts,

@@ -83,6 +83,7 @@ def test_nothing_is_left_and_nothing_comes_back(
         store=store,
         keys=keys,
         new_key=lambda: "0c" * 16,
+        pause=no_sleep,
         now=NOW + 1,
         key_id="k",
         correlation_id="c",

@@ -20,6 +20,7 @@ from tests.mail_makers import SETTINGS, sqs_event
 from tests.makers import identify
 from tests.persons import ANN, CANARY, EMAIL, settle_in, stored_text
 from tests.storefront import Storefront, open_storefront
+from tests.stores import no_sleep
 from tests.unit.core.situations import NOW
 
 FAULTS = ("dies before", "dies after", "fails before", "reply lost")
@@ -34,6 +35,7 @@ def erase(shop: Storefront, hooks: tuple[Hook, Hook] = (nothing, nothing)) -> tu
         store=GatedStore(gate, shop.store),
         keys=SIGNING_KEYS,
         new_key=lambda: "0a" * 16,
+        pause=no_sleep,
         now=shop.clock(),
         key_id="k",
         correlation_id="erasing",
