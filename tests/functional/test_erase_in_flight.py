@@ -256,6 +256,22 @@ def test_nobody_comes_back_whose_erasure_comes_between_any_two_calls(flow: Flow)
                 assert CANARY not in stored_text(shop), at
 
 
+@pytest.mark.parametrize(
+    "flow", [events, statement, customers_file, orders_file], ids=lambda flow: flow.__name__
+)
+def test_somebody_of_whom_nothing_was_stored_yet_is_not_stored_either(flow: Flow) -> None:
+    """The first that is ever said of her was under way: only her tombstone can tell."""
+    with open_storefront() as shop:
+        calls = run(shop, flow, 0)
+        assert CANARY in stored_text(shop)
+    for at in range(1, calls + 1):
+        with open_storefront() as shop:
+            run(shop, flow, at)
+
+            assert ANN not in stored_text(shop), at
+            assert EMAIL not in stored_text(shop), at
+
+
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.__name__)
 def test_whoever_goes_on_while_the_erasure_waits_is_found_by_its_second_look(flow: Flow) -> None:
     """Held up before any call, a flow goes on between the two looks: not even its record stays."""
