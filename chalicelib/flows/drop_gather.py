@@ -13,6 +13,7 @@ from chalicelib.core.storage import Found, Key, Stored
 from chalicelib.flows.codes import code_keys
 from chalicelib.flows.drop_fold import DropGiven, Folded, person_keys
 from chalicelib.flows.drop_person import Person
+from chalicelib.flows.heard_consent import heard_keys
 from chalicelib.flows.refused_mail import refusal_keys
 from chalicelib.flows.settled import switch_key
 from chalicelib.flows.tombs import with_tombs
@@ -49,6 +50,8 @@ def decision_keys(each: Folded, about: DropGiven) -> tuple[Key[Any], ...]:
     return (*gathered, RECORD.key(each.occasion.decision_id))
 
 
-def refusal_keys_of(each: Folded, about: DropGiven) -> tuple[Key[Any], ...]:
-    """Under which address a no of this customer belongs."""
-    return refusal_keys(each.changed_contacts, keys=about.given.keys)
+def consent_keys(each: Folded, about: DropGiven) -> tuple[Key[Any], ...]:
+    """Where it is kept what these rows say of consent: at the address, and in the ledger."""
+    contacts = [changed.after for changed in each.changed_contacts]
+    nos = refusal_keys(contacts, keys=about.given.keys)
+    return (*nos, *heard_keys(each.changed_contacts))

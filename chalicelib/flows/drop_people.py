@@ -32,7 +32,7 @@ from chalicelib.flows.drop_fold import (
     Outcome,
     fold_person,
 )
-from chalicelib.flows.drop_gather import decision_keys, gather_people, refusal_keys_of
+from chalicelib.flows.drop_gather import consent_keys, decision_keys, gather_people
 from chalicelib.flows.drop_person import Person
 from chalicelib.flows.drop_plan import Planned, plan_person
 from chalicelib.flows.settled import switch_key
@@ -71,9 +71,9 @@ def _round(
     found = gather_people(people, store, about)
     folded = [fold_person(person, found, about) for person in people]
     wanted = {each.person.subject: decision_keys(each, about) for each in folded}
-    nos = [key for each in folded for key in refusal_keys_of(each, about)]
+    said = [key for each in folded for key in consent_keys(each, about)]
     decisive = [key for keys in wanted.values() for key in keys]
-    known = store.read([*dict.fromkeys([*decisive, *nos])], now=now)
+    known = store.read([*dict.fromkeys([*decisive, *said])], now=now)
     switches = found.value(switch_key(about.given)) or Switches()
     ready, waiting = _one_for_each_address(folded, wanted)
     planned = [plan_person(each, known, switches, about) for each in ready]

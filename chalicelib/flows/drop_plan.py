@@ -16,11 +16,12 @@ from chalicelib.core.reach import reach_out
 from chalicelib.core.record import decision_from_json
 from chalicelib.core.storage import AtVersion, Check, Found, Key, Write, merged
 from chalicelib.flows.drop_fold import DropGiven, Folded
+from chalicelib.flows.heard_consent import heard_writes
 from chalicelib.flows.refused_mail import refusal_writes
 from chalicelib.flows.settled import Review, review_writes
 
-# Of these orders and corrections are left room for profile, contact, guests and a decision.
-MOST_CHANGES = 60
+# Of these orders and corrections are left room for profile, contact, consent and a decision.
+MOST_CHANGES = 54
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,25 @@ def plan_person(each: Folded, known: Found, switches: Switches, about: DropGiven
         review = Review(each.settled, each.contact, each.version, None, ())
         saved, _ = review_writes([review], Found({}, now=about.given.now), about.given)
         each.outcome.effects["event"] += int(each.settled.transition is not None)
-    nos = refusal_writes(each.changed_contacts, known, keys=about.given.keys)
-    writes = merged((*saved, *each.writes, *nos, *decided))
+    said = _said_of_consent(each, known, about)
+    writes = merged((*saved, *each.writes, *said, *decided))
     return Planned(each, (*writes, *_checks(each, writes)))
+
+
+def _said_of_consent(each: Folded, known: Found, about: DropGiven) -> tuple[Write, ...]:
+    """A no to mail under its address, and an entry in the ledger for each consent that changed."""
+    given, changes = about.given, each.changed_contacts
+    return (
+        *refusal_writes([changed.after for changed in changes], known, keys=given.keys),
+        *heard_writes(
+            changes,
+            known,
+            source="file",
+            reference=given.correlation_id,
+            keys=given.keys,
+            now=given.now,
+        ),
+    )
 
 
 def _checks(each: Folded, writes: Iterable[Write]) -> Iterator[Write]:

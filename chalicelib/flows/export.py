@@ -25,7 +25,7 @@ from chalicelib.core.orders import OrderState
 from chalicelib.core.storage import Kind
 from chalicelib.core.subject import Subject, check_id, customer
 from chalicelib.core.tokens import SigningKeys
-from chalicelib.flows.consent import Ledger, read_ledger
+from chalicelib.flows.consent_ledger import Ledger, of_the_address, read_ledger
 from chalicelib.flows.read import Library
 
 # An answer holds 6 MB at most; a record is some KB. Counts say how many there are beyond these.
@@ -44,6 +44,7 @@ class CustomerExport:
         contact: what they said of themselves, and what the shop supplied.
         address: what the owner of their address withdrew.
         ledger: their consent, with proof.
+        address_ledger: what the owner of their address said by links in mails; None without one.
         orders: every order.
         records: decisions, newest first.
         effects: what those and their profile set in motion.
@@ -57,6 +58,7 @@ class CustomerExport:
     contact: Contact | None
     address: AddressState | None
     ledger: Ledger
+    address_ledger: Ledger | None
     orders: Sequence[OrderState]
     records: Sequence[Mapping[str, Any]]
     effects: Sequence[Effect]
@@ -73,7 +75,7 @@ def export_customer(
     found = store.read([facts_key, contact_key], now=now)
     contact = found.value(contact_key)
     address = _address(contact, store, keys, now)
-    ledger = read_ledger(subject, store=store, now=now)
+    ledger = read_ledger(subject.key, store=store, now=now)
 
     owned = store.belongings(subject.key, table="profiles")
     guests = [Subject.from_key(key.partition) for key in owned if key.kind is FACTS]
@@ -106,6 +108,7 @@ def export_customer(
         contact=contact,
         address=address,
         ledger=ledger,
+        address_ledger=_address_ledger(contact, store, keys, now),
         orders=all_of(ORDER, MOST_OF_A_KIND),
         records=all_of(RECORD, MOST_RECORDS),
         effects=all_of(EFFECT, MOST_OF_A_KIND),
@@ -120,8 +123,20 @@ def export_customer(
 def _address(
     contact: Contact | None, store: Library, keys: SigningKeys, now: int
 ) -> AddressState | None:
-    email = None if contact is None else contact.text("email")
-    if email is None:
+    named = _named(contact, keys)
+    if named is None:
         return None
-    key = ADDRESS.key(address_hash(email, secret=keys.address_secret))
+    key = ADDRESS.key(named)
     return store.read([key], now=now).value(key)
+
+
+def _address_ledger(
+    contact: Contact | None, store: Library, keys: SigningKeys, now: int
+) -> Ledger | None:
+    named = _named(contact, keys)
+    return None if named is None else read_ledger(of_the_address(named), store=store, now=now)
+
+
+def _named(contact: Contact | None, keys: SigningKeys) -> str | None:
+    email = None if contact is None else contact.text("email")
+    return None if email is None else address_hash(email, secret=keys.address_secret)

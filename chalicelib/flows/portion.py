@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from chalicelib.core.contact import Contact
 from chalicelib.core.errors import BadInput, FieldError
 from chalicelib.core.facts import Facts
 from chalicelib.core.identity import (
@@ -29,6 +28,7 @@ from chalicelib.core.kinds import (
 from chalicelib.core.messages import Message
 from chalicelib.core.storage import AtVersion, Check, Delete, Found, Key, Put, Write
 from chalicelib.core.subject import Subject
+from chalicelib.flows.heard_consent import ContactChanged
 from chalicelib.flows.intake import Numbered
 from chalicelib.flows.resurrection import is_from_before, message_tombs
 from chalicelib.flows.settled import Given, Review, review
@@ -169,15 +169,18 @@ def _addresses_standing(portion: Portion, found: Found, given: Given) -> Iterabl
     return (Check(key, AtVersion(found.version(key))) for key in dict.fromkeys(tombs))
 
 
-def changed_contacts(portion: Portion) -> Iterable[Contact]:
-    """Contacts that say something new."""
-    return _changed(portion.before.contacts, portion.after.contacts)
+def changed_contacts(portion: Portion) -> Iterable[ContactChanged]:
+    """Contacts that say something new, with what they said before."""
+    before, after = portion.before.contacts, portion.after.contacts
+    return (
+        ContactChanged(before.get(contact.subject), contact) for contact in _changed(before, after)
+    )
 
 
 def _contact_writes(portion: Portion, found: Found, given: Given) -> Iterable[Write]:
     """Contacts that say something new; a merged guest's is gone, what it said stands elsewhere."""
     before, after = portion.before.contacts, portion.after.contacts
-    for contact in changed_contacts(portion):
+    for _, contact in changed_contacts(portion):
         key = CONTACT.key(contact.subject.key)
         expires_at = _expiry(contact.subject, given)
         yield Put(key, contact, AtVersion(found.version(key)), expires_at)

@@ -46,8 +46,10 @@ def test_everything_of_hers_is_in_it(shop: Storefront) -> None:
     assert told["contact"]["first_name"]["value"] == "Canaryann"
     assert told["guests"] == [GUEST]
     assert {order["order_id"] for order in told["orders"]} == {"canary-o-0", "canary-o-1"}
-    assert [entry["wording"] for entry in told["consent_ledger"]] == ["newsletter-3"]
+    said = [(entry["source"], entry["wording"]) for entry in told["consent_ledger"]]
+    assert said == [("event", None), ("form", "newsletter-3")]
     assert told["consent_ledger_intact"]
+    assert (told["address_ledger"], told["address_ledger_intact"]) == ([], True)
     assert {each["placement"] for each in told["decisions"]} == {"mail", "checkout"}
     assert {each["kind"] for each in told["effects"]} >= {"event", "mail", "offer"}
     assert told["coupons"]
