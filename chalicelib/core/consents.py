@@ -27,7 +27,7 @@ class Statement:
         basis: the legal basis (GDPR, article 6); None where whoever told us did not say.
         wording: the version of the text that the customer had before them; None as above.
         source: where it was said: a form, a call, a shop. ``event`` and ``file`` for what such a
-            one told us, ``link`` for a link in a mail.
+            one told us, ``link`` for a link in a mail, ``contact`` for what stood in the contact.
         said_at: when it was said.
         address_confirmed: whether the owner of the address confirmed it by a link sent there
             (double opt-in).

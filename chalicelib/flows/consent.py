@@ -28,7 +28,7 @@ from chalicelib.core.ports import Store
 from chalicelib.core.storage import AtVersion, Check, Conflict, Found, Key, Put, Write
 from chalicelib.core.subject import Subject, check_id, customer
 from chalicelib.core.tokens import SigningKeys
-from chalicelib.flows.consent_ledger import Told, append_to, read_ledger
+from chalicelib.flows.consent_ledger import Ledger, Told, append_to, read_ledger
 from chalicelib.flows.read import Consent, consent_of
 from chalicelib.flows.tombs import Erased, tomb_key
 from chalicelib.telemetry import log_event
@@ -125,11 +125,13 @@ def _record(
         return Recorded(known, repeated=True, consent=consent_of(statement.purpose, contact, state))
     if statement.granted and ledger.head.count >= MOST_ENTRIES:
         raise Refused("ledger_full")  # a withdrawal is never refused
-    told = Told(now, named, key_id)
-    [entry], entered = append_to(subject.key, ledger.head, ledger.version, [statement], told)
     said = Stamped(statement.granted, statement.said_at)
     change = ContactChange({CONSENT_PREFIX + statement.purpose: said})
     joined, held = join_contact(contact, change), _held(state, subject, statement)
+    told = Told(now, named, key_id)
+    statements = [*_not_entered(ledger, joined, statement), statement]
+    entries, entered = append_to(subject.key, ledger.head, ledger.version, statements, told)
+    entry = entries[-1]
     store.write(
         [
             Check(tomb, AtVersion(found.version(tomb))),
@@ -141,6 +143,23 @@ def _record(
     )
     consent = consent_of(statement.purpose, joined, held)
     return Recorded(entry, repeated=False, consent=consent)
+
+
+def _not_entered(ledger: Ledger, joined: Contact, statement: Statement) -> Iterator[Statement]:
+    """What holds against a statement, where it stands in the contact alone.
+
+    A message or a file that said the same again made no entry; now that it outweighs what is said
+    here, whoever reads the ledger must find it.
+    """
+    holds = joined.fields[CONSENT_PREFIX + statement.purpose]
+    if holds == Stamped(statement.granted, statement.said_at):
+        return
+    entered = {
+        (each.statement.purpose, each.statement.granted, each.statement.said_at)
+        for each in ledger.entries
+    }
+    if (statement.purpose, bool(holds.value), holds.at) not in entered:
+        yield Statement(statement.purpose, bool(holds.value), None, None, CONTACT.name, holds.at)
 
 
 def _held(state: AddressState, subject: Subject, statement: Statement) -> AddressState:

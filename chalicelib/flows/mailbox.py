@@ -111,18 +111,26 @@ def _at_the_account(mailbox: Mailbox, said: Said) -> Iterator[Write]:
     account = mailbox.account
     if account is None:
         return
-    no = Stamped(False, said.at)
-    change = ContactChange({CONSENT_PREFIX + purpose: no for purpose in said.purposes})
-    objecting = join_contact(account.value, change)
-    changed = [purpose for purpose, _ in changed_consents(account.value, objecting)]
+    objecting = join_contact(account.value, _nos(account.value, said))
+    changed = changed_consents(account.value, objecting)
     if not changed:
         return
     subject = account.value.subject
     at = AtVersion(account.version)
     yield Put(CONTACT.key(subject.key), objecting, at, expires_at=account.expires_at)
     if subject.kind == "customer":
-        news = [_statement(purpose, said) for purpose in changed]
+        news = [_statement(purpose, said._replace(at=no.at)) for purpose, no in changed]
         yield from _entries(subject.key, news, mailbox, said)
+
+
+def _nos(contact: Contact, said: Said) -> ContactChange:
+    """A no to each purpose, not before what stands there: a sender's clock may be ahead of ours."""
+    nos = {}
+    for purpose in said.purposes:
+        name = CONSENT_PREFIX + purpose
+        standing = contact.fields.get(name)
+        nos[name] = Stamped(False, said.at if standing is None else max(said.at, standing.at))
+    return ContactChange(nos)
 
 
 def _statement(purpose: str, said: Said) -> Statement:
