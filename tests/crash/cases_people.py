@@ -159,7 +159,21 @@ def _tell_late(world: World) -> None:
     world.ask(lambda world: tell(world, *late), unless_erased)
 
 
+def _decide_late(world: World) -> None:
+    """A checkout of hers, an erasure, and another that takes what the shop said since."""
+    world.ask(checkout(customer(ANN), "s-2", "k-2"), erase, erase)
+
+
 register(
+    Case(
+        "decide, erased meanwhile",
+        "decide",
+        telling_world,
+        _decide_late,
+        check=_is_gone,
+        modes=("stall", "meet"),
+        pairs=False,
+    ),
     Case(
         "event, erased meanwhile",
         "event",
