@@ -70,6 +70,7 @@ def export(told: CustomerExport, *, now: int) -> Json:
         "decisions": [present.decision_record(record) for record in told.records],
         "effects": [_effect(effect) for effect in told.effects],
         "coupons": [_coupon(coupon, now=now) for coupon in told.coupons],
+        "codes_issued": dict(told.issued),
         "left_out": dict(told.left_out),
     }
 

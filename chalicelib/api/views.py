@@ -227,6 +227,9 @@ class Export(Part):
     decisions: list[DecisionRecord]
     effects: list[ExportedEffect]
     coupons: list[ExportedCoupon]
+    codes_issued: dict[str, int] = Field(
+        description="How many codes they were given by action, where the policy limits that."
+    )
     left_out: dict[str, int]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from chalicelib.aws.bus import EventBridgeBus
@@ -90,7 +91,8 @@ def relay(zoo: Zoo) -> None:
 def feedback(zoo: Zoo) -> None:
     """SES's events about addresses that are canaries, of mails known and unknown."""
     effect_id = f"{zoo.chance.randrange(10**9):032x}"
-    zoo.knows(EFFECT.key(effect_id), mail_effect(effect_id, state="ACCEPTED"))
+    sent = replace(mail_effect(effect_id), state="ACCEPTED", posts=1)
+    zoo.knows(EFFECT.key(effect_id), sent)
     event = ses_event(
         zoo.chance.choice(["bounce", "complaint", "delivery", "open", "click", "reject"]),
         effect_id=zoo.chance.choice([effect_id, CANARY, None]),
