@@ -98,14 +98,26 @@ def feedback(zoo: Zoo) -> None:
         effect_id=zoo.chance.choice([effect_id, CANARY, None]),
         sent_at=NOW - 60,
     )
-    said = json.dumps(event).replace("ada@example.com", f"{CANARY}@{DOMAIN}")
-    if zoo.chance.random() < 0.3:
-        said = json.dumps(spoil(json.loads(said), zoo.chance, 0.1))
+    said = json.dumps(_of_a_person(event)).replace("ada@example.com", f"{CANARY}@{DOMAIN}")
     topic = zoo.chance.choice([{}, {"TopicArn": f"{TOPIC}-{CANARY}"}, {"Type": CANARY}])
     body = zoo.chance.choice([sns_notification(said, **topic), sns_notification(said), CANARY])
     zoo.break_something()
     ports = FeedbackPorts(zoo.shop.store, SIGNING_KEYS, TOPIC)
     take_in_mail_events(queued(body), ports=ports, now=NOW)
+
+
+def _of_a_person(event: dict[str, Any]) -> dict[str, Any]:
+    """The event with canaries where SES quotes a person, their mail program or their provider."""
+    kind = event["eventType"].lower()
+    detail = event[kind]
+    for name in ("userAgent", "ipAddress", "link", "smtpResponse", "reportingMTA", "feedbackId"):
+        if name in detail:
+            detail[name] = f"https://{CANARY}.example/{CANARY}"
+    for recipient in detail.get("bouncedRecipients", []):
+        recipient["diagnosticCode"] = f"smtp; 550 no {CANARY}"
+    event["mail"]["commonHeaders"] = {"subject": f"Dear {NAME}", "to": [f"{CANARY}@{DOMAIN}"]}
+    event["mail"]["headers"] = [{"name": "Subject", "value": f"Dear {NAME}, {CANARY}"}]
+    return event
 
 
 def drop(zoo: Zoo) -> None:
