@@ -169,6 +169,7 @@ class Parts:
     documents: Documents = field(default_factory=Documents)
     clock: Callable[[], int] = now
     clock_ms: Callable[[], int] | None = None
+    pause: Callable[[float], None] = time.sleep
     make_id: Callable[[], str] = new_id
 
     @cached_property
@@ -193,6 +194,7 @@ class Parts:
             now=self.clock,
             new_id=self.make_id,
             new_secret=new_secret,
+            pause=self.pause,
             hurried=adapters.hurried,
             key_store=adapters.key_store,
             patient=self._patient,

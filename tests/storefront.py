@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,6 +81,7 @@ class Storefront:
     clock: FixedClock = field(default_factory=lambda: FixedClock(NOW))
     log: io.StringIO = field(default_factory=io.StringIO)
     client: Client = field(default_factory=lambda: Client(segue.app))
+    pause: Callable[[float], None] = lambda _: None
 
     def adapters(self) -> wiring.Adapters:
         """This memory in place of AWS."""
@@ -103,7 +104,9 @@ class Storefront:
 
     def start(self, adapters: wiring.Adapters | None = None) -> None:
         """Start a process of the app with these rules, and this memory unless told otherwise."""
-        parts = wiring.Parts(SETTINGS, adapters or self.adapters(), clock=self.clock)
+        parts = wiring.Parts(
+            SETTINGS, adapters or self.adapters(), clock=self.clock, pause=self.pause
+        )
         # A cached property may be filled beforehand: these rules instead of the packaged ones.
         parts.__dict__["rules"] = self.rules
         wiring.install(parts)

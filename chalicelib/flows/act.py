@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.core.contact_policy import ContactPolicy
-from chalicelib.core.effects import Effect, claim, move
-from chalicelib.core.erasure import ERASED
+from chalicelib.core.effects import Effect, State, claim, move
+from chalicelib.core.erasure import ERASED, left_over
 from chalicelib.core.errors import Broken, MessageRefused, Transient
 from chalicelib.core.pace import Limits
 from chalicelib.core.ports import Bus, Mailer, Queue, Store
@@ -228,11 +228,18 @@ def _attempt(message: EffectMessage, gathered: Gathered, turn: _Turn) -> Outcome
         case PutOff(reason, until):
             return _wait(held, reason, until, turn.ports, turn.now)
         case End(state, reason):
-            ended = move(effect, state, now=turn.now, reason=reason)
+            ended = _ended(effect, state, reason, now=turn.now)
             stored = advance(held, ended, store=turn.ports.store, now=turn.now)
             return Outcome(stored.value, moved=True)
         case Perform():
             return _perform(_take(held, turn), gathered, turn)
+
+
+def _ended(effect: Effect, state: State, reason: str, *, now: int) -> Effect:
+    """An effect that is not performed; of a person erased, nothing of them is left in it."""
+    if reason == ERASED:
+        return left_over(effect, now=now)
+    return move(effect, state, now=now, reason=reason)
 
 
 def _step(effect: Effect, message: EffectMessage, gathered: Gathered, turn: _Turn) -> Step:

@@ -27,6 +27,7 @@ from chalicelib.core.storage import ABSENT, AtVersion, Conflict, Delete, Kind, P
 from chalicelib.flows.act_log import refused
 from chalicelib.flows.code_moves import expire_lapsed
 from chalicelib.flows.effect_message import write_message
+from chalicelib.flows.wordless import wordless
 from chalicelib.telemetry import log_event
 
 # What one run takes on of each shard of effects, 4,800 in all. A hundred take one read, ten calls
@@ -80,6 +81,7 @@ class Run:
 Step = Callable[[Run], None]
 
 
+@wordless
 def sweep(
     *,
     ports: SweepPorts,

@@ -194,6 +194,7 @@ def erased(state: State, **changes: Any) -> Callable[[], World]:
             now=NOW,
             key_id="k",
             correlation_id="erasing",
+            pause=lambda _seconds: None,
         )
         return world
 
