@@ -205,7 +205,7 @@ def get_drop(drop_id: str) -> Response:
 # --- open to everyone ---------------------------------------------------------------------------
 
 
-@app.route("/u/{token}", methods=["GET"])
+@app.route("/u/{token}", methods=["GET"], content_types=["*/*"])
 def show_unsubscribe(token: str) -> Response:
     """Ask whether to unsubscribe; changes nothing."""
     return routes.show_unsubscribe(app.current_request, wiring.edge, token)

@@ -53,6 +53,7 @@ METRICS: Mapping[str, tuple[Unit, str | None]] = {
     "Degraded": ("Count", None),
     "Segments": ("Count", "segment"),
     "EffectsByState": ("Count", "state"),
+    "EffectsRefused": ("Count", "reason"),
     "Rejects": ("Count", None),
     "LatencyMs": ("Milliseconds", None),
     "ModelRejected": ("Count", None),

@@ -39,6 +39,7 @@ from chalicelib.flows.act import ActPorts
 from chalicelib.flows.authorize import RememberedKeys
 from chalicelib.flows.drop_work import DropPorts, Objects
 from chalicelib.flows.feedback import FeedbackPorts
+from chalicelib.flows.feedback_again import AgainPorts
 from chalicelib.flows.list_mails import MailIndex
 from chalicelib.flows.put_off import LONGEST_DELAY_SECONDS
 from chalicelib.flows.read import Library
@@ -56,6 +57,11 @@ from chalicelib.version import __version__
 def now() -> int:
     """The moment, in whole seconds since 1970-01-01T00:00:00Z."""
     return int(time.time())
+
+
+def now_ms() -> int:
+    """The moment, in milliseconds since 1970-01-01T00:00:00Z."""
+    return time.time_ns() // 1_000_000
 
 
 def new_id() -> str:
@@ -83,6 +89,7 @@ class Adapters:
         signing_keys: brings the signing keys as of a moment.
         effects_queue: from which effects are performed.
         later: the same, each message delayed.
+        again: where mail events go that could not be taken in.
         bus: where events for other systems go.
         objects: files in buckets.
         mailer: hands mails to the provider.
@@ -94,6 +101,7 @@ class Adapters:
     signing_keys: Callable[[int], SigningKeys]
     effects_queue: Queue
     later: Queue
+    again: AgainPorts
     bus: Bus
     objects: Objects
     mailer: Mailer
@@ -129,6 +137,10 @@ def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
         later=SqsQueue(
             clients.sqs, url=settings.effects_queue_url, delay_seconds=LONGEST_DELAY_SECONDS
         ),
+        again=AgainPorts(
+            SqsQueue(clients.sqs, url=settings.mail_events_queue_url),
+            SqsQueue(clients.sqs, url=settings.mail_events_dead_letters_url),
+        ),
         bus=EventBridgeBus(clients.events, name=settings.bus_name),
         objects=S3Objects(clients.s3),
         mailer=SesMailer(clients.sesv2, configuration_set=settings.configuration_set),
@@ -159,6 +171,8 @@ class Parts:
     adapters: Adapters
     documents: Documents = field(default_factory=Documents)
     clock: Callable[[], int] = now
+    clock_ms: Callable[[], int] | None = None
+    pause: Callable[[float], None] = time.sleep
     make_id: Callable[[], str] = new_id
 
     @cached_property
@@ -209,6 +223,7 @@ class Parts:
             now=self.clock,
             new_id=self.make_id,
             new_secret=new_secret,
+            pause=self.pause,
             hurried=adapters.hurried,
             key_store=adapters.key_store,
             patient=self._patient,
@@ -240,7 +255,7 @@ class Parts:
             ),
             contact_policy=policy.contact_policy,
             limits=Limits(settings.mails_per_second, settings.mails_per_day),
-            clock=self.clock,
+            clock_ms=self.clock_ms or (lambda: self.clock() * 1_000),
         )
 
     def feedback_ports(self) -> FeedbackPorts:
@@ -249,6 +264,7 @@ class Parts:
             store=self.adapters.store,
             keys=self.adapters.signing_keys(self.clock()),
             topic=self.settings.mail_events_topic,
+            again=self.adapters.again,
         )
 
     def drop_parts(self) -> DropParts:
@@ -329,7 +345,7 @@ def parts() -> Parts:
         with _making:
             if not _installed:
                 settings = read_settings(os.environ)
-                install(Parts(settings, aws_adapters(settings, Clients())))
+                install(Parts(settings, aws_adapters(settings, Clients()), clock_ms=now_ms))
     return _installed[-1]
 
 

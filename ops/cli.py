@@ -13,6 +13,7 @@ import click
 from chalicelib.core.errors import SegueError
 
 COMMANDS = {
+    "breaker": "Show what the bounce and complaint breaker counts, or begin anew.",
     "demo": "Run the whole story on the local stack; --check plays it without a person.",
     "deploy": "Create or update a stack, on AWS or on the local stack.",
     "doctor": "Say what stands in the way of real sending.",

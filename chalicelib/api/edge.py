@@ -49,6 +49,7 @@ class Edge:
         now: the moment, in whole seconds.
         new_id: a new id that sorts by time.
         new_secret: a key that nobody can guess, 32 hex digits.
+        pause: waits some seconds.
         hurried: opens access for a checkout, whose deadline begins now.
         key_store: opens storage to look an API key up.
         patient: opens access for calls that may wait for the SDK's own retries.
@@ -65,6 +66,7 @@ class Edge:
     now: Callable[[], int]
     new_id: Callable[[], str]
     new_secret: Callable[[], str]
+    pause: Callable[[float], None]
     hurried: Callable[[], Access]
     key_store: Callable[[], Store]
     patient: Callable[[], Access]

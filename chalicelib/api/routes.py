@@ -33,9 +33,11 @@ from chalicelib.flows.gather import CheckoutCall
 from chalicelib.flows.list_mails import LARGEST_PAGE, list_mails
 from chalicelib.flows.once import once
 from chalicelib.flows.quotes import judge
+from chalicelib.flows.wordless import wordless
 from chalicelib.telemetry import log_event
 
 
+@wordless
 def authorize(request: AuthRequest, get_edge: GetEdge) -> AuthResponse:
     """Say who is calling; what they may do is checked at the route, which the gateway cannot.
 

@@ -237,11 +237,17 @@ def _decide(
         now=situation.as_of,
         limits=gathered.limits,
     )
+    checks = gathered.not_erased
     if decision.issued and gathered.still_a_guest is not None:
         # A code that the guest was given a moment too late would be a second one of the customer.
         writes = (*writes, gathered.still_a_guest)
+        checks = tuple(each for each in checks if each.key != gathered.still_a_guest.key)
     if decision.tier != BASE_TIER or decision.offers:
         writes = (*writes, _keep_session(call, gathered, decision, answer, rules))
+    if len(writes) > 1:
+        # What is shown or set in motion must not outlive an erasure that came between. A record
+        # alone stays one write: the erasure looks again once no checkout can be under way.
+        writes = (*writes, *checks)
     return answer, writes
 
 

@@ -20,7 +20,7 @@ from chalicelib.core.repeats import RepeatOf, repeat_name
 from chalicelib.core.rules import Rules
 from chalicelib.core.sessions import Session, sticky_key
 from chalicelib.core.situation import Context, Line, Situation, permissions_of, place_of
-from chalicelib.core.storage import AtVersion, Check, Found, Key, Stored
+from chalicelib.core.storage import PRESENT, AtVersion, Check, Found, Key, Stored
 from chalicelib.core.subject import Subject, customer
 from chalicelib.flows.rulebook import alias_key, check_current
 
@@ -80,6 +80,7 @@ class Gathered(NamedTuple):
         session: what the session was shown, with its version.
         limits: what limits leave of the policy's offers.
         still_a_guest: that a guest has not become a customer meanwhile; None for a customer.
+        not_erased: that what is known of the person was not taken away since.
     """
 
     situation: Situation
@@ -88,6 +89,7 @@ class Gathered(NamedTuple):
     session: Stored[Session] | None
     limits: Limits
     still_a_guest: Check | None
+    not_erased: tuple[Check, ...]
 
 
 def gather(call: CheckoutCall, *, store: Store, rules: Rules, now: int, attempt: int) -> Gathered:
@@ -159,6 +161,9 @@ def gather(call: CheckoutCall, *, store: Store, rules: Rules, now: int, attempt:
         still_a_guest=Check(facts_key, AtVersion(person.version(facts_key)))
         if subject.kind == "anonymous"
         else None,
+        not_erased=tuple(
+            Check(key, PRESENT) for key in person_keys[:2] if person.stored(key) is not None
+        )[:1],
     )
 
 

@@ -34,6 +34,7 @@ def test_every_failure_rings(template: Json) -> None:
         ("Segue", "ModelRejected", "Stage"),
         ("Segue", "PolicyRejected", "Stage"),
         ("Segue", "MailEventsRefused", "Stage"),
+        ("Segue", "EffectsRefused", "Stage"),
         ("AWS/SES", "Reject", None),
         ("AWS/SES", "Reputation.BounceRate", None),
         ("AWS/SES", "Reputation.ComplaintRate", None),
