@@ -38,6 +38,7 @@ from chalicelib.flows.act import ActPorts
 from chalicelib.flows.authorize import RememberedKeys
 from chalicelib.flows.drop_work import DropPorts, Objects
 from chalicelib.flows.feedback import FeedbackPorts
+from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.list_mails import MailIndex
 from chalicelib.flows.put_off import LONGEST_DELAY_SECONDS
 from chalicelib.flows.read import Library
@@ -185,6 +186,7 @@ class Parts:
             patient=self._patient,
             rules=lambda: self.rules,
             remembered_keys=RememberedKeys(),
+            learned=RememberedLearning(),
             fold_events=self._fold_events,
             engine=self.settings.scorer,
             rejected=lambda: self.rejected,

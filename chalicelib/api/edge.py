@@ -10,6 +10,7 @@ from chalicelib.core.ports import Store
 from chalicelib.core.rules import Rules
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.authorize import RememberedKeys
+from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.list_mails import MailIndex
 from chalicelib.flows.read import Library
 
@@ -54,6 +55,7 @@ class Edge:
         patient: opens access for calls that may wait for the SDK's own retries.
         rules: policy, law and model; loaded on first use.
         remembered_keys: API keys that this process saw confirmed.
+        learned: what this process remembers of the learning document.
         fold_events: the events flow, with everything it needs.
         engine: the setting that chose the scorer.
         rejected: why the packaged model does not serve, None when it does.
@@ -70,6 +72,7 @@ class Edge:
     patient: Callable[[], Access]
     rules: Callable[[], Rules]
     remembered_keys: RememberedKeys
+    learned: RememberedLearning
     fold_events: FoldEvents
     engine: str
     rejected: Callable[[], str | None]

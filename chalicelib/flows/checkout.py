@@ -38,6 +38,7 @@ from chalicelib.core.situation import Held, Situation
 from chalicelib.core.storage import AtVersion, Conflict, Put, Write
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.gather import CheckoutCall, Gathered, gather
+from chalicelib.flows.learned import RememberedLearning
 
 # The first try, and one more for whoever lost a race: by then the winner's answer stands there.
 MOST_ROUNDS = 2
@@ -73,6 +74,7 @@ def answer_checkout(
     keys: Callable[[], SigningKeys],
     now: int,
     correlation_id: str,
+    learned: RememberedLearning | None = None,
 ) -> Answered:
     """Answer a checkout; storage that does not answer degrades it and raises nothing.
 
@@ -83,16 +85,25 @@ def answer_checkout(
         keys: brings the signing keys; may ask storage, so it is called within the flow.
         now: the moment of the call.
         correlation_id: ties record and effects to the request.
+        learned: what this process remembers of the learning document; None remembers nothing.
 
     Raises:
         KeyReused: the Idempotency-Key came before with another request.
     """
     rounds = 0
+    learned = learned or RememberedLearning()
     try:
         while True:
             rounds += 1
             try:
-                gathered = gather(call, store=store, policy=rules.policy, now=now, attempt=rounds)
+                gathered = gather(
+                    call,
+                    store=store,
+                    policy=rules.policy,
+                    now=now,
+                    attempt=rounds,
+                    learned=learned,
+                )
                 repeated = _repeat(call, gathered, rules=rules, keys=keys, now=now)
                 if repeated is not None:
                     return Answered(repeated, "repeated", rounds)

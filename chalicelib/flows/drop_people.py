@@ -20,7 +20,7 @@ from chalicelib.core.decide import Decision
 from chalicelib.core.errors import Transient
 from chalicelib.core.identity import further_keys
 from chalicelib.core.instants import Instant
-from chalicelib.core.kinds import CONTACT, CONTACTED, FACTS, RECORD
+from chalicelib.core.kinds import CONTACT, CONTACTED, FACTS, LEARNING_KEY, RECORD
 from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Store
 from chalicelib.core.reach import reach_keys, reach_out
@@ -46,6 +46,7 @@ from chalicelib.flows.drop_fold import (
     person_keys,
 )
 from chalicelib.flows.drop_person import Person
+from chalicelib.flows.learned import is_control, tell_if_refused
 from chalicelib.flows.refused_mail import refusal_keys, refusal_writes
 from chalicelib.flows.settled import Review, review_writes, switch_key
 from chalicelib.flows.tombs import with_tombs
@@ -97,6 +98,7 @@ def _round(
     nos = [key for each in folded for key in _refusal_keys(each, about)]
     decisive = [key for keys in wanted.values() for key in keys]
     known = store.read([*dict.fromkeys([*decisive, *nos])], now=now)
+    tell_if_refused(known.value(LEARNING_KEY))
     switches = found.value(switch_key(about.given)) or Switches()
     ready, waiting = _one_for_each_address(folded, wanted)
     planned = [_plan(each, known, switches, about) for each in ready]
@@ -279,7 +281,10 @@ def _write_in_parts(person: Person, *, store: Store, about: DropGiven) -> None:
 
 
 def _decide(each: Folded, known: Found, switches: Switches, about: DropGiven) -> tuple[Write, ...]:
-    """Decide for those whom some action could want; what chose nothing is not recorded."""
+    """Decide for those whom some action could want; what chose nothing is not recorded.
+
+    Except where an action was withheld, and the policy learns from what became of that.
+    """
     if not each.reachable:
         return ()
     record = known.value(RECORD.key(each.occasion.decision_id))
@@ -297,7 +302,7 @@ def _decide(each: Folded, known: Found, switches: Switches, about: DropGiven) ->
         now=about.given.now,
     )
     _note(each, decision, about.given.rules.policy)
-    return writes if decision.chosen else ()
+    return writes if decision.chosen or is_control(decision, about.given.rules.policy) else ()
 
 
 def _note(each: Folded, decision: Decision, policy: Policy) -> None:

@@ -22,6 +22,7 @@ from chalicelib.core.sessions import Session, sticky_key
 from chalicelib.core.situation import Context, Line, Situation, permissions_of, place_of
 from chalicelib.core.storage import Found, Key, Stored
 from chalicelib.core.subject import Subject, customer
+from chalicelib.flows.learned import RememberedLearning
 
 # One BatchGetItem holds 100 keys; later lines keep their published price.
 MOST_PRODUCTS = 60
@@ -87,7 +88,15 @@ class Gathered(NamedTuple):
     limits: Limits
 
 
-def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attempt: int) -> Gathered:
+def gather(
+    call: CheckoutCall,
+    *,
+    store: Store,
+    policy: Policy,
+    now: int,
+    attempt: int,
+    learned: RememberedLearning,
+) -> Gathered:
     """Read everything at once.
 
     A second read is only for a guest who turned out to be a customer, and for all shards of a
@@ -104,7 +113,7 @@ def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attemp
     switch_key = SWITCH.key(_switch_copy(subject.key))
     product_keys = _product_keys(call.lines)
     record_key = RECORD.key(call.decision_id)
-    keys = [*person_keys, *limiting, switch_key, *product_keys]
+    keys = [*person_keys, *limiting, switch_key, *product_keys, *learned.keys(policy, now=now)]
     if attempt > 1 or call.repeat_of is not None:
         keys.append(record_key)
     found = person = store.read(keys, now=now)
@@ -139,6 +148,7 @@ def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attemp
         },
         limited=limits.refused,
         supplied=supplied_of(contact, policy.supplied_types),
+        learned=learned.recall(found, policy, now=now),
     )
     if situation.opted_out and (facts is not None or situation.supplied):
         # What may not be read for a decision does not belong into its record either.
