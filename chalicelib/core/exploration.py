@@ -146,16 +146,16 @@ def choose(
 def in_order(ranked: Sequence[Arm], choice: Choice | None) -> tuple[list[Action], list[Action]]:
     """The actions in the order in which places are given, and those that cost too much.
 
-    What won the first place stands first. Where nothing did, no second place is given either.
+    What won the first place stands first. Where nothing did, no second place is given either. Where
+    what won is withheld, places go by expected priority.
     """
-    if choice is None:
-        return [arm.action for arm in ranked], []
-    if choice.action == NOTHING:
+    winner = None if choice is None or choice.withheld is not None else choice.action
+    if winner == NOTHING:
         return [], [arm.action for arm in ranked]
-    first = next(arm for arm in ranked if arm.action.id == choice.action)
-    others = [arm for arm in ranked if arm is not first]
+    first = [arm.action for arm in ranked if arm.action.id == winner]
+    others = [arm for arm in ranked if arm.action.id != winner]
     return (
-        [first.action, *[arm.action for arm in others if arm.priority >= 0]],
+        first + [arm.action for arm in others if arm.priority >= 0],
         [arm.action for arm in others if arm.priority < 0],
     )
 
