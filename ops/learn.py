@@ -14,11 +14,10 @@ import json
 import random
 import time
 import zlib
-from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from rich.console import Console
@@ -41,9 +40,6 @@ from ops.decision_log import Tables, read_ledger, write_log
 from ops.deploy import stack_environment
 from ops.session import open_session
 from ops.why import rules_of
-
-if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
 
 # A DynamoDB item holds 400 KB; the rest is for its key and what the store keeps beside it.
 LARGEST_DOCUMENT_BYTES = 390_000
@@ -78,32 +74,55 @@ def learn(
     except DeploymentFailed as error:
         raise click.ClickException(str(error)) from None
     rules = rules_of(environment, model=environment["SEGUE_MODEL"])
-    settings = exploration_of(rules.policy)
     client = session.client("dynamodb")
     tables = Tables(client, table_names(environment), now)
-    outcomes = read_outcomes(tables, policy=rules.policy, settings=settings)
-    learned = learned_from(
-        outcomes.values(),
-        rules=rules,
-        settings=settings,
-        seed=now if seed is None else seed,
-        now=now,
-    )
-    with nullcontext() if log_path is None else log_path.open("w") as out:
-        if out is not None:
-            click.echo(f"{write_log(tables, outcomes, out)} decisions in {log_path}", err=True)
+    learned = learn_stage(tables, rules=rules, seed=now if seed is None else seed)
+    if log_path is not None:
+        with log_path.open("w") as out:
+            written = write_log(tables, learned.outcomes, out)
+        click.echo(f"{written} decisions with their outcomes in {log_path}", err=True)
     if not dry_run:
-        publish_learning(learned.learning, store=store_of(client, tables.names), now=now)
+        store = DynamoStore(lambda: client, tables=tables.names)
+        publish_learning(learned.learning, store=store, now=now)
     Console(stderr=True).print(_as_grid(learned.learning))
     click.echo(json.dumps(closing_line(learned, tables, published=not dry_run)))
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What was counted, and the document that it makes."""
+    """What became of decisions, by their id, how it was counted, and the document that it makes."""
 
+    outcomes: Mapping[str, Outcome]
     observed: Observed
     learning: Learning
+
+
+def learn_stage(tables: Tables, *, rules: Rules, seed: int) -> Learned:
+    """Look through a stage's tables and learn; the same tables and seed give the same document.
+
+    Raises ClickException where the policy does not explore.
+    """
+    policy = rules.policy
+    settings = exploration_of(policy)
+    ledger = read_ledger(tables, currency=policy.default_currency)
+    trials = [trial for record in tables.all(RECORD) if (trial := trial_of(record)) is not None]
+    days = settings.reward_window_days
+    known = outcomes_of(trials, ledger, reward_window_days=days, now=tables.now)
+    outcomes = {outcome.trial.decision_id: outcome for outcome in known}
+    observed = count(Observed(), outcomes.values())
+    learning = learn_from(
+        observed,
+        policy=policy,
+        settings=settings,
+        segments={
+            policy.unknown_segment,
+            *rules.scorer.segments,
+            *(rule.segment for rule in policy.scorecard),
+        },
+        draw=random.Random(seed).betavariate,  # noqa: S311  (samples, not secrets)
+        now=tables.now,
+    )
+    return Learned(outcomes, observed, learning)
 
 
 def exploration_of(policy: Policy) -> Exploration:
@@ -121,41 +140,6 @@ def table_names(environment: Mapping[str, str]) -> dict[Table, str]:
     return {table: environment[f"SEGUE_{table.upper()}_TABLE"] for table in _LOOKED_THROUGH}
 
 
-def store_of(client: DynamoDBClient, names: Mapping[Table, str]) -> DynamoStore:
-    """Storage through a command's client."""
-    return DynamoStore(lambda: client, tables=names)
-
-
-def read_outcomes(tables: Tables, *, policy: Policy, settings: Exploration) -> dict[str, Outcome]:
-    """What became of every decision whose reward window has passed, by decision id."""
-    ledger = read_ledger(tables, currency=policy.default_currency)
-    trials = [trial for record in tables.all(RECORD) if (trial := trial_of(record)) is not None]
-    days = settings.reward_window_days
-    known = outcomes_of(trials, ledger, reward_window_days=days, now=tables.now)
-    return {outcome.trial.decision_id: outcome for outcome in known}
-
-
-def learned_from(
-    outcomes: Iterable[Outcome], *, rules: Rules, settings: Exploration, seed: int, now: int
-) -> Learned:
-    """Count outcomes and draw the samples; the same outcomes and seed give the same document."""
-    policy = rules.policy
-    observed = count(Observed(), outcomes)
-    learning = learn_from(
-        observed,
-        policy=policy,
-        settings=settings,
-        segments={
-            policy.unknown_segment,
-            *rules.scorer.segments,
-            *(rule.segment for rule in policy.scorecard),
-        },
-        draw=random.Random(seed).betavariate,  # noqa: S311  (samples, not secrets)
-        now=now,
-    )
-    return Learned(observed, learning)
-
-
 def publish_learning(learning: Learning, *, store: Store, now: int) -> None:
     """Replace what decisions read; raises ClickException where it does not fit into one item."""
     size = len(zlib.compress(canonical_json(learning_to_json(learning))))
@@ -169,15 +153,10 @@ def publish_learning(learning: Learning, *, store: Store, now: int) -> None:
 
 def closing_line(learned: Learned, tables: Tables, *, published: bool) -> dict[str, Any]:
     """What was learned, in numbers."""
-    estimates = [each for by_action in learned.learning.estimates.values() for each in by_action]
-    bases = [
-        each.basis
-        for by_action in learned.learning.estimates.values()
-        for each in by_action.values()
-    ]
+    by_segment = learned.learning.estimates.values()
+    bases = [estimate.basis for by_action in by_segment for estimate in by_action.values()]
     return {
         "decisions": len(learned.observed.counted),
-        "estimates": len(estimates),
         "lift": bases.count("lift"),
         "response": bases.count("response"),
         "unreadable": sum(tables.unreadable.values()),
