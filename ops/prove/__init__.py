@@ -13,7 +13,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -51,13 +51,45 @@ def topics() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in iter_modules(__path__)))
 
 
-def measure(topic: str) -> tuple[Figures, str | None]:
-    """Measure one topic; its figures, and what went wrong."""
+def figures_of(topic: str) -> Figures:
+    """Measure one topic."""
+    found: Figures = import_module(f"{__name__}.{topic}").figures()
+    return found
+
+
+def measure(
+    names: Iterable[str], figures: Callable[[str], Mapping[str, Figure]], say: Callable[[str], None]
+) -> tuple[Figures, list[str]]:
+    """Measure topics one after the other; the figures of all, and the topics that failed.
+
+    Args:
+        names: of the topics.
+        figures: measures one of them.
+        say: is told how each one went.
+    """
+    told: Figures = {}
+    failed: list[str] = []
+    for name in names:
+        start = time.perf_counter()
+        found, problem = _measured(name, figures)
+        twice = told.keys() & found.keys()
+        if twice:
+            problem = f"another topic has measured {', '.join(sorted(twice))} already"
+        told |= {key: value for key, value in found.items() if key not in twice}
+        if problem is not None:
+            failed.append(name)
+        say(f"{name}: {problem or 'holds'} ({time.perf_counter() - start:.1f} s)")
+    return told, failed
+
+
+def _measured(
+    name: str, figures: Callable[[str], Mapping[str, Figure]]
+) -> tuple[Figures, str | None]:
     try:
-        return dict(import_module(f"{__name__}.{topic}").figures()), None
+        return dict(figures(name)), None
     except BoundBroken as broken:
         return broken.figures, str(broken)
-    except Exception as error:
+    except Exception as error:  # whatever it is, the others are measured and the command fails
         traceback.print_exc()
         return {}, f"{type(error).__name__}: {error}"
 
@@ -72,22 +104,9 @@ def prove(chosen: tuple[str, ...]) -> None:
         raise click.BadParameter(
             f"{', '.join(unknown)}: topics are {', '.join(known)}", param_hint="--only"
         )
-    told: dict[str, Figure | list[str]] = {}
-    failed: list[str] = []
     began = time.perf_counter()
-    for topic in chosen or known:
-        start = time.perf_counter()
-        figures, problem = measure(topic)
-        twice = told.keys() & figures.keys()
-        if twice:
-            problem = f"another topic already measured {', '.join(sorted(twice))}"
-        told |= figures
-        if problem is not None:
-            failed.append(topic)
-        seconds = time.perf_counter() - start
-        click.echo(f"{topic}: {problem or 'holds'} ({seconds:.1f} s)", err=True)
-    told["seconds"] = round(time.perf_counter() - began, 1)
-    told["failed"] = failed
-    click.echo(json.dumps(told))
+    told, failed = measure(chosen or known, figures_of, lambda line: click.echo(line, err=True))
+    seconds = round(time.perf_counter() - began, 1)
+    click.echo(json.dumps({**told, "seconds": seconds, "failed": failed}))
     if failed:
         sys.exit(1)
