@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from chalicelib import telemetry
+from chalicelib.core.exploration import Exploration
 from chalicelib.core.kinds import LEARNING_KEY
 from chalicelib.core.learning import Learning
 from chalicelib.core.storage import WHATEVER, Put
+from tests.drops import DataTeam, drop_rules, order_row, orders_csv
 from tests.makers import HOUR_SECONDS, SilenceScorer, identify
 from tests.shop import Shop, bought
 from tests.storefront import Storefront, open_storefront
@@ -178,3 +180,30 @@ def test_a_lapse_without_a_document_that_can_be_used_alarms_and_mails_all_the_sa
     assert choices(shop)[-1]["deterministic"] == "learning_refused"
     assert [mail.action for mail in shop.mails()] == ["a-0"]
     assert '"event":"learning_rejected"' in out.getvalue()
+
+
+def test_a_file_leaves_a_record_of_whom_nothing_was_done_to_where_the_policy_learns() -> None:
+    """Without them a batch would have no control group; nothing else is planned for them."""
+    rules = drop_rules()
+    half = rules.policy.holdout.model_copy(update={"share_percent": 50.0})
+    people = [f"c-{number}" for number in range(12)]
+    rows = "".join(f"{each},{each}@example.com,US,true\n" for each in people)
+    recorded = {}
+    for exploration in (None, Exploration()):
+        policy = rules.policy.model_copy(update={"holdout": half, "exploration": exploration})
+        team = DataTeam(rules=replace(rules, policy=policy))
+        team.drop(
+            "orders/a.csv",
+            orders_csv(*(order_row(f"o-{each}", each, days_ago=100) for each in people)),
+        )
+        team.drop("customers/a.csv", f"customer_id,email,country,consent_marketing_email\n{rows}")
+        effects = team.store.all("effect").values()
+        mailed = sum(effect.kind == "mail" for effect in effects)
+        choices = [record["decision"]["choice"] for record in team.store.all("record").values()]
+        withheld = [choice for choice in choices if choice["withheld"] == "global_holdout"]
+        recorded[exploration is not None] = len(withheld)
+
+        assert 0 < mailed == len(choices) - len(withheld) < len(people)
+        assert {choice["action"] for choice in choices} == {"winback-10"}
+
+    assert recorded[False] == 0 < recorded[True]
