@@ -140,6 +140,18 @@ def test_ties_go_to_the_earlier_in_the_document() -> None:
     assert list(told(two)) == ["a-0", "a-1"]
 
 
+def test_a_tie_under_one_sample_goes_to_the_earlier_of_the_document() -> None:
+    """Also where the later one is expected to be worth more, and stands first among finalists."""
+    choice = chosen(
+        decided(
+            checkout(learned=learned({"a-0": [0.2, 0.0], "a-1": [0.2, 0.3]})), exploring({}, {})
+        )
+    )
+
+    assert [each.action for each in choice.finalists] == ["a-1", "a-0"]
+    assert told(choice) == {"a-1": 0.5, "a-0": 0.5}
+
+
 def test_only_the_best_by_expected_priority_compete() -> None:
     """What is expected to be worth least is no finalist, though it would win under one sample."""
     surprising = learned({"a-0": [0.2, 0.2], "a-1": [0.2, 0.1], "a-2": [0.0, 0.25]})

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from chalicelib.core.off_policy import Logged, evaluate, refuse
+from chalicelib.core.off_policy import Z_95, Logged, evaluate, refuse
 
 HALF = {"a": 0.5, "b": 0.5}
 
@@ -85,6 +85,18 @@ def test_laws_of_any_log(rewards: list[float], split: float, seed: int) -> None:
     for name in ("ips", "snips", "dr", "logged", "gain"):
         assert getattr(shuffled, name) == pytest.approx(getattr(found, name), abs=1e-9)
         assert getattr(found, name).low <= getattr(found, name).value <= getattr(found, name).high
+
+
+def test_nobody_is_judged_by_a_model_that_has_seen_them() -> None:
+    """Of two customers in different folds each is expected to do what the other did: 0 and 10.
+
+    So the terms are 0 + 2·(10 − 0) and 10 + 2·(0 − 10), with a standard error of 15. A model of
+    both would expect 5 of either and be surer than it may, with an error of 10.
+    """
+    pairs = [[logged("c-0", "a", 10.0), logged(f"c-{k}", "a", 0.0)] for k in range(1, 9)]
+    found = [evaluate(pair).dr for pair in pairs]
+
+    assert max(each.high - each.low for each in found) == pytest.approx(2 * Z_95 * 15)
 
 
 @given(scale=st.floats(0.01, 1000), seed=st.integers(0, 99))
