@@ -42,10 +42,10 @@ def figures(choices: int = CHOICES, situations: int = SITUATIONS) -> Figures:
             choice = situation.choose(f"c-{number}-{customer}")
             counted[choice.action] += 1
         for action, probability in _told(choice):
-            arms += 1
             error = (probability * (1 - probability) / each) ** 0.5
             missed = abs(counted[action] / each - probability)
             if error:
+                arms += 1
                 worst = max(worst, missed / error)
             else:
                 sure_but_not += bool(missed)
@@ -64,7 +64,7 @@ def _told(choice: Choice) -> Iterator[tuple[str, float]]:
     """Every arm with its recorded probability, and that of nothing."""
     told = {each.action: each.action_probability for each in choice.finalists}
     yield from told.items()
-    yield NOTHING, 1.0 - sum(told.values())
+    yield NOTHING, abs(round(1.0 - sum(told.values()), 12))
 
 
 class Situation:
@@ -82,7 +82,7 @@ class Situation:
             arm_of(
                 action,
                 known.get(action.id, stated[action.id]),
-                factor=rng.choice((0.5, 1.0, 1.0, 2.0)),
+                factor=rng.choice((0.9, 1.0, 1.0, 1.1)),
             )
             for action in actions
         ]
@@ -103,18 +103,18 @@ class Situation:
         return Action(
             id=f"a-{number}",
             placements=("checkout",),
-            propensity=rng.choice((0.05, 0.1, 0.2)),
-            value_minor=rng.choice((1000, 1000, 1500)),
+            propensity=rng.choice((0.08, 0.1, 0.12)),
+            value_minor=rng.choice((1000, 1000, 1100)),
         )
 
     @staticmethod
     def _estimate(rng: random.Random, samples: int) -> Estimate:
         basis: Basis = rng.choice(("response", "response", "lift"))
-        mean = rng.uniform(0.02, 0.2)
+        mean = rng.uniform(0.08, 0.12)
         # Rounded so that some samples tie.
         drawn = [round(max(0.0, rng.gauss(mean, 0.05)), 2) for _ in range(samples)]
         if basis == "lift":
-            return Estimate(basis, mean / 4, 20.0, tuple([d - mean for d in drawn]))
+            return Estimate(basis, mean, 10.0, tuple(drawn))
         return Estimate(basis, mean, 0.0, tuple(drawn))
 
     @staticmethod
