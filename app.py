@@ -18,7 +18,14 @@ from chalice.app import (
 )
 
 from chalicelib import wiring
-from chalicelib.api import boundary, routes, routes_offers, routes_privacy
+from chalicelib.api import (
+    boundary,
+    routes,
+    routes_offers,
+    routes_policies,
+    routes_privacy,
+    routes_records,
+)
 from chalicelib.flows import act, drop, feedback, relay, silence, sweep
 
 app = Chalice(app_name="segue", configure_logs=False)
@@ -72,6 +79,12 @@ def release_offer(code: str) -> Response:
     return routes_offers.release_offer(app.current_request, wiring.edge, code)
 
 
+@app.route("/v1/offers/{code}/revoke", methods=["POST"], authorizer=bearer)
+def revoke_offer(code: str) -> Response:
+    """Take a code back for good."""
+    return routes_offers.revoke_offer(app.current_request, wiring.edge, code)
+
+
 # --- what happened in the shop ------------------------------------------------------------------
 
 
@@ -87,13 +100,19 @@ def accept_events() -> Response:
 @app.route("/v1/decisions/{decision_id}", methods=["GET"], authorizer=bearer)
 def get_decision(decision_id: str) -> Response:
     """Show the whole record of a decision."""
-    return routes.get_decision(app.current_request, wiring.edge, decision_id)
+    return routes_records.get_decision(app.current_request, wiring.edge, decision_id)
 
 
 @app.route("/v1/decisions/{decision_id}/replay", methods=["POST"], authorizer=bearer)
 def replay_decision(decision_id: str) -> Response:
     """Decide a record again and compare."""
-    return routes.replay_decision(app.current_request, wiring.edge, decision_id)
+    return routes_records.replay_decision(app.current_request, wiring.edge, decision_id)
+
+
+@app.route("/v1/decisions/{decision_id}/review", methods=["POST"], authorizer=bearer)
+def request_review(decision_id: str) -> Response:
+    """Note that a person shall look at a decision."""
+    return routes_records.request_review(app.current_request, wiring.edge, decision_id)
 
 
 @app.route("/v1/customers/{customer_id}", methods=["GET"], authorizer=bearer)
@@ -133,6 +152,39 @@ def get_control() -> Response:
 def put_control() -> Response:
     """Flip the kill switches."""
     return routes_privacy.put_control(app.current_request, wiring.edge)
+
+
+# --- policies -----------------------------------------------------------------------------------
+
+
+@app.route("/v1/policies", methods=["GET"], authorizer=bearer)
+def list_policies() -> Response:
+    """List policies and which of them decided when."""
+    return routes_policies.list_policies(app.current_request, wiring.edge)
+
+
+@app.route("/v1/policies", methods=["POST"], authorizer=bearer)
+def store_policy() -> Response:
+    """Validate and keep a policy."""
+    return routes_policies.store_policy(app.current_request, wiring.edge)
+
+
+@app.route("/v1/policies/{policy_hash}", methods=["GET"], authorizer=bearer)
+def get_policy(policy_hash: str) -> Response:
+    """Show a stored policy with its simulations."""
+    return routes_policies.get_policy(app.current_request, wiring.edge, policy_hash)
+
+
+@app.route("/v1/policies/{policy_hash}/simulations", methods=["POST"], authorizer=bearer)
+def add_simulation(policy_hash: str) -> Response:
+    """Write down that a policy was simulated."""
+    return routes_policies.add_simulation(app.current_request, wiring.edge, policy_hash)
+
+
+@app.route("/v1/policies/{policy_hash}/activate", methods=["POST"], authorizer=bearer)
+def activate_policy(policy_hash: str) -> Response:
+    """Let a policy decide, or go back to one that did."""
+    return routes_policies.activate_policy(app.current_request, wiring.edge, policy_hash)
 
 
 # --- mails and files ----------------------------------------------------------------------------

@@ -57,6 +57,8 @@ METRICS: Mapping[str, tuple[Unit, str | None]] = {
     "LatencyMs": ("Milliseconds", None),
     "ModelRejected": ("Count", None),
     "LearningRejected": ("Count", None),
+    "PolicyRejected": ("Count", None),
+    "ReviewsRequested": ("Count", None),
     "OfferMoves": ("Count", "operation"),
     "OfferRefusals": ("Count", "reason"),
     "MailEvents": ("Count", "kind"),

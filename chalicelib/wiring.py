@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, Protocol, TypedDict
 
@@ -27,6 +27,7 @@ from chalicelib.aws.secrets import SigningKeysParameter
 from chalicelib.aws.store import DynamoStore
 from chalicelib.aws.within import StoreWithin
 from chalicelib.core.pace import Limits
+from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Bus, Mailer, Queue, Store
 from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
@@ -42,9 +43,11 @@ from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.list_mails import MailIndex
 from chalicelib.flows.put_off import LONGEST_DELAY_SECONDS
 from chalicelib.flows.read import Library
+from chalicelib.flows.rulebook import Rulebook
 from chalicelib.flows.settled import EventPorts
 from chalicelib.flows.sweep import OverdueIndex, SweepPorts
 from chalicelib.mail.compose import MailSettings
+from chalicelib.scoring.guarded import GuardedScorer
 from chalicelib.scoring.load import load_scorer
 from chalicelib.scoring.rejections import ArtifactRejected
 from chalicelib.settings import Settings, read_settings
@@ -163,10 +166,36 @@ class Parts:
     def rules(self) -> Rules:
         """Policy, law and model; the rule scorecard where the packaged model was refused."""
         policy = self.documents.policy(self.settings.policy)
-        scorer = self._model[0] or Scorecard(policy)
+        scorecard, model = Scorecard(policy), self._model[0]
+        scorer: Scorer = scorecard
+        if model is not None:
+            scorer = GuardedScorer(model, scorecard, report=self._model_failed)
         return Rules(
             policy, self.documents.jurisdictions, self.documents.jurisdictions_hash, scorer
         )
+
+    @cached_property
+    def rulebook(self) -> Rulebook:
+        """The packaged rules, and those of every policy that was activated since."""
+        packaged = self.rules
+
+        def rules_for(policy: Policy) -> Rules:
+            rules = replace(packaged, policy=policy)
+            match packaged.scorer:
+                case Scorecard():
+                    return replace(rules, scorer=Scorecard(policy))
+                case GuardedScorer() as guarded:
+                    return replace(rules, scorer=guarded.with_rules(Scorecard(policy)))
+                case _:
+                    return rules
+
+        return Rulebook(packaged, rules_for)
+
+    def _rules_now(self) -> Rules:
+        """The rules that decide now, for work that begins."""
+        moment = self.clock()
+        spread = str(moment)
+        return self.rulebook.refresh(store=self.adapters.store, now=moment, spread=spread)
 
     @property
     def rejected(self) -> str | None:
@@ -184,7 +213,7 @@ class Parts:
             hurried=adapters.hurried,
             key_store=adapters.key_store,
             patient=self._patient,
-            rules=lambda: self.rules,
+            rulebook=lambda: self.rulebook,
             remembered_keys=RememberedKeys(),
             learned=RememberedLearning(),
             fold_events=self._fold_events,
@@ -197,7 +226,7 @@ class Parts:
 
     def act_ports(self) -> ActPorts:
         """What performing effects needs."""
-        settings, adapters = self.settings, self.adapters
+        settings, adapters, policy = self.settings, self.adapters, self._rules_now().policy
         return ActPorts(
             store=adapters.store,
             bus=adapters.bus,
@@ -208,10 +237,10 @@ class Parts:
                 sender=settings.sender,
                 postal_address=settings.postal_address,
                 public_url=settings.public_url,
-                currency=self.rules.policy.default_currency,
+                currency=policy.default_currency,
                 shop_url=settings.shop_url,
             ),
-            contact_policy=self.rules.policy.contact_policy,
+            contact_policy=policy.contact_policy,
             limits=Limits(settings.mails_per_second, settings.mails_per_day),
             clock=self.clock,
         )
@@ -234,7 +263,7 @@ class Parts:
                 results_bucket=self.settings.results_bucket,
                 mapping=self.documents.mapping,
             ),
-            "rules": self.rules,
+            "rules": self._rules_now(),
             "keys": adapters.signing_keys(self.clock()),
         }
 
@@ -242,7 +271,7 @@ class Parts:
         """What looking after silence needs."""
         return {
             "ports": EventPorts(self.adapters.store),
-            "rules": self.rules,
+            "rules": self._rules_now(),
             "keys": self.adapters.signing_keys(self.clock()),
         }
 
@@ -268,18 +297,27 @@ class Parts:
             )
             return None, reason
 
+    def _model_failed(self, reason: str) -> None:
+        """The model was loaded and could not score somebody; the rules of the policy did."""
+        telemetry.emit_metrics(
+            "model_failed", {"ModelRejected": 1}, model=self.settings.model, error=reason
+        )
+
     def _patient(self) -> Access:
         moment = self.clock()
         return Access(self.adapters.store, partial(self.adapters.signing_keys, moment))
 
     def _fold_events(self, body: Any, *, now: int, correlation_id: str) -> Mapping[str, Any]:
-        return events.from_request(
+        fold = partial(
+            events.from_request,
             body,
             ports=EventPorts(self.adapters.store),
-            rules=self.rules,
             keys=self.adapters.signing_keys(now),
             now=now,
             correlation_id=correlation_id,
+        )
+        return self.rulebook.apply(
+            lambda rules: fold(rules=rules), store=self.adapters.store, now=now
         )
 
 

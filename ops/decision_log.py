@@ -128,7 +128,7 @@ def _bought(
 
 
 def write_log(tables: Tables, outcomes: Mapping[str, Outcome], out: TextIO) -> int:
-    """Write every decision whose outcome is known as a line of JSON: record and outcome.
+    """Write every decision whose outcome is known as a line of JSON: its record, with ``outcome``.
 
     The lines hold what the decisions were made from, so personal data; returns how many there are.
     """
@@ -136,7 +136,7 @@ def write_log(tables: Tables, outcomes: Mapping[str, Outcome], out: TextIO) -> i
     for record in tables.all(RECORD):
         outcome = outcomes.get(record["decision_id"])
         if outcome is not None and trial_of(record) is not None:
-            json.dump({"record": record, "outcome": outcome_to_json(outcome)}, out)
+            json.dump({**record, "outcome": outcome_to_json(outcome)}, out)
             out.write("\n")
             written += 1
     return written

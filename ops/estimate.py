@@ -106,9 +106,8 @@ def logged_by_placement(
     logs: dict[str, list[Logged]] = {}
     for number, line in enumerate(lines, 1):
         try:
-            told = json.loads(line)
-            record, outcome = told["record"], told["outcome"]
-            placement, logged = _logged(record, outcome[_REWARDS[reward]], rules)
+            record = json.loads(line)
+            placement, logged = _logged(record, record["outcome"][_REWARDS[reward]], rules)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadInput.of(
                 f"line {number}",

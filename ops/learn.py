@@ -5,7 +5,7 @@ python -m ops learn --stage prod
 It looks through the tables of a stage once, counts every decision whose reward window has passed,
 and replaces the learning document; within a minute decisions use it. It starts from nothing each
 time, so it may be repeated, and a refund that came late is counted right the next time. Run it from
-a schedule, once a day. The policy and the model are those of this checkout: they must be deployed.
+a schedule, once a day. The policy is the one that decides there, the model that of this checkout.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from ops.cloudformation import DeploymentFailed
 from ops.decision_log import Tables, read_ledger, write_log
 from ops.deploy import stack_environment
 from ops.session import open_session
-from ops.why import rules_of
+from ops.stage_rules import rules_in_force
 
 # A DynamoDB item holds 400 KB; the rest is for its key and what the store keeps beside it.
 LARGEST_DOCUMENT_BYTES = 390_000
@@ -73,16 +73,16 @@ def learn(
         environment = stack_environment(session, stage=stage)
     except DeploymentFailed as error:
         raise click.ClickException(str(error)) from None
-    rules = rules_of(environment, model=environment["SEGUE_MODEL"])
     client = session.client("dynamodb")
     tables = Tables(client, table_names(environment), now)
+    store = DynamoStore(lambda: client, tables=tables.names)
+    rules = rules_in_force(environment, store=store, now=now)
     learned = learn_stage(tables, rules=rules, seed=now if seed is None else seed)
     if log_path is not None:
         with log_path.open("w") as out:
             written = write_log(tables, learned.outcomes, out)
         click.echo(f"{written} decisions with their outcomes in {log_path}", err=True)
     if not dry_run:
-        store = DynamoStore(lambda: client, tables=tables.names)
         publish_learning(learned.learning, store=store, now=now)
     Console(stderr=True).print(_as_grid(learned.learning))
     click.echo(json.dumps(closing_line(learned, tables, published=not dry_run)))

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from chalicelib.core.ports import Store
-from chalicelib.core.rules import Rules
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.authorize import RememberedKeys
 from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.list_mails import MailIndex
 from chalicelib.flows.read import Library
+from chalicelib.flows.rulebook import Rulebook
 
 
 class KeysWithin(Protocol):
@@ -53,7 +53,7 @@ class Edge:
         hurried: opens access for a checkout, whose deadline begins now.
         key_store: opens storage to look an API key up.
         patient: opens access for calls that may wait for the SDK's own retries.
-        rules: policy, law and model; loaded on first use.
+        rulebook: policy, law and model; loaded on first use, followed from storage.
         remembered_keys: API keys that this process saw confirmed.
         learned: what this process remembers of the learning document.
         fold_events: the events flow, with everything it needs.
@@ -70,7 +70,7 @@ class Edge:
     hurried: Callable[[], Access]
     key_store: Callable[[], Store]
     patient: Callable[[], Access]
-    rules: Callable[[], Rules]
+    rulebook: Callable[[], Rulebook]
     remembered_keys: RememberedKeys
     learned: RememberedLearning
     fold_events: FoldEvents

@@ -22,7 +22,7 @@ from chalicelib.flows.read import Consent, CustomerView
 Json = dict[str, Any]
 
 
-def decision_record(record: Mapping[str, Any]) -> Json:
+def decision_record(record: Mapping[str, Any], *, intact: bool | None = None) -> Json:
     """The body of ``GET /v1/decisions/{id}``."""
     situation, decision = record["situation"], record["decision"]
     if is_erased(record):
@@ -34,6 +34,7 @@ def decision_record(record: Mapping[str, Any]) -> Json:
         "placement": situation["placement"],
         "trigger": situation["trigger"],
         "correlation_id": record["correlation_id"],
+        "intact": intact,
         "policy": record["policy"],
         "jurisdictions": record["jurisdictions"],
         "model": dict(record["model"]),
@@ -44,6 +45,15 @@ def decision_record(record: Mapping[str, Any]) -> Json:
             [Line(*each) for each in situation["lines"]],
             [PricedLine(*each) for each in decision["lines"]],
         ),
+    }
+
+
+def review(decision_id: str, asked: Mapping[str, Any]) -> Json:
+    """That a person shall look at a decision."""
+    return {
+        "decision_id": decision_id,
+        "requested_at": format_instant(asked["requested_at"]),
+        "key_id": asked["key_id"],
     }
 
 

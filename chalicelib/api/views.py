@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from chalicelib.api.answers import Amount, Moment, Part, Reason, Scores, Segment
+from chalicelib.core.actions import Placement
 
 
 class RecordedModel(Part):
@@ -16,6 +17,23 @@ class RecordedModel(Part):
     hash: str
 
 
+class Explanation(Part):
+    """A decision in words that the customer can be given."""
+
+    procedure: list[str]
+    factors: list[str]
+    nearest_change: list[str] = Field(description="What would have led to another result.")
+    review: str
+
+
+class Review(Part):
+    """That a person shall look at a decision."""
+
+    decision_id: str
+    requested_at: Moment
+    key_id: str = Field(description="The key with which it was asked for.")
+
+
 class DecisionRecord(Part):
     """Everything that a decision was made from, and everything that came of it."""
 
@@ -23,16 +41,22 @@ class DecisionRecord(Part):
     customer_id: str = ""
     anonymous_id: str = ""
     decided_at: Moment
-    placement: Literal["checkout", "mail", "batch"]
+    placement: Placement
     trigger: str | None
     correlation_id: str
     erased_at: Moment = Field(default="", description="When the person was erased, where they were")
+    intact: bool | None = Field(
+        default=None,
+        description="Whether it is to the byte what was written down; null where nobody looked.",
+    )
     policy: str
     jurisdictions: str
     model: RecordedModel
     situation: dict[str, Any]
     decision: dict[str, Any]
     reasons: list[Reason]
+    explanation: Explanation | None = None
+    review: Review | None = Field(default=None, description="Null where nobody asked for one.")
 
 
 class Replay(Part):

@@ -137,8 +137,10 @@ def _over_limit(action: Action, situation: Situation, _: Scores) -> str | None:
     if action.offer is None:
         return None
     live = situation.live_offers.get(action.id)
+    if live is not None and live.spent:
+        return "code_revoked" if live.revoked else "code_used"
     if live is not None:
-        return "code_used" if live.spent else None
+        return None
     return situation.limited.get(action.id)
 
 

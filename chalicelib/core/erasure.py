@@ -89,6 +89,14 @@ def erased_effect(effect: Effect, *, pseudonym: str, now: int) -> Effect:
 
 
 def erased_coupon(coupon: Coupon, *, pseudonym: str) -> Coupon:
-    """A coupon without the person; what its uses took of a budget still counts."""
+    """A coupon without the person; what its uses took of a budget still counts.
+
+    Nor with the words for which it was revoked, which may speak of them.
+    """
     uses = tuple(replace(use, order_id=f"{ERASED}-{n}") for n, use in enumerate(coupon.uses, 1))
-    return replace(coupon, subject_key=pseudonym, uses=uses)
+    return replace(
+        coupon,
+        subject_key=pseudonym,
+        uses=uses,
+        revoked_for=None if coupon.revoked_for is None else ERASED,
+    )

@@ -46,6 +46,14 @@ from chalicelib.core.offers import (
 from chalicelib.core.orders import OrderState, order_from_json, order_to_json
 from chalicelib.core.overdue import open_index
 from chalicelib.core.pace import Pace, pace_from_json, pace_to_json
+from chalicelib.core.policy_life import (
+    PolicyLog,
+    StoredPolicy,
+    policy_log_from_json,
+    policy_log_to_json,
+    stored_policy_from_json,
+    stored_policy_to_json,
+)
 from chalicelib.core.repeats import Repeat, repeat_from_json, repeat_to_json
 from chalicelib.core.sessions import Session, session_from_json, session_to_json
 from chalicelib.core.storage import IndexAttributes, Kind
@@ -85,6 +93,10 @@ def _by_subject(record: Json) -> IndexAttributes:
     return {"subject": record["subject"], "decided_at": record["decided_at"]}
 
 
+def _issued_to(issued: Json) -> IndexAttributes:
+    return {"owned_by": issued["subject"]} if "subject" in issued else {}
+
+
 def _of_coupon(coupon: Coupon) -> IndexAttributes:
     return {**_owned(coupon), **reserved_index(coupon)}
 
@@ -107,6 +119,8 @@ LEDGER_HEAD: Kind[LedgerHead] = Kind("ledger_head", "profiles", "", head_to_json
 RECORD: Kind[Json] = Kind(
     "record", "decisions", "d#", _as_is, _as_is, index=_by_subject, compressed=True
 )
+# That a person shall look at a decision: {"requested_at": …, "key_id": …}.
+REVIEW: Kind[Json] = Kind("review", "decisions", "r#", _as_is, _as_is)
 SESSION: Kind[Session] = Kind(
     "session", "decisions", "s#", session_to_json, session_from_json, compressed=True
 )
@@ -122,8 +136,9 @@ LIVE_OFFER: Kind[Offer] = Kind("live", "effects", "l#", offer_to_json, offer_fro
 ALLOTMENT: Kind[Allotment] = Kind(
     "allotment", "effects", "b#", allotment_to_json, allotment_from_json
 )
-# How many codes of an action were issued to a customer: {"count": …}; only where that is limited.
-ISSUED: Kind[Json] = Kind("issued", "effects", "n#", _as_is, _as_is)
+# How many codes of an action were issued to a customer, and since when: {"count", "subject",
+# "since"}; only where that is limited. It outlives the codes, so it says itself whose it is.
+ISSUED: Kind[Json] = Kind("issued", "effects", "n#", _as_is, _as_is, index=_issued_to)
 # What a call with an Idempotency-Key was answered, or that it is under way.
 REPEAT: Kind[Repeat] = Kind(
     "repeat", "decisions", "i#", repeat_to_json, repeat_from_json, compressed=True
@@ -143,6 +158,15 @@ PRODUCT: Kind[Product] = Kind("sku", "signals", "sku#", product_to_json, product
 SWITCH: Kind[Switches] = Kind("switch", "control", "switch#", to_json, switches_from_json)
 # Bounces and complaints, counted in shards.
 BREAKER: Kind[Tally] = Kind("breaker", "control", "breaker#", tally_to_json, tally_from_json)
+# Which policy decides: {"policy": hash or null}, in copies; the policies; and their log.
+ALIAS: Kind[Json] = Kind("alias", "control", "alias#", _as_is, _as_is)
+STORED_POLICY: Kind[StoredPolicy] = Kind(
+    "policy", "control", "policy#", stored_policy_to_json, stored_policy_from_json, compressed=True
+)
+POLICY_LOG: Kind[PolicyLog] = Kind(
+    "policy_log", "control", "policies#", policy_log_to_json, policy_log_from_json, compressed=True
+)
+POLICY_LOG_NAME = "all"
 API_KEY: Kind[ApiKey] = Kind("key", "control", "k#", to_json, api_key_from_json)
 DROP: Kind[Drop] = Kind("drop", "control", "drop#", to_json, drop_from_json)
 # That somebody was erased, by the HMAC of the subject ("s") or of the address ("a").
@@ -155,4 +179,6 @@ LEARNING: Kind[Learning] = Kind(
 )
 LEARNING_KEY = LEARNING.key("published")
 # What an index that finds a person's things may name, by its sort key.
-OWNED: Mapping[str, Kind[Any]] = {kind.name: kind for kind in (FACTS, ORDER, EFFECT, COUPON)}
+OWNED: Mapping[str, Kind[Any]] = {
+    kind.name: kind for kind in (FACTS, ORDER, EFFECT, COUPON, ISSUED)
+}

@@ -31,12 +31,14 @@ from chalicelib.core.policy_checks import (
     Misfits,
     fallbacks_stand,
     names_stand_once,
+    offers_to_strangers_end,
     tiers_are_not_base,
 )
 from chalicelib.core.policy_conditions import Conditions, compile_conditions
 from chalicelib.core.price_tiers import PriceTier
 
 _SEGMENT = r"^[a-z][a-z0-9_]{0,47}$"
+MOVED_BY_SILENCE = ("churn", "expected_orders", "recency_days", "tenure_days")
 _FEATURE = r"^[a-z][a-z0-9_]{0,63}$"
 
 
@@ -127,9 +129,18 @@ class Policy(Part):
             if feature.name in BUILT_IN:
                 yield Misfit(f"features.{number}.name", f"{feature.name} is built in")
         yield from tiers_are_not_base(self.price_tiers)
+        yield from offers_to_strangers_end(self.actions, unknown_segment=self.unknown_segment)
         yield from fallbacks_stand(
             self.actions, {placement: each.action for placement, each in self.fallbacks.items()}
         )
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Policy:
+        """A copy, changed without validation, that has nothing remembered of the original."""
+        copied = super().model_copy(update=update, deep=deep)
+        fields = type(self).model_fields
+        for name in [name for name in vars(copied) if name not in fields]:
+            del copied.__dict__[name]
+        return copied
 
     @property
     def declared(self) -> Mapping[str, Declared]:
@@ -158,12 +169,21 @@ class Policy(Part):
         return content_hash(self.model_dump(mode="json"))
 
     @cached_property
-    def churn_thresholds(self) -> tuple[float, ...]:
-        """Every churn probability at which a decision may change."""
-        stated = [action.min_churn for action in self.actions]
-        stated += [tier.min_churn for tier in self.price_tiers]
-        asked = self.conditions.thresholds_of("churn")
-        return tuple(sorted({value for value in (*stated, *asked) if value is not None}))
+    def silence_thresholds(self) -> Mapping[str, tuple[float, ...]]:
+        """Every value at which a decision may change, of each feature that silence alone moves."""
+        churn = [action.min_churn for action in self.actions]
+        churn += [tier.min_churn for tier in self.price_tiers]
+        orders = [action.max_expected_orders for action in self.actions]
+        stated = {"churn": churn, "expected_orders": orders}
+        found = {
+            name: {*stated.get(name, ()), *self.conditions.thresholds_of(name)} - {None}
+            for name in MOVED_BY_SILENCE
+        }
+        return {
+            name: tuple(sorted(each for each in values if each is not None))
+            for name, values in found.items()
+            if values
+        }
 
     def actions_at(self, placement: str) -> tuple[Action, ...]:
         """The actions that a placement knows, in document order."""

@@ -5,10 +5,10 @@ Each check yields the path of what is wrong, as the document spells it, and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from chalicelib.core.actions import Action, Placement
+from chalicelib.core.actions import REACHED_AT, Action, Placement
 from chalicelib.core.price_tiers import BASE_TIER, PriceTier
 
 
@@ -43,6 +43,22 @@ def tiers_are_not_base(tiers: Sequence[PriceTier]) -> Iterator[Misfit]:
             yield Misfit(f"price_tiers.{number}.name", f"{BASE_TIER} is the published price")
 
 
+def offers_to_strangers_end(actions: Sequence[Action], *, unknown_segment: str) -> Iterator[Misfit]:
+    """Whoever is unknown may ask again under another name, so such an offer needs an end."""
+    for number, action in enumerate(actions):
+        open_to_strangers = not action.segments or unknown_segment in action.segments
+        asked = any(placement not in REACHED_AT for placement in action.placements)
+        if action.offer is None or not asked or not open_to_strangers:
+            continue
+        limits = action.offer.limits
+        if limits.codes is limits.budget_minor is None:
+            yield Misfit(
+                f"actions.{number}.offer.limits",
+                f"an offer to the segment {unknown_segment} needs codes or budget_minor; or name "
+                "the segments that it is for",
+            )
+
+
 def fallbacks_stand(
     actions: Sequence[Action], fallbacks: Mapping[Placement, str]
 ) -> Iterator[Misfit]:
@@ -59,3 +75,15 @@ def fallbacks_stand(
                 f"fallbacks.{placement}.action",
                 "is already an action with conditions; name another",
             )
+
+
+def segments_that_nobody_is_in(
+    actions: Sequence[Action], tiers: Sequence[PriceTier], *, known: Collection[str]
+) -> Iterator[Misfit]:
+    """Segments that neither the model nor the scorecard names: nobody would ever be asked."""
+    named = [(f"actions.{n}.segments", each.segments) for n, each in enumerate(actions)]
+    named += [(f"price_tiers.{n}.segments", each.segments) for n, each in enumerate(tiers)]
+    for path, segments in named:
+        for segment in segments:
+            if segment not in known:
+                yield Misfit(path, f"{segment} is no segment; there are {', '.join(sorted(known))}")

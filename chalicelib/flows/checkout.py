@@ -20,7 +20,7 @@ from chalicelib.core.decide import Decision, decide
 from chalicelib.core.erasure import is_erased
 from chalicelib.core.errors import Transient
 from chalicelib.core.instants import DAY_SECONDS, format_instant
-from chalicelib.core.kinds import ALLOTMENT
+from chalicelib.core.kinds import ALLOTMENT, CONTACT, FACTS
 from chalicelib.core.offers import Offer, coupon_code
 from chalicelib.core.plan import decision_writes
 from chalicelib.core.ports import Store
@@ -33,16 +33,19 @@ from chalicelib.core.record import (
 )
 from chalicelib.core.repeats import check_same_request
 from chalicelib.core.rules import Rules
+from chalicelib.core.seal import sealed
 from chalicelib.core.sessions import Session
 from chalicelib.core.situation import Held, Situation
 from chalicelib.core.storage import AtVersion, Conflict, Put, Write
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.gather import CheckoutCall, Gathered, gather
 from chalicelib.flows.learned import RememberedLearning
+from chalicelib.flows.rulebook import Rulebook
 
 # The first try, and one more for whoever lost a race: by then the winner's answer stands there.
 MOST_ROUNDS = 2
-# Whoever only lost a shard of a count takes from another one, as often as the deadline allows.
+# Whoever only lost a shard of a count takes from another one, as often as the deadline allows; so
+# does a guest of whom something was told meanwhile.
 MOST_CONTENDED_ROUNDS = 8
 # How long a named session keeps its tier and codes after the last decision in it: the half hour
 # of inactivity after which web analytics commonly ends a session.
@@ -89,6 +92,7 @@ def answer_checkout(
 
     Raises:
         KeyReused: the Idempotency-Key came before with another request.
+        PolicyMoved: another policy decides; nothing was decided yet.
     """
     rounds = 0
     learned = learned or RememberedLearning()
@@ -97,12 +101,7 @@ def answer_checkout(
             rounds += 1
             try:
                 gathered = gather(
-                    call,
-                    store=store,
-                    policy=rules.policy,
-                    now=now,
-                    attempt=rounds,
-                    learned=learned,
+                    call, store=store, rules=rules, now=now, attempt=rounds, learned=learned
                 )
                 repeated = _repeat(call, gathered, rules=rules, keys=keys, now=now)
                 if repeated is not None:
@@ -118,6 +117,35 @@ def answer_checkout(
                 return Answered(answer, "decided", rounds)
     except Transient as error:
         return Answered(_degraded(call, rules, now), "degraded", rounds, type(error).__name__)
+
+
+def answer_by(
+    book: Rulebook,
+    call: CheckoutCall,
+    *,
+    store: Store,
+    keys: Callable[[], SigningKeys],
+    now: int,
+    correlation_id: str,
+    learned: RememberedLearning | None = None,
+) -> Answered:
+    """Answer a checkout with the policy that decides now; otherwise as ``answer_checkout``."""
+
+    def answer(rules: Rules) -> Answered:
+        return answer_checkout(
+            call,
+            store=store,
+            rules=rules,
+            keys=keys,
+            now=now,
+            correlation_id=correlation_id,
+            learned=learned,
+        )
+
+    try:
+        return book.apply(answer, store=store, now=now)
+    except Transient as error:  # the policy itself could not be had in time
+        return Answered(_degraded(call, book.current, now), "degraded", 1, type(error).__name__)
 
 
 def _repeat(
@@ -154,18 +182,33 @@ def _repeat(
 
 
 def _unspent(gathered: Gathered) -> tuple[Offer, ...]:
-    """What the session was shown, less the codes that were used or taken back since."""
+    """What the session was shown, less the codes that are used, taken back or expired by now."""
     if gathered.session is None:
         return ()
-    live = gathered.situation.live_offers.values()
-    spent = {offer.code for offer in live if offer.spent}
-    return tuple(o for o in gathered.session.value.offers if o.code not in spent)
+    situation = gathered.situation
+    return tuple(
+        offer
+        for offer in gathered.session.value.offers
+        if _still_stands(offer, situation.live_offers.get(offer.action), now=situation.as_of)
+    )
+
+
+def _still_stands(offer: Offer, live: Offer | None, *, now: int) -> bool:
+    """Whether an offer that was shown may be shown again."""
+    if live is not None and (live.spent or live.code != offer.code):
+        return False
+    return now < offer.expires_at
 
 
 def _most_rounds(conflict: Conflict) -> int:
-    """How many rounds a lost race is worth: more where only the shard of a count was contended."""
+    """How many rounds a lost race is worth.
+
+    More where only the shard of a count was contended, or the profile, which an event of the same
+    customer may just be writing.
+    """
     contended = {write.key.kind.name for write in conflict.failed}
-    return MOST_CONTENDED_ROUNDS if contended == {ALLOTMENT.name} else MOST_ROUNDS
+    passing = {ALLOTMENT.name, FACTS.name, CONTACT.name}
+    return MOST_CONTENDED_ROUNDS if contended and contended <= passing else MOST_ROUNDS
 
 
 def _decide(
@@ -196,6 +239,7 @@ def _decide(
         correlation_id=correlation_id,
         request_hash=call.hash,
     )
+    record = sealed(record, keys)
     answer = build_answer(situation, decision, policy_hash=rules.policy.hash, keys=keys)
     writes = decision_writes(
         situation,
@@ -206,6 +250,9 @@ def _decide(
         now=situation.as_of,
         limits=gathered.limits,
     )
+    if decision.issued and gathered.still_a_guest is not None:
+        # A code that the guest was given a moment too late would be a second one of the customer.
+        writes = (*writes, gathered.still_a_guest)
     if decision.tier != BASE_TIER or decision.offers:
         writes = (*writes, _keep_session(call, gathered, decision, answer, rules))
     return answer, writes
@@ -253,7 +300,8 @@ def _shown_hash(situation: Situation, rules: Rules) -> str:
     """
     known = "unknown" if situation.facts is None else "known"
     day = situation.as_of // DAY_SECONDS
-    return f"{situation_hash(situation)}/{rules.jurisdictions_hash}/{day}/{known}"
+    documents = f"{rules.policy.hash}/{rules.jurisdictions_hash}"
+    return f"{situation_hash(situation)}/{documents}/{day}/{known}"
 
 
 def _degraded(call: CheckoutCall, rules: Rules, now: int) -> Mapping[str, Any]:

@@ -275,6 +275,8 @@ def owner_of(key: Key[Any], value: Any) -> str | None:
             return (shown_to or guest(who["anonymous_id"])).key
         case {"subject": str(subject_key), "decided_at": _} if not is_erased(value):
             return subject_key
+        case {"subject": str(subject_key), "count": _}:
+            return subject_key
         case _:
             return None
 

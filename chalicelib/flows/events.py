@@ -1,10 +1,10 @@
 """POST /v1/events: Segment-spec messages, folded into the profiles that they are about.
 
 Gather: one read brings the profiles, orders and message ids of the whole body; another follows
-only a merged guest or somebody else's order. Decide: what concerns the same people and orders is
-folded together, their profiles are settled, and a change that the policy waits for is decided on.
-Apply: one write for each of these groups. Whoever loses a race reads again and starts over; a
-message that is already stored is a duplicate and changes nothing.
+only a merged guest, somebody else's order, or a code. Decide: what concerns the same people and
+orders is folded together, their profiles are settled, codes follow from both, and a change that the
+policy waits for is decided on. Apply: one write for each of these groups. Whoever loses a race
+reads again and starts over; a message that is already stored is a duplicate and changes nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from chalicelib.flows.codes import (
     Settlement,
     as_stored,
     code_keys,
+    joining_keys,
     message_code_keys,
     settle_codes,
     tell_settled,
@@ -41,6 +42,7 @@ from chalicelib.flows.portion import (
 )
 from chalicelib.flows.refused_mail import refusal_keys, refusal_writes
 from chalicelib.flows.resurrection import message_tombs
+from chalicelib.flows.rulebook import alias_key, check_current
 from chalicelib.flows.settled import (
     EventPorts,
     Given,
@@ -105,29 +107,47 @@ def from_request(
         BadInput: the body is neither a message nor a batch; nothing was written.
         Transient: storage did not answer, or others kept writing the same profile. Part of the
             body may be stored; sending all of it again changes nothing twice.
+        PolicyMoved: another policy decides; nothing was written.
     """
     given = Given(rules, keys, now, correlation_id)
     intake = read_body(body, now=now, default_currency=rules.policy.default_currency)
     tally = Tally(intake.duplicates, dict(intake.rejected))
-    found = _gather(intake.messages, ports.store, given)
+    if not intake.messages:
+        return tally.answer()
+    alias = alias_key(correlation_id)
+    found = _gather(intake.messages, ports.store, given, alias)
+    check_current(found, alias, rules)
     for group in _groups(intake.messages, found):
         _commit(group, found, ports.store, given, tally)
     return tally.answer()
 
 
-def _gather(messages: Iterable[Numbered], store: Store, given: Given) -> Found:
+def _gather(messages: Iterable[Numbered], store: Store, given: Given, *besides: Key[Any]) -> Found:
     """Read everything that these messages concern, and what that points to."""
+    said = [message for _, message in messages]
     standing: dict[Key[Any], Stored[Any] | None] = {}
-    wanted: Iterable[Key[Any]] = [
+    concerned = [
         key
-        for _, message in messages
+        for message in said
         for key in (
             message_key(message),
             *profile_keys(message),
             *message_tombs(message, given.keys),
-            *message_code_keys(message),
+            *message_code_keys(message, given.rules.policy),
         )
     ]
+    found = _follow([*besides, *concerned], standing, store, given)
+    joining = joining_keys(said, found, given.rules.policy)
+    return _follow(joining, standing, store, given) if joining else found
+
+
+def _follow(
+    wanted: Iterable[Key[Any]],
+    standing: dict[Key[Any], Stored[Any] | None],
+    store: Store,
+    given: Given,
+) -> Found:
+    """Read these things and whatever they point to, and add them to those that were read."""
     while missing := [
         key for key in dict.fromkeys(with_tombs(wanted, given.keys)) if key not in standing
     ]:

@@ -15,14 +15,15 @@ from chalicelib.core.facts import Facts
 from chalicelib.core.kinds import CONTACT, FACTS, LIVE_OFFER, PRODUCT, RECORD, SESSION, SWITCH
 from chalicelib.core.limits import Limits, OneShardIsNotEnough, limit_keys, weigh
 from chalicelib.core.observed import supplied_of
-from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Store
-from chalicelib.core.repeats import repeat_name
+from chalicelib.core.repeats import RepeatOf, repeat_name
+from chalicelib.core.rules import Rules
 from chalicelib.core.sessions import Session, sticky_key
 from chalicelib.core.situation import Context, Line, Situation, permissions_of, place_of
-from chalicelib.core.storage import Found, Key, Stored
+from chalicelib.core.storage import AtVersion, Check, Found, Key, Stored
 from chalicelib.core.subject import Subject, customer
 from chalicelib.flows.learned import RememberedLearning
+from chalicelib.flows.rulebook import alias_key, check_current
 
 # One BatchGetItem holds 100 keys; later lines keep their published price.
 MOST_PRODUCTS = 60
@@ -37,7 +38,7 @@ class CheckoutCall:
         context: as the caller said it.
         lines: the cart.
         call_id: new for every call, and sortable by time.
-        repeat_of: who asks and the Idempotency-Key, when one was sent.
+        repeat_of: who asks, which route, and the Idempotency-Key, when one was sent.
         placement: where the answer will be shown.
     """
 
@@ -45,7 +46,7 @@ class CheckoutCall:
     context: Context
     lines: tuple[Line, ...]
     call_id: str
-    repeat_of: tuple[str, str] | None = None
+    repeat_of: RepeatOf | None = None
     placement: Placement = "checkout"
 
     @property
@@ -79,6 +80,7 @@ class Gathered(NamedTuple):
         session_key: where the session lies, for its next save.
         session: what the session was shown, with its version.
         limits: what limits leave of the policy's offers.
+        still_a_guest: that a guest has not become a customer meanwhile; None for a customer.
     """
 
     situation: Situation
@@ -86,13 +88,14 @@ class Gathered(NamedTuple):
     session_key: Key[Session]
     session: Stored[Session] | None
     limits: Limits
+    still_a_guest: Check | None
 
 
 def gather(
     call: CheckoutCall,
     *,
     store: Store,
-    policy: Policy,
+    rules: Rules,
     now: int,
     attempt: int,
     learned: RememberedLearning,
@@ -104,19 +107,23 @@ def gather(
 
     Another ``attempt`` than the first also looks for a record of this very call: the reply to our
     own write may have been lost. Otherwise one can only be there when the caller repeats itself.
+
+    Raises PolicyMoved where another policy decides than these rules'.
     """
-    subject = call.subject
+    subject, policy = call.subject, rules.policy
     actions = policy.actions_at(call.placement)
     offering = [action.id for action in actions if action.offer is not None]
     limiting = limit_keys(actions, subject.key, attempt=attempt, whole=False)
     person_keys = _person_keys(call, subject.key, offering)
-    switch_key = SWITCH.key(_switch_copy(subject.key))
+    switch_key, alias = SWITCH.key(_switch_copy(subject.key)), alias_key(subject.key)
     product_keys = _product_keys(call.lines)
     record_key = RECORD.key(call.decision_id)
-    keys = [*person_keys, *limiting, switch_key, *product_keys, *learned.keys(policy, now=now)]
+    learning = learned.keys(rules.policy, now=now)
+    keys = [*person_keys, *limiting, switch_key, alias, *product_keys, *learning]
     if attempt > 1 or call.repeat_of is not None:
         keys.append(record_key)
     found = person = store.read(keys, now=now)
+    check_current(found, alias, rules)
 
     facts: Facts | None = found.value(person_keys[0])
     if facts is not None and facts.merged_into is not None:
@@ -153,8 +160,16 @@ def gather(
     if situation.opted_out and (facts is not None or situation.supplied):
         # What may not be read for a decision does not belong into its record either.
         situation = replace(situation, facts=None, supplied={})
+    facts_key = person_keys[0]
     return Gathered(
-        situation, found.value(record_key), session_key, person.stored(session_key), limits
+        situation,
+        found.value(record_key),
+        session_key,
+        person.stored(session_key),
+        limits,
+        still_a_guest=Check(facts_key, AtVersion(person.version(facts_key)))
+        if subject.kind == "anonymous"
+        else None,
     )
 
 

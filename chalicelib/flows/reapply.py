@@ -23,6 +23,7 @@ from chalicelib.core.kinds import (
     COUPON,
     EFFECT,
     FACTS,
+    ISSUED,
     LEDGER_HEAD,
     ORDER,
     RECORD,
@@ -42,7 +43,7 @@ AT_ONCE = 100
 PERSONAL: Mapping[str, Kind[Any]] = {
     kind.name: kind
     for kind in (
-        FACTS, CONTACT, ORDER, CONSENT, LEDGER_HEAD, RECORD, SESSION, EFFECT, COUPON,
+        FACTS, CONTACT, ORDER, CONSENT, LEDGER_HEAD, RECORD, SESSION, EFFECT, COUPON, ISSUED,
     )
 }  # fmt: skip
 
@@ -123,6 +124,7 @@ def _first_said(value: Any) -> int | None:
             | Effect(planned_at=at)
             | Coupon(issued_at=at)
             | {"decided_at": at}
+            | {"since": at}
         ):
             return None if at is None else int(at)
         case _:

@@ -23,7 +23,7 @@ from chalicelib.core.kinds import COUPON, EFFECT
 from chalicelib.core.overdue import LANES, SHARDS, look_at, open_shard, queued_again
 from chalicelib.core.ports import Queue, Store
 from chalicelib.core.storage import ABSENT, AtVersion, Conflict, Delete, Kind, Put, Stored
-from chalicelib.flows.redeem import expire_lapsed
+from chalicelib.flows.code_moves import expire_lapsed
 from chalicelib.telemetry import log_event
 
 # What one run takes on: 16 shards × 100 writes of some 10 ms leave room within the function's 50 s.

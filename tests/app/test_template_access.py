@@ -107,7 +107,20 @@ def test_only_those_who_write_a_table_may(template: Json, table: str, functions:
     assert allowed == functions
 
 
-def test_the_api_writes_tombstones_and_switches_and_no_keys(template: Json) -> None:
+def test_whoever_settles_codes_or_mails_them_may_check_that_they_stand(template: Json) -> None:
+    """A code that an order cannot have, or that a mail offers, is a condition of the write."""
+    allowed = {
+        function
+        for function in NAMES
+        for statement in statements_of(template, function)
+        if "dynamodb:ConditionCheckItem" in statement["Action"]
+        and "EffectsTable" in json.dumps(statement["Resource"])
+    }
+
+    assert allowed == {"APIHandler", "OnDrop", "OnEffect"}
+
+
+def test_the_api_writes_tombstones_switches_and_policies_and_no_keys(template: Json) -> None:
     """API keys lie in the same table: whoever serves requests must not be able to make one."""
     for function in ("APIHandler", "OnEffect", "OnReviewDue"):
         for statement in statements_of(template, function):
@@ -118,8 +131,9 @@ def test_the_api_writes_tombstones_and_switches_and_no_keys(template: Json) -> N
                 *statement["Action"]
             }:
                 assert function == "APIHandler"
+                prefixes = ["x#*", "switch#*", "alias#*", "policy#*", "policies#*"]
                 assert statement["Condition"] == {
-                    "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["x#*", "switch#*"]}
+                    "ForAllValues:StringLike": {"dynamodb:LeadingKeys": prefixes}
                 }
 
 

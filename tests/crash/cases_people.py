@@ -130,7 +130,7 @@ def holding_a_code() -> World:
     from_request(
         OfferCall("reserve", coupon.offer.code, customer(ANN), "canary-cart", 50, "USD"),
         store=world.gated,
-        policy=world.rules.policy,
+        rules=world.rules,
         now=NOW,
     )
     world.waiting.clear()

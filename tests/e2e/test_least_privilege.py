@@ -117,6 +117,33 @@ def test_the_api_answers(guarded: Venue, filled: Filled) -> None:
     assert guarded.shop.call("POST", link[1], body=body, headers=form).status == 200
 
 
+def test_codes_are_used_refused_and_taken_back(guarded: Venue, filled: Filled) -> None:
+    """Code, budget, order and marks are moved by calls, by orders and by a login."""
+    offers = [each for each in filled.books.effects if each.kind == "offer"]
+    used, passed_on, leaked = (each.payload["offer"]["code"] for each in offers[:3])
+    buyer = offers[0].subject_key.removeprefix("c#")
+    use = {"customer_id": buyer, "order_id": "e2e-1", "amount": 100, "currency": "USD"}
+
+    def ask(operation: str, code: str, body: dict[str, Any]) -> int:
+        return guarded.shop.call("POST", f"/v1/offers/{code}/{operation}", body=body).status
+
+    assert [ask(operation, used, use) for operation in ("reserve", "redeem")] == [200, 200]
+    assert ask("revoke", leaked, {"reason": "e2e"}) == 200
+    assert ask("revoke", used, {"reason": "e2e"}) == 409
+    at = format_instant(int(time.time()))
+    messages: list[dict[str, Any]] = [
+        # A code that the order cannot have is checked in the write that counts the order.
+        {
+            "type": "track",
+            "event": "Order Completed",
+            "properties": {"order_id": "e2e-2", "total": 9, "coupon": passed_on, "discount": 1},
+        },
+        {"type": "track", "event": "Order Cancelled", "properties": {"order_id": "e2e-1"}},
+        {"type": "identify", "anonymousId": "e2e-guest"},
+    ]
+    guarded.shop.send([{**each, "userId": buyer, "timestamp": at} for each in messages])
+
+
 def test_the_schedule_finds_what_is_due(guarded: Venue, filled: Filled) -> None:
     """A checkout left alone is found by the index and becomes an abandoned cart."""
     [left] = [

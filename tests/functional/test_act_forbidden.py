@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chalicelib.core.control import SWITCH_COPIES, Switches
 from chalicelib.core.errors import Transient
-from chalicelib.core.kinds import SWITCH
-from chalicelib.core.offers import offer_to_json
+from chalicelib.core.kinds import COUPON, SWITCH
+from chalicelib.core.offers import Coupon, Use, offer_to_json
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
 from tests.mail_makers import (
@@ -81,7 +83,39 @@ def test_an_expired_offer_is_not_mailed(world: World) -> None:
     assert (outcome.state, outcome.reason) == ("SUPPRESSED", "offer_expired")
 
 
-@pytest.mark.parametrize("change", ["consent", "withdrawal", "switch"])
+def issue(world: World, **changes: Any) -> None:
+    """Store the code that the planned mail offers, as it stands by now."""
+    code = Coupon(TEN_PERCENT, customer("c-1").key, "d_1", NOW, **changes)
+    world.store.write([Put(COUPON.key(TEN_PERCENT.code), code, WHATEVER)], now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"uses": (Use("o-1", "redeemed", 5, budgeted=False),)}, "offer_used"),
+        ({"revoked_at": NOW}, "offer_revoked"),
+    ],
+)
+def test_a_code_that_nobody_can_use_is_not_mailed(
+    world: World, changes: dict[str, Any], reason: str
+) -> None:
+    """Used at the checkout, or taken back, while the mail waited: there is nothing to promise."""
+    issue(world, **changes)
+
+    outcome = world.act()
+
+    assert (outcome.state, outcome.reason) == ("SUPPRESSED", reason)
+    assert world.mailer.sent == []
+
+
+def test_a_code_that_can_be_used_is_mailed(world: World) -> None:
+    """Also when a cart holds it."""
+    issue(world, uses=(Use("o-1", "reserved", 5, budgeted=False, until=NOW + 900),))
+
+    assert world.act().state == "ACCEPTED"
+
+
+@pytest.mark.parametrize("change", ["consent", "withdrawal", "switch", "code"])
 def test_a_change_while_the_mail_is_rendered_stops_it(world: World, change: str) -> None:
     """Between the look and the permission to send lies no gap: the write itself notices."""
 
@@ -91,6 +125,8 @@ def test_a_change_while_the_mail_is_rendered_stops_it(world: World, change: str)
                 world.meet(contact_of(consents={"marketing_email": False}))
             case "withdrawal":
                 world.withdraw()
+            case "code":
+                issue(world, revoked_at=NOW)
             case "switch":
                 world.switch(sending=False)
 
@@ -107,6 +143,7 @@ def test_a_change_while_the_mail_is_rendered_stops_it(world: World, change: str)
         == {
             "consent": "no_consent",
             "withdrawal": "withdrawn",
+            "code": "offer_revoked",
             "switch": "sending_off",
         }[change]
     )

@@ -57,8 +57,7 @@ def why_not(shop: Storefront, customer_id: str) -> str | None:
         contact=contact,
         address=found.value(KEY),
         switches=Switches(),
-        offer_expires_at=None,
-        now=NOW,
+        offer_gone=None,
     )
 
 

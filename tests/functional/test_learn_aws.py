@@ -35,13 +35,17 @@ from tests.unit.core.situations import MUG, NOW, buyer
 from tests.unit.core.test_engagement_conditions import policy_with
 
 PEOPLE = 16
-OFFER = {"offer": {"kind": "percent_off", "value": 5, "valid_days": 30}}
+SHIPPED = model_rules({}, model="cdnow-1.0.0")
+OFFER = {
+    "segments": SHIPPED.scorer.segments,
+    "offer": {"kind": "percent_off", "value": 5, "valid_days": 30},
+}
 POLICY = policy_with(
     {**OFFER, "propensity": 0.12},
     {**OFFER, "propensity": 0.1},
     exploration={"reward_window_days": 7, "prior_strength": 4, "min_control_decisions": 30},
 )
-RULES = replace(model_rules({}, model="cdnow-1.0.0"), policy=POLICY)
+RULES = replace(SHIPPED, policy=POLICY)
 
 
 class Town:
@@ -197,7 +201,7 @@ def test_learning_again_learns_the_same(town: Town) -> None:
     assert closing_line(once, town.tables(), published=True) == {
         "decisions": 4,
         "lift": 0,
-        "response": len(once.learning.document["estimates"]) * 2,
+        "response": len(SHIPPED.scorer.segments) * 2,
         "unreadable": 0,
         "learning": once.learning.hash,
         "published": True,

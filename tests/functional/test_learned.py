@@ -22,7 +22,10 @@ from tests.unit.core.learnt import learned
 from tests.unit.core.test_engagement_conditions import policy_with, rules_of
 from tests.unit.core.test_exploration import exploring
 
-OFFER = {"offer": {"kind": "percent_off", "value": 5, "valid_days": 30}}
+OFFER = {
+    "segments": ["at_risk"],
+    "offer": {"kind": "percent_off", "value": 5, "valid_days": 30},
+}
 MAILED = {
     "placements": ["mail"],
     "triggers": ["segment_changed"],

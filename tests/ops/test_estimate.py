@@ -88,7 +88,7 @@ def log_lines(policy: Policy, *, customers: int, learned: bool = True) -> list[s
         )
         paid = 4000 * (rng.random() < PAYS[decision.chosen[0]])
         outcome = {"shown": True, "accepted": paid > 0, "ordered": paid > 0, "paid_minor": paid}
-        lines.append(json.dumps({"record": record, "outcome": outcome}))
+        lines.append(json.dumps({**record, "outcome": outcome}))
     return lines
 
 
@@ -183,7 +183,7 @@ def test_a_placement_without_decisions_is_refused(tmp_path: Path) -> None:
     assert "no decision whose outcome is known" in result.stderr
 
 
-@pytest.mark.parametrize("line", ["{}", "[]", "1", "not json", '{"record": {}, "outcome": {}}'])
+@pytest.mark.parametrize("line", ["{}", "[]", "1", "not json", '{"situation": {}, "outcome": {}}'])
 def test_a_line_that_is_no_decision_is_named(tmp_path: Path, line: str) -> None:
     """By its number, with how such a log is made."""
     lines = log_lines(policy_from_toml(toml()), customers=2)
@@ -198,7 +198,7 @@ def test_a_log_of_another_model_is_refused() -> None:
     """Segments would be others, and every estimate about other customers."""
     policy = policy_from_toml(toml())
     told = json.loads(log_lines(policy, customers=1)[0])
-    told["record"]["model"]["hash"] = "sha256:other"
+    told["model"]["hash"] = "sha256:other"
 
     with pytest.raises(BadInput, match="not the one that decided"):
         logged_by_placement([json.dumps(told)], policy=policy, reward="paid")

@@ -13,13 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.canonical import canonical_json
+from chalicelib.core.counterfactual import counterfactuals
 from chalicelib.core.decide import Decision
 from chalicelib.core.errors import BadInput
 from chalicelib.core.exploration import NOTHING, Choice, choice_from_json, choice_to_json
 from chalicelib.core.learning import Learning, learning_from_json, publish
+from chalicelib.core.plain_words import explain_to_customer
 from chalicelib.core.policy import Policy
 from chalicelib.core.record import build_record, situation_from_json
-from chalicelib.core.replay import differences
+from chalicelib.core.replay import differences, reexecute
 from chalicelib.core.situation import Context, Held, Situation
 from chalicelib.core.subject import customer
 from tests.unit.core.learnt import document, estimate, learned
@@ -262,7 +264,8 @@ def test_the_holdout_is_told_what_would_have_been_chosen_and_gets_nothing() -> N
 
 def test_a_session_that_keeps_its_offer_makes_no_choice() -> None:
     """What was shown before is no evidence of what would be chosen now."""
-    policy = exploring({"offer": {"kind": "percent_off", "value": 5, "valid_days": 3}})
+    offer = {"kind": "percent_off", "value": 5, "valid_days": 3}
+    policy = exploring({"segments": ["at_risk"], "offer": offer})
     first = decided(checkout(learned=learned()), policy)
     again = decided(checkout(learned=learned(), held=Held(None, first.offers)), policy)
 
@@ -395,3 +398,36 @@ def test_an_altered_document_is_refused() -> None:
     assert (
         learning_from_json({"hash": None, "document": {"a": float("nan")}}).refused == "malformed"
     )
+
+
+def test_no_alternative_is_claimed_on_what_the_record_does_not_hold() -> None:
+    """A record keeps what its own decision used: of another segment or place nothing is known."""
+    policy = exploring(
+        {"segments": ["at_risk"]}, {"segments": ["at_risk"]}, {"segments": ["champions"]}
+    )
+    rules = rules_of(policy)
+    learning = publish(
+        document({s: {f"a-{n}": estimate(0.1, 0.2) for n in range(3)}
+                  for s in ("at_risk", "champions")})
+    )  # fmt: skip
+    record = recorded(checkout(learned=learning), policy)
+    situation = situation_from_json(record["situation"])
+    without = situation_from_json(recorded(checkout(), policy)["situation"])
+
+    told = {each.had for each in counterfactuals(situation, reexecute(record, rules=rules),
+                                                 rules=rules)}  # fmt: skip
+    stated = {each.had for each in counterfactuals(without, decided(without, policy), rules=rules)}
+
+    assert "had they opted out of personalisation" in told
+    assert "had they ordered today, for as much as last time" in stated - told
+
+
+def test_a_customer_is_told_that_chance_had_a_part() -> None:
+    """Where something was explored for them, and nowhere else."""
+    sentence = "Of what was possible, chance had a part in the choice, to learn what serves best."
+    for policy, explored in ((exploring(), True), (policy_with(*ACTIONS), False)):
+        record = recorded(checkout(learned=learned()), policy)
+        told = explain_to_customer(record, rules=rules_of(policy))
+
+        assert told is not None
+        assert (sentence in told.procedure) is explored

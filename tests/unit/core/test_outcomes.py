@@ -24,7 +24,10 @@ from tests.unit.core.test_exploration import exploring, recorded
 
 WINDOW = 14
 LATER = NOW + 100 * DAY_SECONDS
-OFFER = {"offer": {"kind": "percent_off", "value": 5, "valid_days": 3}}
+OFFER = {
+    "segments": ["at_risk"],
+    "offer": {"kind": "percent_off", "value": 5, "valid_days": 3},
+}
 
 
 def day(number: float) -> int:

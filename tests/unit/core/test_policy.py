@@ -73,6 +73,12 @@ def edited(edit: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
             "nothing that touches a price",
         ),
         (lambda d: d["holdout"].update(share_percent=51), "holdout.share_percent", "less than"),
+        (lambda d: d["actions"][0].pop("segments"), "actions.0.offer.limits", "an offer"),
+        (
+            lambda d: d["actions"][2].update(segments=["loyal", "unknown"]),
+            "actions.2.offer.limits",
+            "needs codes or budget_minor",
+        ),
     ],
 )
 def test_a_wrong_policy_is_refused_by_path(
@@ -83,6 +89,15 @@ def test_a_wrong_policy_is_refused_by_path(
         policy_from_json(edited(edit))
 
     assert any(e.field == path and words in e.problem for e in refusal.value.errors)
+
+
+@pytest.mark.parametrize("limits", [{"codes": 5000}, {"budget_minor": 100_000}])
+def test_strangers_may_have_offers_that_end(limits: dict[str, int]) -> None:
+    """As many as a number or a budget allows, whatever names they give themselves."""
+    document = edited(lambda d: d["actions"][0].pop("segments"))
+    document["actions"][0]["offer"]["limits"] = limits
+
+    assert policy_from_json(document).actions[0].segments == ()
 
 
 @pytest.mark.parametrize("name", ["age", "customer_zip", "gender_code", "home_latitude", "device"])
@@ -136,7 +151,19 @@ def test_a_threshold_in_a_condition_is_a_threshold_of_the_policy() -> None:
         edited(lambda d: d["actions"][3].update(suitability=["0.25 <= churn or churn > 0.9"]))
     )
 
-    assert policy.churn_thresholds == (0.25, 0.5, 0.6, 0.8, 0.9)
+    assert policy.silence_thresholds == {"churn": (0.25, 0.5, 0.6, 0.8, 0.9)}
+
+
+def test_a_copy_remembers_nothing_of_its_original() -> None:
+    """What follows from the document follows from the copy's own."""
+    policy = policy_from_toml(TEXT)
+    thresholds, digest = policy.silence_thresholds, policy.hash
+
+    copied = policy.model_copy(update={"actions": policy.actions[:1]})
+
+    assert (thresholds, digest) != (copied.silence_thresholds, copied.hash)
+    assert copied.action("welcome") is None
+    assert policy.action("welcome") is not None
 
 
 def test_text_that_is_not_toml_is_refused() -> None:
