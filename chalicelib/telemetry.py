@@ -57,6 +57,7 @@ METRICS: Mapping[str, tuple[Unit, str | None]] = {
     "Rejects": ("Count", None),
     "LatencyMs": ("Milliseconds", None),
     "ModelRejected": ("Count", None),
+    "LearningRejected": ("Count", None),
     "PolicyRejected": ("Count", None),
     "ReviewsRequested": ("Count", None),
     "OfferMoves": ("Count", "operation"),

@@ -40,6 +40,7 @@ from chalicelib.flows.authorize import RememberedKeys
 from chalicelib.flows.drop_work import DropPorts, Objects
 from chalicelib.flows.feedback import FeedbackPorts
 from chalicelib.flows.feedback_again import AgainPorts
+from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.list_mails import MailIndex
 from chalicelib.flows.put_off import LONGEST_DELAY_SECONDS
 from chalicelib.flows.read import Library
@@ -229,6 +230,7 @@ class Parts:
             patient=self._patient,
             rulebook=lambda: self.rulebook,
             remembered_keys=RememberedKeys(),
+            learned=RememberedLearning(),
             fold_events=self._fold_events,
             engine=self.settings.scorer,
             rejected=lambda: self.rejected,

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from chalicelib.core.ports import Store
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.authorize import RememberedKeys
+from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.list_mails import MailIndex
 from chalicelib.flows.read import Library
 from chalicelib.flows.rulebook import Rulebook
@@ -55,6 +56,7 @@ class Edge:
         patient: opens access for calls that may wait for the SDK's own retries.
         rulebook: policy, law and model; loaded on first use, followed from storage.
         remembered_keys: API keys that this process saw confirmed.
+        learned: what this process remembers of the learning document.
         fold_events: the events flow, with everything it needs.
         engine: the setting that chose the scorer.
         rejected: why the packaged model does not serve, None when it does.
@@ -72,6 +74,7 @@ class Edge:
     patient: Callable[[], Access]
     rulebook: Callable[[], Rulebook]
     remembered_keys: RememberedKeys
+    learned: RememberedLearning
     fold_events: FoldEvents
     engine: str
     rejected: Callable[[], str | None]

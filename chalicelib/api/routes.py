@@ -73,6 +73,7 @@ def create_decision(request: Request, get_edge: GetEdge) -> Answer:
         keys=access.keys,
         now=edge.now(),
         correlation_id=correlation_of(request),
+        learned=edge.learned,
     )
     return _told(answered, call.placement)
 

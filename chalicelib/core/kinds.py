@@ -40,6 +40,7 @@ from chalicelib.core.effects import Effect, effect_from_json, effect_to_json
 from chalicelib.core.engagement import Engagement, engagement_from_json, engagement_to_json
 from chalicelib.core.facts import Facts, facts_from_json, facts_to_json
 from chalicelib.core.instants import DAY_SECONDS
+from chalicelib.core.learning import Learning, learning_from_json, learning_to_json
 from chalicelib.core.mail_list import mail_index
 from chalicelib.core.offers import (
     Coupon,
@@ -184,6 +185,11 @@ DROP: Kind[Drop] = Kind("drop", "control", "drop#", to_json, drop_from_json)
 TOMBSTONE: Kind[Tombstone] = Kind(
     "tombstone", "control", "x#", tombstone_to_json, tombstone_from_json
 )
+# What outcomes have taught; one item, which the learner replaces.
+LEARNING: Kind[Learning] = Kind(
+    "learning", "control", "learning#", learning_to_json, learning_from_json, compressed=True
+)
+LEARNING_KEY = LEARNING.key("published")
 # What an index that finds a person's things may name, by its sort key.
 OWNED: Mapping[str, Kind[Any]] = {
     kind.name: kind for kind in (FACTS, ORDER, EFFECT, COUPON, ISSUED)

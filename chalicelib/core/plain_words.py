@@ -80,6 +80,9 @@ def _procedure(record: Mapping[str, Any], situation: Situation) -> Iterator[str]
         yield "You are in a small group, chosen by chance, for whom nothing is personalised."
     if situation.lines:
         yield f"Price: {_price(decision)}."
+    choice = decision.get("choice")
+    if choice is not None and choice["sample"] is not None and choice["withheld"] is None:
+        yield "Of what was possible, chance had a part in the choice, to learn what serves best."
     yield from _actions(decision)
 
 

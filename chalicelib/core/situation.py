@@ -11,6 +11,7 @@ from chalicelib.core.catalogue import Product
 from chalicelib.core.contact import Contact, Scalar
 from chalicelib.core.control import Switches
 from chalicelib.core.facts import Facts
+from chalicelib.core.learning import Learning
 from chalicelib.core.offers import Offer
 from chalicelib.core.subject import Subject
 
@@ -79,6 +80,7 @@ class Situation:
         contacted: actions for which the address was contacted within their interval.
         limited: actions that may issue no further code, each with the reason.
         supplied: what the shop said of the customer, as far as the policy declares it.
+        learned: what outcomes have taught; None where nothing was, or the policy does not explore.
         opted_out: whether a privacy signal forbids reading any feature of this customer.
     """
 
@@ -98,6 +100,7 @@ class Situation:
     contacted: frozenset[str] = frozenset()
     limited: Mapping[str, str] = field(default_factory=dict)
     supplied: Mapping[str, Scalar] = field(default_factory=dict)
+    learned: Learning | None = None
     opted_out: bool = field(init=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -39,6 +39,7 @@ from chalicelib.core.situation import Held, Situation
 from chalicelib.core.storage import AtVersion, Conflict, Put, Write
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.gather import CheckoutCall, Gathered, gather
+from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.rulebook import Rulebook
 
 # The first try, and one more for whoever lost a race: by then the winner's answer stands there.
@@ -76,6 +77,7 @@ def answer_checkout(
     keys: Callable[[], SigningKeys],
     now: int,
     correlation_id: str,
+    learned: RememberedLearning | None = None,
 ) -> Answered:
     """Answer a checkout; storage that does not answer degrades it and raises nothing.
 
@@ -86,17 +88,21 @@ def answer_checkout(
         keys: brings the signing keys; may ask storage, so it is called within the flow.
         now: the moment of the call.
         correlation_id: ties record and effects to the request.
+        learned: what this process remembers of the learning document; None remembers nothing.
 
     Raises:
         KeyReused: the Idempotency-Key came before with another request.
         PolicyMoved: another policy decides; nothing was decided yet.
     """
     rounds = 0
+    learned = learned or RememberedLearning()
     try:
         while True:
             rounds += 1
             try:
-                gathered = gather(call, store=store, rules=rules, now=now, attempt=rounds)
+                gathered = gather(
+                    call, store=store, rules=rules, now=now, attempt=rounds, learned=learned
+                )
                 repeated = _repeat(call, gathered, rules=rules, keys=keys, now=now)
                 if repeated is not None:
                     return Answered(repeated, "repeated", rounds)
@@ -121,12 +127,19 @@ def answer_by(
     keys: Callable[[], SigningKeys],
     now: int,
     correlation_id: str,
+    learned: RememberedLearning | None = None,
 ) -> Answered:
     """Answer a checkout with the policy that decides now; otherwise as ``answer_checkout``."""
 
     def answer(rules: Rules) -> Answered:
         return answer_checkout(
-            call, store=store, rules=rules, keys=keys, now=now, correlation_id=correlation_id
+            call,
+            store=store,
+            rules=rules,
+            keys=keys,
+            now=now,
+            correlation_id=correlation_id,
+            learned=learned,
         )
 
     try:

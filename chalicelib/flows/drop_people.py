@@ -16,7 +16,7 @@ from typing import Any
 from chalicelib.core.control import Switches
 from chalicelib.core.errors import Transient
 from chalicelib.core.instants import Instant
-from chalicelib.core.kinds import CONTACTED, FACTS
+from chalicelib.core.kinds import CONTACTED, FACTS, LEARNING_KEY
 from chalicelib.core.ports import Store
 from chalicelib.core.storage import (
     AtVersion,
@@ -35,6 +35,7 @@ from chalicelib.flows.drop_fold import (
 from chalicelib.flows.drop_gather import consent_keys, decision_keys, gather_people
 from chalicelib.flows.drop_person import Person
 from chalicelib.flows.drop_plan import Planned, plan_person
+from chalicelib.flows.learned import tell_if_refused
 from chalicelib.flows.settled import switch_key
 
 MOST_WRITES = 100  # what one transaction holds
@@ -74,6 +75,7 @@ def _round(
     said = [key for each in folded for key in consent_keys(each, about)]
     decisive = [key for keys in wanted.values() for key in keys]
     known = store.read([*dict.fromkeys([*decisive, *said])], now=now)
+    tell_if_refused(known.value(LEARNING_KEY))
     switches = found.value(switch_key(about.given)) or Switches()
     ready, waiting = _one_for_each_address(folded, wanted)
     planned = [plan_person(each, known, switches, about) for each in ready]

@@ -17,6 +17,7 @@ from chalicelib.core.record import decision_from_json
 from chalicelib.core.storage import AtVersion, Check, Found, Key, Write, merged
 from chalicelib.flows.drop_fold import DropGiven, Folded
 from chalicelib.flows.heard_consent import heard_writes
+from chalicelib.flows.learned import is_control
 from chalicelib.flows.refused_mail import refusal_writes
 from chalicelib.flows.settled import Review, review_writes
 
@@ -80,7 +81,10 @@ def _checks(each: Folded, writes: Iterable[Write]) -> Iterator[Write]:
 
 
 def _decide(each: Folded, known: Found, switches: Switches, about: DropGiven) -> tuple[Write, ...]:
-    """Decide for those whom some action could want; what chose nothing is not recorded."""
+    """Decide for those whom some action could want; what chose nothing is not recorded.
+
+    Except where an action was withheld, and the policy learns from what became of that.
+    """
     if not each.reachable:
         return ()
     record = known.value(RECORD.key(each.occasion.decision_id))
@@ -98,7 +102,7 @@ def _decide(each: Folded, known: Found, switches: Switches, about: DropGiven) ->
         now=about.given.now,
     )
     _note(each, decision, about.given.rules.policy)
-    return writes if decision.chosen else ()
+    return writes if decision.chosen or is_control(decision, about.given.rules.policy) else ()
 
 
 def _note(each: Folded, decision: Decision, policy: Policy) -> None:

@@ -22,6 +22,7 @@ from chalicelib.core.sessions import Session, sticky_key
 from chalicelib.core.situation import Context, Line, Situation, permissions_of, place_of
 from chalicelib.core.storage import PRESENT, AtVersion, Check, Found, Key, Stored
 from chalicelib.core.subject import Subject, customer
+from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.rulebook import alias_key, check_current
 
 # One BatchGetItem holds 100 keys; later lines keep their published price.
@@ -92,7 +93,15 @@ class Gathered(NamedTuple):
     not_erased: tuple[Check, ...]
 
 
-def gather(call: CheckoutCall, *, store: Store, rules: Rules, now: int, attempt: int) -> Gathered:
+def gather(
+    call: CheckoutCall,
+    *,
+    store: Store,
+    rules: Rules,
+    now: int,
+    attempt: int,
+    learned: RememberedLearning,
+) -> Gathered:
     """Read everything at once.
 
     A second read is only for a guest who turned out to be a customer, and for all shards of a
@@ -111,7 +120,8 @@ def gather(call: CheckoutCall, *, store: Store, rules: Rules, now: int, attempt:
     switch_key, alias = SWITCH.key(_switch_copy(subject.key)), alias_key(subject.key)
     product_keys = _product_keys(call.lines)
     record_key = RECORD.key(call.decision_id)
-    keys = [*person_keys, *limiting, switch_key, alias, *product_keys]
+    learning = learned.keys(rules.policy, now=now)
+    keys = [*person_keys, *limiting, switch_key, alias, *product_keys, *learning]
     if attempt > 1 or call.repeat_of is not None:
         keys.append(record_key)
     found = person = store.read(keys, now=now)
@@ -147,6 +157,7 @@ def gather(call: CheckoutCall, *, store: Store, rules: Rules, now: int, attempt:
         },
         limited=limits.refused,
         supplied=supplied_of(contact, policy.supplied_types),
+        learned=learned.recall(found, policy, now=now),
     )
     if situation.opted_out and (facts is not None or situation.supplied):
         # What may not be read for a decision does not belong into its record either.
