@@ -1,6 +1,6 @@
 """The composition root: which adapter stands behind which port.
 
-It is the only place that reads the environment and the clock and makes ids. Nothing happens at
+It is the only place that reads the environment and passes clock and ids on. Nothing happens at
 import. The parts of a process are made on first use and kept; a test installs parts of its own.
 """
 
@@ -26,6 +26,7 @@ from chalicelib.aws.queues import SqsQueue
 from chalicelib.aws.secrets import SigningKeysParameter
 from chalicelib.aws.store import DynamoStore
 from chalicelib.aws.within import StoreWithin
+from chalicelib.clock import SortableIds, now, now_ms
 from chalicelib.core.pace import Limits
 from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Bus, Mailer, Queue, Store
@@ -54,20 +55,8 @@ from chalicelib.scoring.rejections import ArtifactRejected
 from chalicelib.settings import Settings, read_settings
 from chalicelib.version import __version__
 
-
-def now() -> int:
-    """The moment, in whole seconds since 1970-01-01T00:00:00Z."""
-    return int(time.time())
-
-
-def now_ms() -> int:
-    """The moment, in milliseconds since 1970-01-01T00:00:00Z."""
-    return time.time_ns() // 1_000_000
-
-
-def new_id() -> str:
-    """A new id that sorts by time: 48 bits of milliseconds, then 80 random bits, in hex."""
-    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+# Ids of this process, which sort by time.
+new_id = SortableIds()
 
 
 def new_secret() -> str:
