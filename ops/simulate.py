@@ -34,7 +34,6 @@ from chalicelib.core.policy import Policy, policy_from_toml
 from chalicelib.core.rules import Rules
 from chalicelib.core.situation import Situation
 from chalicelib.core.storage import Key
-from chalicelib.documents import Documents
 from ops.cloudformation import DeploymentFailed
 from ops.deploy import stack_environment
 from ops.session import open_session
@@ -42,8 +41,7 @@ from ops.simulation.comparison import Comparison, compare
 from ops.simulation.parity import parity, parity_figures, read_attribute
 from ops.simulation.population import Setting, from_orders, from_records, read_lines
 from ops.simulation.report import tell, tell_parity
-from ops.stage_rules import rules_in_force, with_policy
-from ops.why import rules_of
+from ops.stage_rules import packaged_rules, rules_in_force, with_policy
 
 DECISIONS = "decisions"
 KEY_VARIABLE = "SEGUE_API_KEY"
@@ -159,14 +157,8 @@ class _Stage:
 
 
 def _before(against: Path | None, stage: _Stage | None) -> Rules:
-    rules = _packaged() if stage is None else stage.rules()
+    rules = packaged_rules() if stage is None else stage.rules()
     return rules if against is None else with_policy(rules, _read_policy(against))
-
-
-def _packaged() -> Rules:
-    documents = Documents()
-    models = sorted(path.name for path in (documents.root / "model_artifacts").glob("*-*"))
-    return rules_of({}, model=models[-1] if models else "scorecard")
 
 
 def _read_policy(path: Path) -> Policy:

@@ -9,6 +9,7 @@ from chalicelib.core.policy import Policy, policy_from_json
 from chalicelib.core.ports import Store
 from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
+from chalicelib.documents import MODELS, ROOT
 from chalicelib.flows.policies import find_policy, show
 from ops.why import rules_of
 
@@ -21,6 +22,12 @@ def rules_in_force(environment: Mapping[str, str], *, store: Store, now: int) ->
         return packaged
     stored = find_policy(active, store=store, now=now)
     return with_policy(packaged, policy_from_json(stored.document))
+
+
+def packaged_rules() -> Rules:
+    """The rules of this checkout: its default policy, and its latest model."""
+    models = sorted(path.name for path in (ROOT / MODELS).glob("*-*"))
+    return rules_of({}, model=models[-1] if models else Scorecard.name)
 
 
 def with_policy(rules: Rules, policy: Policy) -> Rules:
