@@ -17,7 +17,7 @@ from chalice.app import (
     SQSEvent,
 )
 
-from chalicelib import wiring
+from chalicelib import clock, wiring
 from chalicelib.api import (
     boundary,
     routes,
@@ -205,7 +205,7 @@ def get_drop(drop_id: str) -> Response:
 # --- open to everyone ---------------------------------------------------------------------------
 
 
-@app.route("/u/{token}", methods=["GET"])
+@app.route("/u/{token}", methods=["GET"], content_types=["*/*"])
 def show_unsubscribe(token: str) -> Response:
     """Ask whether to unsubscribe; changes nothing."""
     return routes.show_unsubscribe(app.current_request, wiring.edge, token)
@@ -242,31 +242,31 @@ def on_effects_planned(event: DynamoDBEvent) -> Any:
 def on_effect(event: SQSEvent) -> Any:
     """Perform planned effects."""
     return act.from_messages(
-        event.to_dict(), ports=wiring.act_ports(), now=wiring.now(), worker=wiring.new_id()
+        event.to_dict(), ports=wiring.act_ports(), now=clock.now(), worker=wiring.new_id()
     )
 
 
 @app.on_sqs_message(queue="mail-events", batch_size=10)
 def on_mail_event(event: SQSEvent) -> Any:
     """Take in what became of mails."""
-    return feedback.from_messages(event.to_dict(), ports=wiring.feedback_ports(), now=wiring.now())
+    return feedback.from_messages(event.to_dict(), ports=wiring.feedback_ports(), now=clock.now())
 
 
 @app.on_sqs_message(queue="drops", batch_size=1)
 def on_drop(event: SQSEvent) -> Any:
     """Take in files that were dropped into S3."""
-    return drop.from_messages(event.to_dict(), **wiring.drop_parts(), now=wiring.now())
+    return drop.from_messages(event.to_dict(), **wiring.drop_parts(), now=clock.now())
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def on_review_due(event: CloudWatchEvent) -> Any:
     """Look after those for whom silence alone has changed something."""
     return silence.review_due(
-        **wiring.review_parts(), now=wiring.now(), correlation_id=event.event_id
+        **wiring.review_parts(), now=clock.now(), correlation_id=event.event_id
     )
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def on_sweep(event: CloudWatchEvent) -> Any:
     """Put back on its way whatever stands still."""
-    return sweep.sweep(ports=wiring.sweep_ports(), now=wiring.now(), correlation_id=event.event_id)
+    return sweep.sweep(ports=wiring.sweep_ports(), now=clock.now(), correlation_id=event.event_id)

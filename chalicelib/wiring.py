@@ -1,6 +1,6 @@
 """The composition root: which adapter stands behind which port.
 
-It is the only place that reads the environment and the clock and makes ids. Nothing happens at
+It is the only place that reads the environment and passes clock and ids on. Nothing happens at
 import. The parts of a process are made on first use and kept; a test installs parts of its own.
 """
 
@@ -27,6 +27,7 @@ from chalicelib.aws.secrets import SigningKeysParameter
 from chalicelib.aws.store import DynamoStore
 from chalicelib.aws.within import StoreWithin
 from chalicelib.challenging import load_challengers
+from chalicelib.clock import SortableIds, now, now_ms
 from chalicelib.core.challengers import Challengers
 from chalicelib.core.pace import Limits
 from chalicelib.core.policy import Policy
@@ -41,6 +42,8 @@ from chalicelib.flows.act import ActPorts
 from chalicelib.flows.authorize import RememberedKeys
 from chalicelib.flows.drop_work import DropPorts, Objects
 from chalicelib.flows.feedback import FeedbackPorts
+from chalicelib.flows.feedback_again import AgainPorts
+from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.list_mails import MailIndex
 from chalicelib.flows.put_off import LONGEST_DELAY_SECONDS
 from chalicelib.flows.read import Library
@@ -54,15 +57,8 @@ from chalicelib.scoring.rejections import ArtifactRejected
 from chalicelib.settings import Settings, read_settings
 from chalicelib.version import __version__
 
-
-def now() -> int:
-    """The moment, in whole seconds since 1970-01-01T00:00:00Z."""
-    return int(time.time())
-
-
-def new_id() -> str:
-    """A new id that sorts by time: 48 bits of milliseconds, then 80 random bits, in hex."""
-    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+# Ids of this process, which sort by time.
+new_id = SortableIds()
 
 
 def new_secret() -> str:
@@ -85,6 +81,7 @@ class Adapters:
         signing_keys: brings the signing keys as of a moment.
         effects_queue: from which effects are performed.
         later: the same, each message delayed.
+        again: where mail events go that could not be taken in.
         bus: where events for other systems go.
         objects: files in buckets.
         mailer: hands mails to the provider.
@@ -96,6 +93,7 @@ class Adapters:
     signing_keys: Callable[[int], SigningKeys]
     effects_queue: Queue
     later: Queue
+    again: AgainPorts
     bus: Bus
     objects: Objects
     mailer: Mailer
@@ -131,6 +129,10 @@ def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
         later=SqsQueue(
             clients.sqs, url=settings.effects_queue_url, delay_seconds=LONGEST_DELAY_SECONDS
         ),
+        again=AgainPorts(
+            SqsQueue(clients.sqs, url=settings.mail_events_queue_url),
+            SqsQueue(clients.sqs, url=settings.mail_events_dead_letters_url),
+        ),
         bus=EventBridgeBus(clients.events, name=settings.bus_name),
         objects=S3Objects(clients.s3),
         mailer=SesMailer(clients.sesv2, configuration_set=settings.configuration_set),
@@ -161,6 +163,8 @@ class Parts:
     adapters: Adapters
     documents: Documents = field(default_factory=Documents)
     clock: Callable[[], int] = now
+    clock_ms: Callable[[], int] | None = None
+    pause: Callable[[float], None] = time.sleep
     make_id: Callable[[], str] = new_id
 
     @cached_property
@@ -215,11 +219,13 @@ class Parts:
             now=self.clock,
             new_id=self.make_id,
             new_secret=new_secret,
+            pause=self.pause,
             hurried=adapters.hurried,
             key_store=adapters.key_store,
             patient=self._patient,
             rulebook=lambda: self.rulebook,
             remembered_keys=RememberedKeys(),
+            learned=RememberedLearning(),
             fold_events=self._fold_events,
             engine=self.settings.scorer,
             rejected=lambda: self.rejected,
@@ -246,7 +252,7 @@ class Parts:
             ),
             contact_policy=policy.contact_policy,
             limits=Limits(settings.mails_per_second, settings.mails_per_day),
-            clock=self.clock,
+            clock_ms=self.clock_ms or (lambda: self.clock() * 1_000),
         )
 
     def feedback_ports(self) -> FeedbackPorts:
@@ -255,6 +261,7 @@ class Parts:
             store=self.adapters.store,
             keys=self.adapters.signing_keys(self.clock()),
             topic=self.settings.mail_events_topic,
+            again=self.adapters.again,
         )
 
     def drop_parts(self) -> DropParts:
@@ -356,7 +363,7 @@ def parts() -> Parts:
         with _making:
             if not _installed:
                 settings = read_settings(os.environ)
-                install(Parts(settings, aws_adapters(settings, Clients())))
+                install(Parts(settings, aws_adapters(settings, Clients()), clock_ms=now_ms))
     return _installed[-1]
 
 

@@ -10,6 +10,7 @@ from chalicelib.core.candidates import Candidate
 from chalicelib.core.control import Drop
 from chalicelib.core.effects import Effect
 from chalicelib.core.erasure import is_erased
+from chalicelib.core.exploration import Finalist
 from chalicelib.core.facts import Facts, facts_from_json
 from chalicelib.core.instants import format_instant
 from chalicelib.core.pricing import PricedLine
@@ -151,6 +152,12 @@ def _situation(stored: Mapping[str, Any]) -> Json:
     }
 
 
+def _choice(stored: Mapping[str, Any] | None) -> Json | None:
+    if stored is None:
+        return None
+    return {**stored, "finalists": [Finalist(*each)._asdict() for each in stored["finalists"]]}
+
+
 def _decision(stored: Mapping[str, Any]) -> Json:
     return {
         "segment": stored["segment"],
@@ -178,6 +185,7 @@ def _decision(stored: Mapping[str, Any]) -> Json:
         "arms": dict(stored.get("arms", {})),
         "exposures": list(stored.get("exposures", ())),
         "not_running": list(stored.get("not_running", ())),
+        "choice": _choice(stored.get("choice")),
         "quote_expires_at": format_instant(stored["quote_expires_at"]),
     }
 

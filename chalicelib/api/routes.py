@@ -33,9 +33,11 @@ from chalicelib.flows.gather import CheckoutCall
 from chalicelib.flows.list_mails import LARGEST_PAGE, list_mails
 from chalicelib.flows.once import once
 from chalicelib.flows.quotes import judge
+from chalicelib.flows.wordless import wordless
 from chalicelib.telemetry import log_event
 
 
+@wordless
 def authorize(request: AuthRequest, get_edge: GetEdge) -> AuthResponse:
     """Say who is calling; what they may do is checked at the route, which the gateway cannot.
 
@@ -71,6 +73,7 @@ def create_decision(request: Request, get_edge: GetEdge) -> Answer:
         keys=access.keys,
         now=edge.now(),
         correlation_id=correlation_of(request),
+        learned=edge.learned,
     )
     return _told(answered, call.placement)
 

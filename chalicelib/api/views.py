@@ -149,13 +149,16 @@ class ConsentEntry(Part):
     number: int
     purpose: str
     granted: bool
-    basis: str
-    wording: str
-    source: str
+    basis: str | None = Field(description="Null where whoever told us did not say.")
+    wording: str | None = Field(description="Null where whoever told us did not say.")
+    source: str = Field(description="As told; event, file or link for what came in one of those.")
     said_at: Moment
     address_confirmed: bool
     recorded_at: Moment
-    key_id: str
+    key_id: str | None
+    reference: str | None = Field(
+        description="What it came in where key_id is null: a request, a drop, or a mail's effect."
+    )
     previous: str
     hash: str
 
@@ -243,10 +246,17 @@ class Export(Part):
     withdrawn: dict[str, Moment]
     consent_ledger: list[ConsentEntry]
     consent_ledger_intact: bool
+    address_ledger: list[ConsentEntry] = Field(
+        description="What the owner of the address said by links in mails, for every account."
+    )
+    address_ledger_intact: bool
     orders: list[dict[str, Any]]
     decisions: list[DecisionRecord]
     effects: list[ExportedEffect]
     coupons: list[ExportedCoupon]
+    codes_issued: dict[str, int] = Field(
+        description="How many codes they were given by action, where the policy limits that."
+    )
     left_out: dict[str, int]
 
 

@@ -21,7 +21,6 @@ ASKED_PLACEMENTS: tuple[Placement, ...] = ("checkout", "home", "product", "chat"
 REACHED_AT: frozenset[Placement] = frozenset({"mail", "batch"})
 Trigger = Literal["segment_changed", "cart_abandoned"]
 LARGEST_FACTOR = 1_000.0
-MOST_WEIGHTS = 32  # the product of so many of the largest is still a number
 MOST_CONTENT_BYTES = 4_096
 Scalar = str | int | float | bool
 
@@ -105,7 +104,7 @@ class Action(Part):
     value_minor: int = Field(ge=0, le=LARGEST_AMOUNT_MINOR)
     cost_minor: int = Field(default=0, ge=0, le=LARGEST_AMOUNT_MINOR)
     lever: float = Field(default=1.0, ge=0, le=LARGEST_FACTOR, allow_inf_nan=False)
-    weights: tuple[Weight, ...] = Field(default=(), max_length=MOST_WEIGHTS)
+    weights: tuple[Weight, ...] = ()
     offer: OfferTerms | None = None
     mail: MailTreatment | None = None
     treatments: dict[Placement, Treatment] = Field(default={})

@@ -34,7 +34,7 @@ class Arms(NamedTuple):
 NO_ARMS = Arms()
 
 
-class Trial(NamedTuple):
+class Changes(NamedTuple):
     """What the arms of a subject change of the policy.
 
     Attributes:
@@ -54,7 +54,7 @@ class Trial(NamedTuple):
     treating_tiers: tuple[str, ...] = ()
 
 
-NO_TRIAL = Trial()
+NO_CHANGES = Changes()
 
 
 def in_holdout(policy: Policy, subject_key: str) -> bool:
@@ -83,7 +83,7 @@ def arm_of(experiment: Experiment, subject_key: str) -> Arm | None:
     return experiment.arms[-1]
 
 
-def enter(policy: Policy, subject_key: str, values: Mapping[str, Any], *, as_of: int) -> Trial:
+def enter(policy: Policy, subject_key: str, values: Mapping[str, Any], *, as_of: int) -> Changes:
     """The arms of a subject in the experiments that run and whose condition holds.
 
     Args:
@@ -100,10 +100,10 @@ def enter(policy: Policy, subject_key: str, values: Mapping[str, Any], *, as_of:
         asked = policy.conditions.experiments.get(experiment.id)
         if arm is not None and (asked is None or asked.test(values) is True):
             taken.append((experiment, arm))
-    return _trial(taken) if taken else NO_TRIAL
+    return _changes(taken) if taken else NO_CHANGES
 
 
-def _trial(taken: list[tuple[Experiment, Arm]]) -> Trial:
+def _changes(taken: list[tuple[Experiment, Arm]]) -> Changes:
     treating: dict[str, tuple[str, ...]] = {}
     off: dict[str, frozenset[str]] = {}
     for experiment, arm in taken:
@@ -111,7 +111,7 @@ def _trial(taken: list[tuple[Experiment, Arm]]) -> Trial:
             treating[action_id] = (*treating.get(action_id, ()), experiment.id)
         for action_id in arm.off:
             off[action_id] = off.get(action_id, frozenset()) | {experiment.id}
-    return Trial(
+    return Changes(
         arms={experiment.id: arm.id for experiment, arm in taken},
         off=off,
         levers={name: lever for _, arm in taken for name, lever in arm.levers.items()},

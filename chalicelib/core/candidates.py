@@ -1,20 +1,18 @@
 """Every action as a candidate, and the layer that removed it: engagement policy in its order.
 
 Eligibility (may they ever have it), applicability (is it relevant now), suitability (is it right
-for them), contact policy (was it said too often), limits (is any left), arbitration (what is worth
-most).
+for them), contact policy (was it said too often), limits (is any left). What survives competes
+(``core.arbitration``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
 from chalicelib.core.actions import REACHED_AT, Action
-from chalicelib.core.assignment import NO_TRIAL, Trial, in_control
-from chalicelib.core.baskets import Basket, misses, share_already_off, share_taken_off
-from chalicelib.core.combination import NOTHING_OFF, Contender, best_combination
+from chalicelib.core.assignment import NO_CHANGES, Changes
+from chalicelib.core.baskets import Basket, misses
 from chalicelib.core.conditions import Values
 from chalicelib.core.cool_downs import cooling
 from chalicelib.core.effects import TRANSACTIONAL
@@ -50,14 +48,14 @@ class Candidate(NamedTuple):
 class Seen(NamedTuple):
     """A situation, what the scorer says of it, and a value for each feature that is known.
 
-    Where a policy asks no condition, ``values`` is empty: nobody would look. ``trial`` is what the
-    arms of experiments change, ``basket`` the priced cart where some offer asks what is in it.
+    Where a policy asks no condition, ``values`` is empty: nobody would look. ``changes`` is what
+    the arms of experiments say, ``basket`` the priced cart where some offer asks what is in it.
     """
 
     situation: Situation
     scores: Scores
     values: Mapping[str, Any]
-    trial: Trial = NO_TRIAL
+    changes: Changes = NO_CHANGES
     basket: Basket | None = None
 
 
@@ -196,90 +194,3 @@ def _unmet(asked: Iterable[Asked], values: Values) -> str | None:
         if reason is not None:
             return reason
     return None
-
-
-def priority_of(action: Action, seen: Seen, policy: Policy) -> float:
-    """What arbitration ranks by: propensity × context weights × (value − cost) × lever.
-
-    In minor units of the policy's currency. A weight whose condition does not hold is 1.
-    """
-    lever = seen.trial.levers.get(action.id, action.lever)
-    priority = action.propensity * (action.value_minor - action.cost_minor) * lever
-    for condition, weight in policy.conditions.weights.get(action.id, ()):
-        if condition.test(seen.values) is True:
-            priority *= weight
-    return priority
-
-
-def withheld(action: Action, seen: Seen) -> str | None:
-    """Why an experiment keeps back an action that would compete, None where none does."""
-    if in_control(action, seen.situation.subject.key):
-        return "control"
-    return "switched_off" if action.id in seen.trial.off else None
-
-
-def arbitrate(
-    policy: Policy, seen: Seen, *, holdout: bool
-) -> tuple[tuple[Action, ...], tuple[Candidate, ...]]:
-    """Rank what survives by priority and keep the best; ties go to the earlier in the document.
-
-    What costs more than it is worth is never chosen. Where the policy has stacking rules, the best
-    is the best combination that they allow.
-    """
-    ranked: list[tuple[float, Action]] = []
-    candidates: list[Candidate] = []
-    may_withhold = bool(seen.trial.off) or policy.has_controls
-    for action in policy.actions_at(seen.situation.placement):
-        if holdout:
-            candidates.append(Candidate(action.id, "rejected", "experiment", "global_holdout"))
-        elif (gone := removed(action, seen, policy)) is not None:
-            candidates.append(gone)
-        elif may_withhold and (reason := withheld(action, seen)) is not None:
-            candidates.append(Candidate(action.id, "rejected", "experiment", reason))
-        elif (priority := priority_of(action, seen, policy)) < 0:
-            candidates.append(Candidate(action.id, "rejected", "arbitration", "costs_too_much"))
-        else:
-            ranked.append((priority, action))
-    choose = _highest if policy.stacking_rules is None else _best_together
-    chosen, told = choose(ranked, seen, policy)
-    return chosen, (*candidates, *told)
-
-
-_Chosen = tuple[tuple[Action, ...], list[Candidate]]
-
-
-def _highest(ranked: list[tuple[float, Action]], _: Seen, policy: Policy) -> _Chosen:
-    ranked.sort(key=lambda each: -each[0])
-    survivors = [action for _, action in ranked]
-    chosen = tuple(survivors[: policy.offers_per_decision])
-    told = [Candidate(a.id, "chosen", "arbitration", "highest_priority") for a in chosen]
-    told += [
-        Candidate(a.id, "rejected", "arbitration", "lower_priority")
-        for a in survivors[policy.offers_per_decision :]
-    ]
-    return chosen, told
-
-
-def _best_together(ranked: list[tuple[float, Action]], seen: Seen, policy: Policy) -> _Chosen:
-    rules = policy.stacking_rules
-    if rules is None:
-        return _highest(ranked, seen, policy)
-    contenders = [
-        Contender(action.id, place, priority) for place, (priority, action) in enumerate(ranked)
-    ]
-    actions = {action.id: action for _, action in ranked}
-    found = best_combination(
-        contenders,
-        most=policy.offers_per_decision,
-        rules=rules,
-        share_off=lambda name: _share_off(actions[name], seen.basket),
-        already_off=NOTHING_OFF if rules.cap is None else share_already_off(seen.basket),
-    )
-    reason = "best_combination" if found.ruled else "highest_priority"
-    told = [Candidate(name, "chosen", "arbitration", reason) for name in found.chosen]
-    told += [Candidate(name, "rejected", "arbitration", why) for name, why in found.left]
-    return tuple([actions[name] for name in found.chosen]), told
-
-
-def _share_off(action: Action, basket: Basket | None) -> Fraction:
-    return NOTHING_OFF if action.offer is None else share_taken_off(action.offer, basket)

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from chalicelib.core.actions import Action, Placement, Scalar
+from chalicelib.core.arbitration import Arbitrated, arbitrate
 from chalicelib.core.assignment import NO_ARMS, Arms, enter
 from chalicelib.core.assignment import in_holdout as in_holdout
-from chalicelib.core.candidates import Candidate, Seen, arbitrate, see
+from chalicelib.core.candidates import Candidate, Seen, see
 from chalicelib.core.effects import effect_id
+from chalicelib.core.exploration import Choice
 from chalicelib.core.exposures import arms_of, exposures
 from chalicelib.core.features import Features, describe
 from chalicelib.core.law import Jurisdictions, Mode, Ruling, rule_on
@@ -45,6 +47,7 @@ class Decision:
         candidates: what became of every action.
         holdout: whether the customer is in the global holdout.
         quote_expires_at: until when the prices hold.
+        choice: how the first action was chosen; None where no choice was made.
         arms: the arm that the customer is in, by experiment.
         exposures: the experiments another arm of which could have changed this decision.
         not_running: experiments whose document is missing, so that the champion decided.
@@ -63,6 +66,7 @@ class Decision:
     candidates: tuple[Candidate, ...]
     holdout: bool
     quote_expires_at: int
+    choice: Choice | None = None
     arms: Mapping[str, str] = field(default_factory=dict)
     exposures: tuple[str, ...] = ()
     not_running: tuple[str, ...] = ()
@@ -110,14 +114,14 @@ def decide(
     seen = see(situation, scores, policy=policy, features=features)
     holdout = in_holdout(policy, situation.subject.key)
     if policy.experiments and not holdout and not situation.opted_out:
-        trial = enter(policy, situation.subject.key, seen.values, as_of=situation.as_of)
-        seen = seen._replace(trial=trial)
+        changes = enter(policy, situation.subject.key, seen.values, as_of=situation.as_of)
+        seen = seen._replace(changes=changes)
     tier, price_reason = _tier(seen, policy, ruling, holdout=holdout)
     lines = price_cart(situation.lines, situation.products, currency=context.currency, tier=tier)
     if lines and policy.weighs_baskets:
         basket = basket_of(lines, situation.products, currency=context.currency)
         seen = seen._replace(basket=basket)
-    chosen, candidates = _choose(seen, policy, ruling, holdout=holdout)
+    chosen, candidates, choice = _choose(seen, policy, ruling, holdout=holdout)
     exposed = exposures(
         seen,
         candidates,
@@ -143,7 +147,8 @@ def decide(
         candidates=candidates,
         holdout=holdout,
         quote_expires_at=situation.as_of + policy.quote_valid_seconds,
-        arms=arms_of(seen.trial, arms),
+        choice=choice,
+        arms=arms_of(seen.changes, arms),
         exposures=exposed,
         not_running=arms.not_running,
     )
@@ -194,9 +199,7 @@ def _no_personal_price(situation: Situation, ruling: Ruling, *, holdout: bool) -
     return "global_holdout" if holdout else None
 
 
-def _choose(
-    seen: Seen, policy: Policy, ruling: Ruling, *, holdout: bool
-) -> tuple[tuple[Action, ...], tuple[Candidate, ...]]:
+def _choose(seen: Seen, policy: Policy, ruling: Ruling, *, holdout: bool) -> Arbitrated:
     """Keep what the session was shown; otherwise let the candidates compete."""
     situation = seen.situation
     held = situation.held
@@ -210,7 +213,7 @@ def _choose(
         else Candidate(action.id, "rejected", "session", "session_shows_another")
         for action in policy.actions_at(situation.placement)
     )
-    return tuple(a for a in policy.actions if a.id in kept), candidates
+    return Arbitrated(tuple(a for a in policy.actions if a.id in kept), candidates, None)
 
 
 def fall_back(policy: Policy, placement: Placement) -> Candidate:

@@ -19,6 +19,8 @@ from chalicelib.core.rules import Rules
 REASONS: Mapping[str, str] = {
     "highest_priority": "it was worth most of all that were possible",
     "lower_priority": "another action was worth more",
+    "explored": "it was tried, to learn whether it is worth more than it seems",
+    "costs_too_much": "it costs more than it is worth",
     "segment_not_allowed": "it is meant for other segments",
     "opted_out": "the customer opted out of personalisation",
     "offers_switched_off": "an operator has switched offers off",
@@ -48,7 +50,6 @@ REASONS: Mapping[str, str] = {
     "floor_reached": "the discount stopped at the floor",
     "best_combination": "together with what else was chosen it was worth most",
     "combined_discount_cap": "all discounts together would have been more than allowed",
-    "costs_too_much": "it would cost more than it is worth",
     "open_to_all": "by now it is open to everybody",
     "another_currency": "the cart is in another currency than the offer",
     "not_in_scope": "nothing in the cart is what it is about",

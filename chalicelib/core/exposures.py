@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from chalicelib.core.assignment import Arms, Trial
+from chalicelib.core.assignment import Arms, Changes
 from chalicelib.core.candidates import Candidate, Seen
 from chalicelib.core.policy import Policy
 from chalicelib.core.pricing import choose_tier
@@ -35,37 +35,37 @@ def exposures(
         scored: whether the scorer was asked.
         tier_asked: whether a price tier was looked for.
     """
-    trial = seen.trial
-    if not trial.arms and not arms.by_experiment:
+    changes = seen.changes
+    if not changes.arms and not arms.by_experiment:
         return ()
-    found = {*_treating(candidates, trial)}
+    found = {*_treating(candidates, changes)}
     if tier_asked:
-        found |= {name for name in trial.treating_tiers if _tiers_differ(name, seen, policy)}
+        found |= {name for name in changes.treating_tiers if _tiers_differ(name, seen, policy)}
     if not any(each.layer == "session" for each in candidates):
         found |= _replacing(arms, opted_out=seen.situation.opted_out, scored=scored)
     return tuple(sorted(found))
 
 
-def arms_of(trial: Trial, arms: Arms) -> Mapping[str, str]:
+def arms_of(changes: Changes, arms: Arms) -> Mapping[str, str]:
     """Every arm that a subject is in, by experiment."""
-    return {**arms.by_experiment, **trial.arms} if trial.arms else arms.by_experiment
+    return {**arms.by_experiment, **changes.arms} if changes.arms else arms.by_experiment
 
 
-def _treating(candidates: Iterable[Candidate], trial: Trial) -> Iterator[str]:
+def _treating(candidates: Iterable[Candidate], changes: Changes) -> Iterator[str]:
     """Experiments that treat an action which would have competed but for themselves."""
     for each in candidates:
         competed = each.layer == "arbitration" or each.reason == "switched_off"
-        if not competed or each.action not in trial.treating:
+        if not competed or each.action not in changes.treating:
             continue
-        off_by = trial.off.get(each.action, frozenset())
-        yield from (name for name in trial.treating[each.action] if off_by <= {name})
+        off_by = changes.off.get(each.action, frozenset())
+        yield from (name for name in changes.treating[each.action] if off_by <= {name})
 
 
 def _tiers_differ(name: str, seen: Seen, policy: Policy) -> bool:
     experiment = next(each for each in policy.experiments if each.id == name)
     tried = {arm.price_tiers for arm in experiment.arms}
     chosen = (
-        choose_tier(policy, seen._replace(trial=seen.trial._replace(tiers=names)))
+        choose_tier(policy, seen._replace(changes=seen.changes._replace(tiers=names)))
         for names in tried
     )
     return len({None if tier is None else tier.name for tier in chosen}) > 1

@@ -12,7 +12,7 @@ from chalicelib.core.contact import PURPOSES, Contact
 from chalicelib.core.contact_policy import mails_left
 from chalicelib.core.control import Switches
 from chalicelib.core.facts import Facts
-from chalicelib.core.kinds import ADDRESS, CONTACTED, LIVE_OFFER, MAILED
+from chalicelib.core.kinds import ADDRESS, CONTACTED, LEARNING_KEY, LIVE_OFFER, MAILED
 from chalicelib.core.limits import Limits, limit_keys, weigh
 from chalicelib.core.observed import supplied_of
 from chalicelib.core.offers import Offer, last_use, still_good
@@ -69,6 +69,8 @@ class Approach:
         actions, subject_key = self.actions, self.facts.subject.key
         wanted: list[Key[Any]] = [*self._code_keys().values()]
         wanted += limit_keys(actions, subject_key, whole=True)
+        if self.rules.policy.exploration is not None:
+            wanted.append(LEARNING_KEY)
         if self.address is not None:
             wanted += [CONTACTED.key(self.address, action.id) for action in actions if action.mail]
             wanted += [ADDRESS.key(self.address), MAILED.key(self.address)]
@@ -104,6 +106,7 @@ class Approach:
             ),
             redeemed_at=last_use(codes.values()),
             mails_left=self._mails_left(found, now=now, planned=planned),
+            learned=None if self.rules.policy.exploration is None else found.value(LEARNING_KEY),
         )
 
     def _situation(self, **gathered: Any) -> Situation:

@@ -76,13 +76,21 @@ def _procedure(record: Mapping[str, Any], situation: Situation) -> Iterator[str]
         if decision["scores"]["churn"] is not None:
             odds = round(decision["scores"]["churn"] * 100)
             yield f"The model estimated a {odds} % chance that you would not order soon."
+    if situation.lines:
+        yield f"Price: {_price(decision)}."
+    yield from _chance(decision)
+    yield from _actions(decision)
+
+
+def _chance(decision: Mapping[str, Any]) -> Iterator[str]:
+    """Where chance had a part in it."""
     if decision["holdout"]:
         yield "You are in a small group, chosen by chance, for whom nothing is personalised."
     if decision.get("exposures"):
         yield "By chance you are in one of the groups in which the shop compares ways of deciding."
-    if situation.lines:
-        yield f"Price: {_price(decision)}."
-    yield from _actions(decision)
+    choice = decision.get("choice")
+    if choice is not None and choice["sample"] is not None and choice["withheld"] is None:
+        yield "Of what was possible, chance had a part in the choice, to learn what serves best."
 
 
 def _price(decision: Mapping[str, Any]) -> str:

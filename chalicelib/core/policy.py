@@ -24,7 +24,9 @@ from chalicelib.core.declared import BUILT_IN, Declared, FeatureType
 from chalicelib.core.errors import BadInput, FieldError
 from chalicelib.core.experiment_checks import experiment_misfits
 from chalicelib.core.experiments import Experiment
+from chalicelib.core.exploration import Exploration
 from chalicelib.core.law import Mode
+from chalicelib.core.learning import Estimate
 from chalicelib.core.money import MINOR_DIGITS
 from chalicelib.core.offers import ANY_CART
 from chalicelib.core.policy_checks import (
@@ -87,6 +89,7 @@ class Policy(Part):
     Attributes:
         features: what shops supply and conditions may name, besides the built-in features.
         price_proxies: names that nothing touching a price may read, besides the built-in list.
+        exploration: how choices are explored; None chooses the best that is known, always.
     """
 
     schema_version: Literal[1]
@@ -101,6 +104,7 @@ class Policy(Part):
     price_proxies: tuple[str, ...] = ()
     holdout: Holdout
     contact_policy: ContactPolicy = ContactPolicy()
+    exploration: Exploration | None = None
     fallbacks: dict[Placement, Fallback]
     scorecard: tuple[ScorecardRule, ...] = Field(min_length=1)
     price_tiers: tuple[PriceTier, ...] = ()
@@ -260,6 +264,11 @@ class Policy(Part):
         waits = any(each.after == "redeemed" for each in self.contact_policy.cool_downs)
         actions = self.actions if waits else self.actions_at(placement)
         return tuple([action.id for action in actions if action.offer is not None])
+
+    @cached_property
+    def stated(self) -> Mapping[str, Estimate]:
+        """What is believed of each action before any outcome: the propensity that it states."""
+        return {action.id: Estimate("response", action.propensity) for action in self.actions}
 
     def limits_of(self, action_id: str) -> OfferLimits:
         """The limits of an action's offer; those of an offer without any where it has none."""

@@ -33,7 +33,7 @@ def choose_tier(policy: Policy, seen: Seen) -> PriceTier | None:
     """The first tier whose segment, threshold and conditions fit; the unknown meets none."""
     churn = seen.scores.churn
     asked = policy.conditions.tiers
-    for tier in policy.tiers_for(seen.trial.tiers):
+    for tier in policy.tiers_for(seen.changes.tiers):
         if seen.scores.segment not in tier.segments:
             continue
         if tier.min_churn is not None and (churn is None or churn < tier.min_churn):

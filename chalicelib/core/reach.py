@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from chalicelib.core.absence import Stood, score_at
-from chalicelib.core.candidates import Seen, priority_of, removed, see_freely, withheld
+from chalicelib.core.arbitration import expected_priority, withheld
+from chalicelib.core.candidates import Seen, removed, see_freely
 from chalicelib.core.contact import Contact
 from chalicelib.core.control import Switches
 from chalicelib.core.decide import Decision, decide
@@ -111,9 +112,9 @@ def most_valuable_first(
         situation = about.situation(found, limits, switches, now=now, planned=0)
         seen, policy = _seen(about, situation, scores), about.rules.policy
         possible = [
-            priority_of(action, seen, policy)
+            expected_priority(action, seen, policy)
             for action in about.actions
-            if removed(action, seen, policy) is None and withheld(action, seen) is None
+            if removed(action, seen, policy) is None and not withheld(action, seen)
         ]
         return max(possible, default=-1.0)
 

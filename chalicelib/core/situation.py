@@ -11,6 +11,7 @@ from chalicelib.core.catalogue import Product
 from chalicelib.core.contact import Contact, Scalar
 from chalicelib.core.control import Switches
 from chalicelib.core.facts import Facts
+from chalicelib.core.learning import Learning
 from chalicelib.core.offers import Offer
 from chalicelib.core.subject import Subject
 
@@ -79,6 +80,7 @@ class Situation:
         contacted: actions for which the address was contacted within their interval.
         limited: actions that may issue no further code, each with the reason.
         supplied: what the shop said of the customer, as far as the policy declares it.
+        learned: what outcomes have taught; None where nothing was, or the policy does not explore.
         redeemed_at: when the customer last used a code, as far as it is known.
         mails_left: how many more marketing mails the cap leaves; None where none is planned.
         opted_out: whether a privacy signal forbids reading any feature of this customer.
@@ -100,6 +102,7 @@ class Situation:
     contacted: frozenset[str] = frozenset()
     limited: Mapping[str, str] = field(default_factory=dict)
     supplied: Mapping[str, Scalar] = field(default_factory=dict)
+    learned: Learning | None = None
     redeemed_at: int | None = None
     mails_left: int | None = None
     opted_out: bool = field(init=False, compare=False)

@@ -40,6 +40,7 @@ from chalicelib.core.storage import AtVersion, Conflict, Put, Write
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.exposed import tell_exposed
 from chalicelib.flows.gather import CheckoutCall, Gathered, gather
+from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.rulebook import Rulebook
 
 # The first try, and one more for whoever lost a race: by then the winner's answer stands there.
@@ -77,6 +78,7 @@ def answer_checkout(
     keys: Callable[[], SigningKeys],
     now: int,
     correlation_id: str,
+    learned: RememberedLearning | None = None,
 ) -> Answered:
     """Answer a checkout; storage that does not answer degrades it and raises nothing.
 
@@ -87,17 +89,21 @@ def answer_checkout(
         keys: brings the signing keys; may ask storage, so it is called within the flow.
         now: the moment of the call.
         correlation_id: ties record and effects to the request.
+        learned: what this process remembers of the learning document; None remembers nothing.
 
     Raises:
         KeyReused: the Idempotency-Key came before with another request.
         PolicyMoved: another policy decides; nothing was decided yet.
     """
     rounds = 0
+    learned = learned or RememberedLearning()
     try:
         while True:
             rounds += 1
             try:
-                gathered = gather(call, store=store, rules=rules, now=now, attempt=rounds)
+                gathered = gather(
+                    call, store=store, rules=rules, now=now, attempt=rounds, learned=learned
+                )
                 repeated = _repeat(call, gathered, rules=gathered.rules, keys=keys, now=now)
                 if repeated is not None:
                     return Answered(repeated, "repeated", rounds)
@@ -128,12 +134,19 @@ def answer_by(
     keys: Callable[[], SigningKeys],
     now: int,
     correlation_id: str,
+    learned: RememberedLearning | None = None,
 ) -> Answered:
     """Answer a checkout with the policy that decides now; otherwise as ``answer_checkout``."""
 
     def answer(rules: Rules) -> Answered:
         return answer_checkout(
-            call, store=store, rules=rules, keys=keys, now=now, correlation_id=correlation_id
+            call,
+            store=store,
+            rules=rules,
+            keys=keys,
+            now=now,
+            correlation_id=correlation_id,
+            learned=learned,
         )
 
     try:
@@ -245,11 +258,17 @@ def _decide(
         now=situation.as_of,
         limits=gathered.limits,
     )
+    checks = gathered.not_erased
     if decision.issued and gathered.still_a_guest is not None:
         # A code that the guest was given a moment too late would be a second one of the customer.
         writes = (*writes, gathered.still_a_guest)
+        checks = tuple(each for each in checks if each.key != gathered.still_a_guest.key)
     if decision.tier != BASE_TIER or decision.offers:
         writes = (*writes, _keep_session(call, gathered, decision, answer, rules))
+    if len(writes) > 1:
+        # What is shown or set in motion must not outlive an erasure that came between. A record
+        # alone stays one write: the erasure looks again once no checkout can be under way.
+        writes = (*writes, *checks)
     return decision, answer, writes
 
 

@@ -153,6 +153,6 @@ def _tier(seen: Seen, policy: Policy) -> str:
     situation = seen.situation
     if situation.opted_out or in_holdout(policy, situation.subject.key):
         return BASE_TIER
-    trial = enter(policy, situation.subject.key, seen.values, as_of=situation.as_of)
-    tier = choose_tier(policy, seen._replace(trial=trial))
+    changes = enter(policy, situation.subject.key, seen.values, as_of=situation.as_of)
+    tier = choose_tier(policy, seen._replace(changes=changes))
     return BASE_TIER if tier is None else tier.name

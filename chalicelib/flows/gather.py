@@ -21,8 +21,9 @@ from chalicelib.core.repeats import RepeatOf, repeat_name
 from chalicelib.core.rules import Rules
 from chalicelib.core.sessions import Session, sticky_key
 from chalicelib.core.situation import Context, Line, Situation, permissions_of, place_of
-from chalicelib.core.storage import AtVersion, Check, Found, Key, Stored
+from chalicelib.core.storage import PRESENT, AtVersion, Check, Found, Key, Stored
 from chalicelib.core.subject import Subject, customer
+from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.rulebook import alias_key, check_current
 
 # One BatchGetItem holds 100 keys; later lines keep their published price.
@@ -81,6 +82,7 @@ class Gathered(NamedTuple):
         session: what the session was shown, with its version.
         limits: what limits leave of the policy's offers.
         still_a_guest: that a guest has not become a customer meanwhile; None for a customer.
+        not_erased: that what is known of the person was not taken away since.
         rules: what decides for this subject, where arms of experiments name other documents.
     """
 
@@ -90,10 +92,19 @@ class Gathered(NamedTuple):
     session: Stored[Session] | None
     limits: Limits
     still_a_guest: Check | None
+    not_erased: tuple[Check, ...]
     rules: Rules
 
 
-def gather(call: CheckoutCall, *, store: Store, rules: Rules, now: int, attempt: int) -> Gathered:
+def gather(
+    call: CheckoutCall,
+    *,
+    store: Store,
+    rules: Rules,
+    now: int,
+    attempt: int,
+    learned: RememberedLearning,
+) -> Gathered:
     """Read everything at once.
 
     A second read is only for a guest who turned out to be a customer, and for all shards of a
@@ -112,7 +123,9 @@ def gather(call: CheckoutCall, *, store: Store, rules: Rules, now: int, attempt:
     switch_key, alias = SWITCH.key(_switch_copy(subject.key)), alias_key(subject.key)
     product_keys = _product_keys(call.lines)
     record_key = RECORD.key(call.decision_id)
-    keys = [*person_keys, *limiting, switch_key, alias, *product_keys]
+    asked = mine.policy
+    learning = learned.keys(asked, now=now)
+    keys = [*person_keys, *limiting, switch_key, alias, *product_keys, *learning]
     if attempt > 1 or call.repeat_of is not None:
         keys.append(record_key)
     found = person = store.read(keys, now=now)
@@ -131,6 +144,7 @@ def gather(call: CheckoutCall, *, store: Store, rules: Rules, now: int, attempt:
     _, contact_key, session_key, *offer_keys = person_keys
     contact = person.value(contact_key)
     limits = _weigh(actions, subject.key, person, store=store, now=now, attempt=attempt)
+    remembered = learned.recall(found, asked, now=now)
     codes = {
         action_id: offer
         for action_id, key in zip(offering, offer_keys, strict=True)
@@ -152,6 +166,7 @@ def gather(call: CheckoutCall, *, store: Store, rules: Rules, now: int, attempt:
         limited=limits.refused,
         supplied=supplied_of(contact, mine.policy.supplied_types),
         redeemed_at=last_use(codes.values()),
+        learned=None if mine.policy.exploration is None else remembered,
     )
     if situation.opted_out:
         # What may not be read for a decision does not belong into its record either.
@@ -166,6 +181,9 @@ def gather(call: CheckoutCall, *, store: Store, rules: Rules, now: int, attempt:
         still_a_guest=Check(facts_key, AtVersion(person.version(facts_key)))
         if subject.kind == "anonymous"
         else None,
+        not_erased=tuple(
+            Check(key, PRESENT) for key in person_keys[:2] if person.stored(key) is not None
+        )[:1],
         rules=mine,
     )
 

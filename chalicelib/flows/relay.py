@@ -12,6 +12,7 @@ from typing import Any
 
 from chalicelib.core.kinds import EFFECT
 from chalicelib.core.ports import Queue
+from chalicelib.flows.effect_message import first_message
 from chalicelib.flows.wordless import wordless
 from chalicelib.telemetry import log_event
 
@@ -20,7 +21,7 @@ BatchAnswer = dict[str, list[dict[str, str]]]
 
 @wordless
 def from_stream(event: Mapping[str, Any], *, queue: Queue) -> BatchAnswer:
-    """Queue ``{"effect_id", "correlation_id"}`` for each new effect in stream records.
+    """Queue the message of each new effect in stream records.
 
     What is unreadable does not hold back its neighbours: they are queued first, and only then is
     the first unreadable record reported, from which the stream is tried again.
@@ -31,7 +32,7 @@ def from_stream(event: Mapping[str, Any], *, queue: Queue) -> BatchAnswer:
     Raises:
         Transient: the queue did not take them all; the stream delivers the batch again.
     """
-    bodies: list[dict[str, str]] = []
+    bodies: list[dict[str, Any]] = []
     unreadable: list[str] = []
     for record in event["Records"]:
         if not _announces_effect(record):
@@ -57,9 +58,7 @@ def _announces_effect(record: Mapping[str, Any]) -> bool:
     return bool(record["eventName"] == "INSERT") and sort_key == EFFECT.name
 
 
-def _body(record: Mapping[str, Any]) -> dict[str, str] | None:
+def _body(record: Mapping[str, Any]) -> dict[str, Any] | None:
     """The message for a planned effect; None for one that was stored further along."""
     stored = json.loads(record["dynamodb"]["NewImage"]["body"]["S"])
-    if stored["state"] != "PLANNED":
-        return None
-    return {"effect_id": stored["effect_id"], "correlation_id": stored["correlation_id"]}
+    return first_message(stored) if stored["state"] == "PLANNED" else None

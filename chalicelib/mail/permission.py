@@ -17,6 +17,8 @@ from chalicelib.core.situation import permissions_of
 # A mail that must not go out yet, as opposed to never: it is put off, not suppressed.
 SENDING_OFF = "sending_off"
 CAPPED = "frequency_cap"
+# Nobody is chosen for marketing by a profile, or offered a price, that they object to.
+MADE_FROM = ("profiling", "personalised_pricing")
 # How long a mail waits for an operator or the breaker: the longest that SQS delays a message.
 LOOK_AGAIN_SECONDS = 900
 # A promise that nobody could use is worse than no mail.
@@ -59,14 +61,10 @@ def forbidden(
     """
     if contact is None or contact.text("email") is None:
         return "no_address"
-    if address is not None and address.binds(purpose, subject_key=contact.subject.key):
-        return "withdrawn"
-    if address is not None and address.forbids(
-        purpose, subject_key=contact.subject.key, agreed_at=contact.agreed_at(purpose)
-    ):
-        return "no_consent"
-    if address is not None and (suppression := address.suppression(purpose)) is not None:
-        return suppression.reason
+    if address is not None:
+        reason = _forbidden_by_owner(purpose, contact, address)
+        if reason is not None:
+            return reason
     reason = _unwanted(purpose, contact)
     if reason is not None:
         return reason
@@ -111,12 +109,27 @@ def held_back(
     return None if until is None else Hold("quiet_hours", until)
 
 
+def _forbidden_by_owner(purpose: str, contact: Contact, address: AddressState) -> str | None:
+    """What the owner of the address withdrew or said no to, or their provider did."""
+    subject_key = contact.subject.key
+    if address.binds(purpose, subject_key=subject_key):
+        return "withdrawn"
+    if address.forbids(purpose, subject_key=subject_key, agreed_at=contact.agreed_at(purpose)):
+        return "no_consent"
+    if purpose != "transactional" and any(
+        address.binds(each, subject_key=subject_key) for each in MADE_FROM
+    ):
+        return "opted_out"
+    suppression = address.suppression(purpose)
+    return None if suppression is None else suppression.reason
+
+
 def _unwanted(purpose: str, contact: Contact) -> str | None:
     said = permissions_of(contact)
     if purpose == "transactional":
         return "no_consent" if said.objects_to(purpose) else None
     if not said.agrees_to(purpose):
         return "no_consent"
-    if said.objects_to("profiling") or said.objects_to("personalised_pricing"):
-        return "opted_out"  # nobody is chosen by a profile that they object to
+    if any(said.objects_to(each) for each in MADE_FROM):
+        return "opted_out"
     return None

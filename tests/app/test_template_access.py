@@ -56,7 +56,10 @@ def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
         ("ses:", {"OnEffect"}),
         ("events:", {"OnEffect"}),
         ("s3:", {"OnDrop"}),
-        ("sqs:SendMessage", {"OnEffect", "OnEffectsPlanned", "OnReviewDue", "OnSweep"}),
+        (
+            "sqs:SendMessage",
+            {"OnEffect", "OnEffectsPlanned", "OnMailEvent", "OnReviewDue", "OnSweep"},
+        ),
         ("dynamodb:DeleteItem", {"APIHandler", "OnDrop", "OnReviewDue", "OnSweep"}),
         ("dynamodb:GetRecords", {"OnEffectsPlanned"}),
         (

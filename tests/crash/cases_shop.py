@@ -90,6 +90,8 @@ def checkout(subject: Subject, session: str, key: str | None) -> Call:
                 world.model.wrong("a code was shown that is not stored")
         if answered.how == "degraded":
             raise Transient("degraded: ask again")
+        if answered.body["degraded"]:
+            return  # the repeat of a call whose record was erased: nothing is told, nor promised
         record = f"d#{answered.body['decision_id']}"
         if record not in world.store.all("record"):
             world.model.wrong("a decision was answered that is not recorded")

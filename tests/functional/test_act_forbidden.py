@@ -163,24 +163,24 @@ def test_a_harmless_change_meanwhile_does_not_lose_the_mail(world: World) -> Non
 
 
 def test_with_sending_off_a_mail_is_put_off_and_not_lost(world: World) -> None:
-    """The message goes back with a delay, as often as it takes, and then the mail goes out."""
+    """It is looked at again every quarter of an hour, as often as it takes, and then goes out."""
     world.switch(sending=False)
 
-    for _ in range(20):  # five tries would have ended in the dead-letter queue
-        outcome = world.act()
+    for quarters in range(20):  # five tries would have ended in the dead-letter queue
+        outcome = world.act(now=NOW + quarters * 900)
         assert (outcome.state, outcome.put_off) == ("PLANNED", "sending_off")
-        assert world.later.drain() == [{"effect_id": ID, "correlation_id": "correlation-1"}]
+        assert world.effect().not_before == NOW + (quarters + 1) * 900
     assert world.mailer.sent == []
 
     world.switch(sending=True)
-    assert world.act().state == "ACCEPTED"
+    assert world.act(now=NOW + 18_000).state == "ACCEPTED"
     assert len(world.later.messages) == 0
 
 
 def test_a_mail_that_could_not_be_put_off_comes_back(world: World) -> None:
-    """The old message is done with only when the new one is safe."""
+    """The message is done with only when the ledger says until when the mail waits."""
     world.switch(sending=False)
-    world.later.fail_next(Transient("SendMessageBatch"))
+    world.store.fail_writes(Transient("TransactWriteItems"))
 
     assert world.receive(sqs_event(ID)) == ["m-0"]
     assert world.effect().state == "PLANNED"

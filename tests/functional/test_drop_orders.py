@@ -11,7 +11,7 @@ from chalicelib.core.control import Drop
 from chalicelib.core.facts import Facts
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.subject import customer, guest
-from chalicelib.flows.drop_people import MOST_CHANGES
+from chalicelib.flows.drop_plan import MOST_CHANGES
 from chalicelib.flows.redeem import OfferCall, from_request
 from tests.coupon_makers import (
     CODE,

@@ -19,6 +19,7 @@ from tests.fakes import SIGNING_KEYS
 from tests.gate import Died, Gate, Hook, nothing
 from tests.gated_store import GatedStore
 from tests.storefront import Storefront, open_storefront
+from tests.stores import no_sleep
 from tests.unit.core.situations import NOW, shipped_rules
 
 BUDGET = 1000
@@ -47,6 +48,7 @@ def erase(
         store=GatedStore(gate, shop.store),
         keys=SIGNING_KEYS,
         new_key=lambda: "0a" * 16,
+        pause=no_sleep,
         now=shop.clock(),
         key_id="k",
         correlation_id="erasing",

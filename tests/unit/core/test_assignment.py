@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.assignment import NO_TRIAL, arm_of, enter, in_control, in_holdout
+from chalicelib.core.assignment import NO_CHANGES, arm_of, enter, in_control, in_holdout
 from chalicelib.core.experiments import Experiment
 from tests.unit.core.offering import policy_with
 from tests.unit.core.situations import NOW
@@ -171,9 +171,9 @@ def test_another_salt_deals_anew() -> None:
 )
 def test_who_takes_part(changes: dict[str, Any], values: dict[str, Any], entered: bool) -> None:
     """While it runs, where its condition holds; the unknown meets none."""
-    trial = enter(policy_of(experiment(**changes)), "c#c-1", values, as_of=NOW)
+    found = enter(policy_of(experiment(**changes)), "c#c-1", values, as_of=NOW)
 
-    assert (trial is not NO_TRIAL) is entered
+    assert (found is not NO_CHANGES) is entered
 
 
 def test_what_arms_change_comes_together() -> None:
@@ -188,10 +188,10 @@ def test_what_arms_change_comes_together() -> None:
         all_in("e-1", off=["a-0"], price_tiers=["loyalty"]),
     )
 
-    trial = enter(policy, "c#c-1", {}, as_of=NOW)
+    changes = enter(policy, "c#c-1", {}, as_of=NOW)
 
-    assert trial.arms.keys() == {"e-0", "e-1"}
-    assert trial.off == {"a-0": {"e-0", "e-1"}}
-    assert (trial.levers, trial.tiers) == ({"a-1": 3.0}, ("loyalty",))
-    assert trial.treating == {"a-0": ("e-0", "e-1"), "a-1": ("e-0",)}
-    assert trial.treating_tiers == ("e-1",)
+    assert changes.arms.keys() == {"e-0", "e-1"}
+    assert changes.off == {"a-0": {"e-0", "e-1"}}
+    assert (changes.levers, changes.tiers) == ({"a-1": 3.0}, ("loyalty",))
+    assert changes.treating == {"a-0": ("e-0", "e-1"), "a-1": ("e-0",)}
+    assert changes.treating_tiers == ("e-1",)

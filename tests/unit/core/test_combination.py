@@ -10,7 +10,7 @@ from typing import NamedTuple
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.core.combination import FINALISTS, Combination, best_combination
+from chalicelib.core.combination import FINALISTS, convene
 from chalicelib.core.combination import Contender as Plain
 from chalicelib.core.stacking import StackingRules
 
@@ -26,18 +26,34 @@ class Contender(NamedTuple):
     share_off: Fraction = Fraction(0)
 
 
+class Found(NamedTuple):
+    """What was chosen, why each other was not, and whether rules made it so."""
+
+    chosen: tuple[str, ...]
+    left: dict[str, str]
+    ruled: bool
+
+
 def best(
-    contenders: list[Contender], *, most: int, rules: StackingRules, already: Fraction = Fraction(0)
-) -> Combination:
+    contenders: list[Contender],
+    *,
+    most: int,
+    rules: StackingRules,
+    already: Fraction = Fraction(0),
+    first: str | None = None,
+) -> Found:
     """The best combination of these."""
     shares = {each.action_id: each.share_off for each in contenders}
-    return best_combination(
+    court = convene(
         [Plain(*each[:3]) for each in contenders],
         most=most,
         rules=rules,
         share_off=shares.__getitem__,
         already_off=already,
     )
+    worth = {each.action_id: each.priority for each in contenders}
+    found = court.combine(worth, first=first)
+    return Found(tuple(each.action_id for each in found.chosen), dict(found.why_not), found.ruled)
 
 
 PRIORITIES = st.sampled_from([0.0, 0.1, 0.2, 0.3, 1.0, 2.5, 1e-9, 1e12])
@@ -132,9 +148,7 @@ def test_the_best_combination_is_what_trying_everything_finds(
     found = best(contenders, most=most, rules=stacking, already=already)
 
     assert frozenset(found.chosen) == brute_force(contenders, most, stacking, already)
-    assert {each.action_id for each in found.left} == (
-        {c.action_id for c in contenders} - set(found.chosen)
-    )
+    assert found.left.keys() == {c.action_id for c in contenders} - set(found.chosen)
 
 
 @given(contenders=some_contenders(), stacking=some_rules(), most=st.integers(1, 5))
@@ -146,7 +160,7 @@ def test_the_order_in_which_survivors_come_decides_nothing(
     backwards = best(contenders[::-1], most=most, rules=stacking)
 
     assert forwards.chosen == backwards.chosen
-    assert set(forwards.left) == set(backwards.left)
+    assert forwards.left == backwards.left
 
 
 @given(
@@ -199,12 +213,9 @@ def test_beyond_the_finalists_nothing_is_combined(order: list[int]) -> None:
 
     highest = {c.action_id for c in sorted(contenders, key=lambda c: -c.priority)[:FINALISTS]}
     assert set(found.chosen) <= highest
-    assert all(each.reason == "lower_priority" for each in found.left if each[0] not in highest)
-
-
-def reasons(found: Combination) -> dict[str, str]:
-    """Why each was left out, by action."""
-    return {each.action_id: each.reason for each in found.left}
+    assert {found.left[c.action_id] for c in contenders if c.action_id not in highest} == {
+        "lower_priority"
+    }
 
 
 def test_joint_actions_beat_an_exclusive_one_together() -> None:
@@ -215,7 +226,7 @@ def test_joint_actions_beat_an_exclusive_one_together() -> None:
 
     assert found.chosen == ("y", "z")
     assert found.ruled
-    assert reasons(found) == {"x": "excluded_by:y"}
+    assert found.left == {"x": "excluded_by:y"}
 
 
 def test_precedence_goes_before_priority() -> None:
@@ -226,7 +237,7 @@ def test_precedence_goes_before_priority() -> None:
     one = best(contenders, most=1, rules=stacking)
     both = best(contenders, most=2, rules=stacking)
 
-    assert (one.chosen, reasons(one)) == (("first",), {"then": "comes_after:first"})
+    assert (one.chosen, one.left) == (("first",), {"then": "comes_after:first"})
     assert both.chosen == ("first", "then")
     assert not both.ruled
 
@@ -247,7 +258,7 @@ def test_precedence_reaches_beyond_the_finalists() -> None:
     found = best(contenders, most=2, rules=stacking)
 
     assert found.chosen == ("n6", "n0")
-    assert reasons(found)["n1"] == "lower_priority"
+    assert found.left["n1"] == "lower_priority"
 
 
 def test_the_cap_counts_what_is_off_already() -> None:
@@ -262,11 +273,11 @@ def test_the_cap_counts_what_is_off_already() -> None:
     fresh = best(contenders, most=3, rules=stacking)
     late = best(contenders, most=3, rules=stacking, already=Fraction(1, 10))
 
-    assert (fresh.chosen, reasons(fresh)) == (
+    assert (fresh.chosen, fresh.left) == (
         ("deep", "gift"),
         {"small": "combined_discount_cap"},
     )
-    assert (late.chosen, reasons(late)) == (
+    assert (late.chosen, late.left) == (
         ("small", "gift"),
         {"deep": "combined_discount_cap"},
     )
@@ -280,8 +291,8 @@ def test_what_never_fits_takes_no_finalist_s_place() -> None:
     found = best(deep + plain, most=5, rules=rules(cap=Fraction(1, 4)))
 
     assert found.chosen == ("n0", "n1", "n2", "n3", "n4")
-    assert {reasons(found)[each.action_id] for each in deep} == {"combined_discount_cap"}
-    assert reasons(found)["n5"] == "lower_priority"
+    assert {found.left[each.action_id] for each in deep} == {"combined_discount_cap"}
+    assert found.left["n5"] == "lower_priority"
 
 
 def test_what_the_cap_never_allows_blocks_nobody() -> None:
@@ -296,7 +307,7 @@ def test_nothing_survives_nothing_is_chosen() -> None:
     """Neither without contenders nor where none may be chosen."""
     assert best([], most=3, rules=rules()).chosen == ()
     none = best([Contender("a", 0, 1.0)], most=0, rules=rules())
-    assert (none.chosen, reasons(none)) == ((), {"a": "lower_priority"})
+    assert (none.chosen, none.left) == ((), {"a": "lower_priority"})
 
 
 def test_priorities_as_large_as_a_policy_can_make_them_add_up() -> None:
