@@ -91,12 +91,23 @@ def _price(situation: Situation, decision: Decision, keys: SigningKeys) -> dict[
                 "base_unit_price": line.base_unit_price_minor,
                 "unit_price": line.unit_price_minor,
                 **({} if line.reason is None else {"reason": line.reason}),
+                **claims(line),
             }
             for line in decision.lines
         ],
         "total": promised["t"],
         "quote": sign(keys, purpose=QUOTE, payload=promised),
     }
+
+
+def claims(line: PricedLine) -> dict[str, Any]:
+    """What may be claimed of a line's price, and which rules have moved its discount."""
+    told: dict[str, Any] = {}
+    if line.was_minor is not None:
+        told = {"was": line.was_minor, "percent_off": line.percent_off}
+    if line.adjustments:
+        told["adjustments"] = list(line.adjustments)
+    return told
 
 
 def quote_payload(situation: Situation, decision: Decision) -> dict[str, Any]:

@@ -81,13 +81,16 @@ def rule_on(
     on: date,
     default: Mode,
 ) -> Ruling:
-    """Find what applies at a place on a date."""
+    """Find what applies at a place on a date.
+
+    Where nobody names the region it could be any: the rows of all of the country's apply.
+    """
     matching = [
         row
         for row in table.rows
         if row.enabled
         and country in row.countries
-        and (not row.regions or region in row.regions)
+        and (not row.regions or region is None or region in row.regions)
         and row.since <= on
         and (row.until is None or on <= row.until)
     ]
@@ -96,6 +99,6 @@ def rule_on(
     mode = max([default, *(row.mode for row in matching)], key=_STRICTNESS.__getitem__)
     return Ruling(
         mode=mode,
-        disclosures=tuple(row.disclosure for row in matching if row.disclosure),
+        disclosures=tuple(dict.fromkeys(row.disclosure for row in matching if row.disclosure)),
         rows=tuple(row.id for row in matching),
     )
