@@ -132,6 +132,13 @@ def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
     )
 
 
+class RelayParts(TypedDict):
+    """Arguments of ``relay.from_stream``."""
+
+    queue: Queue
+    store: Store
+
+
 class DropParts(TypedDict):
     """Arguments of ``drop.from_messages``."""
 
@@ -221,6 +228,10 @@ class Parts:
             keys=self.adapters.signing_keys(self.clock()),
             topic=self.settings.mail_events_topic,
         )
+
+    def relay_parts(self) -> RelayParts:
+        """What relaying the effects table's stream needs."""
+        return {"queue": self.adapters.effects_queue, "store": self.adapters.store}
 
     def drop_parts(self) -> DropParts:
         """What taking in files needs."""
@@ -318,9 +329,9 @@ def feedback_ports() -> FeedbackPorts:
     return parts().feedback_ports()
 
 
-def effects_queue() -> Queue:
-    """From which effects are performed."""
-    return parts().adapters.effects_queue
+def relay_parts() -> RelayParts:
+    """What relaying the effects table's stream needs."""
+    return parts().relay_parts()
 
 
 def drop_parts() -> DropParts:

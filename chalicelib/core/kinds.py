@@ -47,6 +47,8 @@ from chalicelib.core.overdue import open_index
 from chalicelib.core.pace import Pace, pace_from_json, pace_to_json
 from chalicelib.core.repeats import Repeat, repeat_from_json, repeat_to_json
 from chalicelib.core.sessions import Session, session_from_json, session_to_json
+from chalicelib.core.shown_prices import Shown, shown_from_json, shown_to_json
+from chalicelib.core.signals import Signal, signal_from_json, signal_to_json
 from chalicelib.core.storage import IndexAttributes, Kind
 from chalicelib.core.subject import customer
 from chalicelib.core.tombstones import Tombstone, tombstone_from_json, tombstone_to_json
@@ -123,6 +125,8 @@ ALLOTMENT: Kind[Allotment] = Kind(
 )
 # How many codes of an action were issued to a customer: {"count": …}; only where that is limited.
 ISSUED: Kind[Json] = Kind("issued", "effects", "n#", _as_is, _as_is)
+# What a customer was quoted lately, by article; only where the policy limits the step of a day.
+SHOWN: Kind[Shown] = Kind("shown", "decisions", "q#", shown_to_json, shown_from_json)
 # What a call with an Idempotency-Key was answered, or that it is under way.
 REPEAT: Kind[Repeat] = Kind(
     "repeat", "decisions", "i#", repeat_to_json, repeat_from_json, compressed=True
@@ -135,6 +139,8 @@ MAILED: Kind[Mailed] = Kind("mailed", "effects", "f#", mailed_to_json, mailed_fr
 ENGAGEMENT: Kind[Engagement] = Kind(
     "engagement", "effects", "g#", engagement_to_json, engagement_from_json
 )
+# What an events request says of articles, until the stream has brought it to the catalogue.
+SIGNAL: Kind[Signal] = Kind("signal", "effects", "y#", signal_to_json, signal_from_json)
 # How fast mails leave: one item for the whole account, named PACE_NAME.
 PACE: Kind[Pace] = Kind("pace", "effects", "p#", pace_to_json, pace_from_json)
 PACE_NAME = "account"

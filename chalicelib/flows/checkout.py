@@ -20,11 +20,12 @@ from chalicelib.core.decide import Decision, decide
 from chalicelib.core.erasure import is_erased
 from chalicelib.core.errors import Transient
 from chalicelib.core.instants import DAY_SECONDS, format_instant
-from chalicelib.core.kinds import ALLOTMENT
+from chalicelib.core.kinds import ALLOTMENT, SHOWN
 from chalicelib.core.offers import Offer, coupon_code
 from chalicelib.core.plan import decision_writes
 from chalicelib.core.ports import Store
 from chalicelib.core.price_tiers import BASE_TIER
+from chalicelib.core.pricing import personal_prices
 from chalicelib.core.record import (
     build_record,
     decision_from_json,
@@ -34,7 +35,8 @@ from chalicelib.core.record import (
 from chalicelib.core.repeats import check_same_request
 from chalicelib.core.rules import Rules
 from chalicelib.core.sessions import Session
-from chalicelib.core.situation import Held, Situation
+from chalicelib.core.shown_prices import REMEMBERED_SECONDS, show
+from chalicelib.core.situation import Held, KeptPrice, Situation
 from chalicelib.core.storage import AtVersion, Conflict, Put, Write
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.gather import CheckoutCall, Gathered, gather
@@ -195,6 +197,7 @@ def _decide(
         now=situation.as_of,
         limits=gathered.limits,
     )
+    writes = (*writes, *_remember(gathered, decision, rules))
     if decision.tier != BASE_TIER or decision.offers:
         writes = (*writes, _keep_session(call, gathered, decision, answer, rules))
     return answer, writes
@@ -207,7 +210,33 @@ def _held(gathered: Gathered) -> Held | None:
     shown = gathered.session.value
     if shown.known and gathered.situation.facts is None:
         return None
-    return Held(shown.tier, _unspent(gathered))
+    return Held(shown.tier, _unspent(gathered), _kept_prices(gathered.situation, shown))
+
+
+def _kept_prices(situation: Situation, shown: Session) -> Mapping[str, KeptPrice]:
+    """What the session was quoted for the articles that are still in the cart."""
+    price = shown.answer["price"]
+    if price is None or shown.tier is None or price["currency"] != situation.context.currency:
+        return {}
+    wanted = {line.sku for line in situation.lines}
+    return {
+        line["sku"]: KeptPrice(line["base_unit_price"], line["unit_price"])
+        for line in price["lines"]
+        if line["sku"] in wanted
+    }
+
+
+def _remember(gathered: Gathered, decision: Decision, rules: Rules) -> tuple[Write, ...]:
+    """What this customer is quoted now, where the policy limits how far a day's prices move."""
+    situation, standing = gathered.situation, gathered.shown
+    quoted = personal_prices(decision.lines) if decision.tier != BASE_TIER else []
+    if rules.policy.pricing.max_step_basis_points_per_day is None or not quoted:
+        return ()
+    now = situation.as_of
+    shown = show({} if standing is None else standing.value, quoted, as_of=now)
+    version = 0 if standing is None else standing.version
+    key = SHOWN.key(situation.subject.key)
+    return (Put(key, shown, AtVersion(version), expires_at=now + REMEMBERED_SECONDS),)
 
 
 def _keep_session(

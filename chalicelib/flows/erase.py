@@ -37,6 +37,7 @@ from chalicelib.core.kinds import (
     LIVE_OFFER,
     RECORD,
     SESSION,
+    SHOWN,
 )
 from chalicelib.core.offers import Coupon
 from chalicelib.core.orders import OrderState
@@ -296,6 +297,7 @@ def _undo(
             stripped = erased_record(value, pseudonym=named, at=tombstone.at)
             yield Put(key, stripped, at, stored.expires_at)
             yield Delete(SESSION.key(session_of(value)), WHATEVER)
+            yield Delete(SHOWN.key(value["subject"]), WHATEVER)
         case _:
             yield Delete(key, at)
 

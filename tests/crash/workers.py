@@ -72,7 +72,11 @@ def _relay(world: World, batch: Sequence[Message], _worker: str) -> set[int]:
         }
         for number, m in enumerate(batch)
     ]
-    return _failed(relay.from_stream({"Records": records}, queue=world.queue()))
+    return _failed(
+        relay.from_stream(
+            {"Records": records}, queue=world.queue(), store=world.gated, now=world.clock.now
+        )
+    )
 
 
 def _act(world: World, batch: Sequence[Message], worker: str) -> set[int]:

@@ -247,7 +247,7 @@ class Zoo:
         from_messages(event, ports=ports, now=NOW, worker="w")
 
     def relay(self) -> None:
-        """Stream records of effects that name canaries, and unreadable ones."""
+        """Stream records of effects and signals that name canaries, and unreadable ones."""
         body = {
             "effect_id": "e",
             "correlation_id": "c",
@@ -255,17 +255,19 @@ class Zoo:
             "subject": f"c#{CANARY}",
             "payload": {"sku": CANARY},
         }
-        text = self.chance.choice([json.dumps(body), CANARY, json.dumps({CANARY: 1})])
+        said = {"half_life_seconds": 60, "demand": {CANARY: [1.0, 0.0, NOW]}, "statements": []}
+        kind, readable = self.chance.choice([("effect", body), ("signal", said)])
+        text = self.chance.choice([json.dumps(readable), CANARY, json.dumps({CANARY: 1})])
         record = {
             "eventName": "INSERT",
             "dynamodb": {
-                "Keys": {"pk": {"S": f"e#{CANARY}"}, "sk": {"S": "effect"}},
+                "Keys": {"pk": {"S": f"e#{CANARY}"}, "sk": {"S": kind}},
                 "NewImage": {"body": {"S": text}},
                 "SequenceNumber": "1",
             },
         }
         self.break_something()
-        from_stream({"Records": [record]}, queue=self.shop.queue)
+        from_stream({"Records": [record]}, queue=self.shop.queue, store=self.shop.store, now=NOW)
 
     def drop(self) -> None:
         """Files with canaries in every column, in headers, and in bytes that are no text."""
