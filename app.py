@@ -18,7 +18,7 @@ from chalice.app import (
 )
 
 from chalicelib import wiring
-from chalicelib.api import boundary, routes, routes_offers, routes_privacy
+from chalicelib.api import boundary, routes, routes_offers, routes_policies, routes_privacy
 from chalicelib.flows import act, drop, feedback, relay, silence, sweep
 
 app = Chalice(app_name="segue", configure_logs=False)
@@ -133,6 +133,39 @@ def get_control() -> Response:
 def put_control() -> Response:
     """Flip the kill switches."""
     return routes_privacy.put_control(app.current_request, wiring.edge)
+
+
+# --- policies -----------------------------------------------------------------------------------
+
+
+@app.route("/v1/policies", methods=["GET"], authorizer=bearer)
+def list_policies() -> Response:
+    """List policies and which of them decided when."""
+    return routes_policies.list_policies(app.current_request, wiring.edge)
+
+
+@app.route("/v1/policies", methods=["POST"], authorizer=bearer)
+def store_policy() -> Response:
+    """Validate and keep a policy."""
+    return routes_policies.store_policy(app.current_request, wiring.edge)
+
+
+@app.route("/v1/policies/{policy_hash}", methods=["GET"], authorizer=bearer)
+def get_policy(policy_hash: str) -> Response:
+    """Show a stored policy with its simulations."""
+    return routes_policies.get_policy(app.current_request, wiring.edge, policy_hash)
+
+
+@app.route("/v1/policies/{policy_hash}/simulations", methods=["POST"], authorizer=bearer)
+def add_simulation(policy_hash: str) -> Response:
+    """Write down that a policy was simulated."""
+    return routes_policies.add_simulation(app.current_request, wiring.edge, policy_hash)
+
+
+@app.route("/v1/policies/{policy_hash}/activate", methods=["POST"], authorizer=bearer)
+def activate_policy(policy_hash: str) -> Response:
+    """Let a policy decide, or go back to one that did."""
+    return routes_policies.activate_policy(app.current_request, wiring.edge, policy_hash)
 
 
 # --- mails and files ----------------------------------------------------------------------------

@@ -56,6 +56,7 @@ METRICS: Mapping[str, tuple[Unit, str | None]] = {
     "Rejects": ("Count", None),
     "LatencyMs": ("Milliseconds", None),
     "ModelRejected": ("Count", None),
+    "PolicyRejected": ("Count", None),
     "OfferMoves": ("Count", "operation"),
     "OfferRefusals": ("Count", "reason"),
     "MailEvents": ("Count", "kind"),

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, Protocol, TypedDict
 
@@ -27,6 +27,7 @@ from chalicelib.aws.secrets import SigningKeysParameter
 from chalicelib.aws.store import DynamoStore
 from chalicelib.aws.within import StoreWithin
 from chalicelib.core.pace import Limits
+from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Bus, Mailer, Queue, Store
 from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
@@ -41,6 +42,7 @@ from chalicelib.flows.feedback import FeedbackPorts
 from chalicelib.flows.list_mails import MailIndex
 from chalicelib.flows.put_off import LONGEST_DELAY_SECONDS
 from chalicelib.flows.read import Library
+from chalicelib.flows.rulebook import Rulebook
 from chalicelib.flows.settled import EventPorts
 from chalicelib.flows.sweep import OverdueIndex, SweepPorts
 from chalicelib.mail.compose import MailSettings
@@ -174,6 +176,25 @@ class Parts:
             policy, self.documents.jurisdictions, self.documents.jurisdictions_hash, scorer
         )
 
+    @cached_property
+    def rulebook(self) -> Rulebook:
+        """The packaged rules, and those of every policy that was activated since."""
+        packaged = self.rules
+
+        def rules_for(policy: Policy) -> Rules:
+            rules = replace(packaged, policy=policy)
+            if isinstance(packaged.scorer, Scorecard):
+                return replace(rules, scorer=Scorecard(policy))
+            return rules
+
+        return Rulebook(packaged, rules_for)
+
+    def _rules_now(self) -> Rules:
+        """The rules that decide now, for work that begins."""
+        moment = self.clock()
+        spread = str(moment)
+        return self.rulebook.refresh(store=self.adapters.store, now=moment, spread=spread)
+
     @property
     def rejected(self) -> str | None:
         """Why the packaged model does not serve; None when it does."""
@@ -190,7 +211,7 @@ class Parts:
             hurried=adapters.hurried,
             key_store=adapters.key_store,
             patient=self._patient,
-            rules=lambda: self.rules,
+            rulebook=lambda: self.rulebook,
             remembered_keys=RememberedKeys(),
             fold_events=self._fold_events,
             engine=self.settings.scorer,
@@ -202,7 +223,7 @@ class Parts:
 
     def act_ports(self) -> ActPorts:
         """What performing effects needs."""
-        settings, adapters = self.settings, self.adapters
+        settings, adapters, policy = self.settings, self.adapters, self._rules_now().policy
         return ActPorts(
             store=adapters.store,
             bus=adapters.bus,
@@ -213,10 +234,10 @@ class Parts:
                 sender=settings.sender,
                 postal_address=settings.postal_address,
                 public_url=settings.public_url,
-                currency=self.rules.policy.default_currency,
+                currency=policy.default_currency,
                 shop_url=settings.shop_url,
             ),
-            contact_policy=self.rules.policy.contact_policy,
+            contact_policy=policy.contact_policy,
             limits=Limits(settings.mails_per_second, settings.mails_per_day),
             clock=self.clock,
         )
@@ -243,7 +264,7 @@ class Parts:
                 results_bucket=self.settings.results_bucket,
                 mapping=self.documents.mapping,
             ),
-            "rules": self.rules,
+            "rules": self._rules_now(),
             "keys": adapters.signing_keys(self.clock()),
         }
 
@@ -251,7 +272,7 @@ class Parts:
         """What looking after silence needs."""
         return {
             "ports": EventPorts(self.adapters.store),
-            "rules": self.rules,
+            "rules": self._rules_now(),
             "keys": self.adapters.signing_keys(self.clock()),
         }
 
@@ -282,13 +303,16 @@ class Parts:
         return Access(self.adapters.store, partial(self.adapters.signing_keys, moment))
 
     def _fold_events(self, body: Any, *, now: int, correlation_id: str) -> Mapping[str, Any]:
-        return events.from_request(
+        fold = partial(
+            events.from_request,
             body,
             ports=EventPorts(self.adapters.store),
-            rules=self.rules,
             keys=self.adapters.signing_keys(now),
             now=now,
             correlation_id=correlation_id,
+        )
+        return self.rulebook.apply(
+            lambda rules: fold(rules=rules), store=self.adapters.store, now=now
         )
 
 

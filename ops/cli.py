@@ -25,6 +25,7 @@ COMMANDS = {
     "reliability": "Compare with plain boto3 and with Powertools: duplicates, losses, doubts.",
     "redrive": "Put dead letters back on their way.",
     "signing": "Rotate the keys that sign quotes and unsubscribe links.",
+    "simulate": "Show what a policy would change before it goes live.",
     "stack": "Run the local stack in the foreground.",
     "train": "Turn an orders file into a packaged model.",
     "why": "Print the whole reasoning of one decision.",

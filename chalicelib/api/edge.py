@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from chalicelib.core.ports import Store
-from chalicelib.core.rules import Rules
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.authorize import RememberedKeys
 from chalicelib.flows.list_mails import MailIndex
 from chalicelib.flows.read import Library
+from chalicelib.flows.rulebook import Rulebook
 
 
 class KeysWithin(Protocol):
@@ -52,7 +52,7 @@ class Edge:
         hurried: opens access for a checkout, whose deadline begins now.
         key_store: opens storage to look an API key up.
         patient: opens access for calls that may wait for the SDK's own retries.
-        rules: policy, law and model; loaded on first use.
+        rulebook: policy, law and model; loaded on first use, followed from storage.
         remembered_keys: API keys that this process saw confirmed.
         fold_events: the events flow, with everything it needs.
         engine: the setting that chose the scorer.
@@ -68,7 +68,7 @@ class Edge:
     hurried: Callable[[], Access]
     key_store: Callable[[], Store]
     patient: Callable[[], Access]
-    rules: Callable[[], Rules]
+    rulebook: Callable[[], Rulebook]
     remembered_keys: RememberedKeys
     fold_events: FoldEvents
     engine: str

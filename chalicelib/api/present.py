@@ -21,7 +21,7 @@ from chalicelib.flows.read import Consent, CustomerView
 Json = dict[str, Any]
 
 
-def decision_record(record: Mapping[str, Any]) -> Json:
+def decision_record(record: Mapping[str, Any], *, intact: bool | None = None) -> Json:
     """The body of ``GET /v1/decisions/{id}``."""
     situation, decision = record["situation"], record["decision"]
     if is_erased(record):
@@ -33,6 +33,7 @@ def decision_record(record: Mapping[str, Any]) -> Json:
         "placement": situation["placement"],
         "trigger": situation["trigger"],
         "correlation_id": record["correlation_id"],
+        "intact": intact,
         "policy": record["policy"],
         "jurisdictions": record["jurisdictions"],
         "model": dict(record["model"]),

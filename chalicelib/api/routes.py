@@ -26,10 +26,11 @@ from chalicelib.api.requests import (
 from chalicelib.api.schemas import DecisionRequest, QuoteRequest
 from chalicelib.core.canonical import sha256_hex
 from chalicelib.core.errors import BadInput
+from chalicelib.core.seal import is_intact
 from chalicelib.core.situation import Context, Line
 from chalicelib.flows import health, read, unsubscribe
 from chalicelib.flows.authorize import Caller, Unknown, recognise
-from chalicelib.flows.checkout import Answered, answer_checkout
+from chalicelib.flows.checkout import Answered, answer_by
 from chalicelib.flows.gather import CheckoutCall
 from chalicelib.flows.list_mails import LARGEST_PAGE, list_mails
 from chalicelib.flows.once import once
@@ -63,12 +64,12 @@ def create_decision(request: Request, get_edge: GetEdge) -> Answer:
     """``POST /v1/decisions``."""
     edge = get_edge()
     call = _checkout_call(request, call_id=edge.new_id())
-    rules = edge.rules()  # read from disk by a new process, which the deadline must not pay for
+    book = edge.rulebook()  # read from disk by a new process, which the deadline must not pay for
     access = edge.hurried()
-    answered = answer_checkout(
+    answered = answer_by(
+        book,
         call,
         store=access.store,
-        rules=rules,
         keys=access.keys,
         now=edge.now(),
         correlation_id=correlation_of(request),
@@ -81,10 +82,9 @@ def get_decision(request: Request, get_edge: GetEdge, decision_id: str) -> Answe
     """``GET /v1/decisions/{decision_id}``."""
     edge = get_edge()
     access = edge.patient()
-    record = read.find_record(
-        unquote(decision_id), store=access.store, keys=access.keys(), now=edge.now()
-    )
-    return Answer(present.decision_record(record))
+    keys = access.keys()
+    record = read.find_record(unquote(decision_id), store=access.store, keys=keys, now=edge.now())
+    return Answer(present.decision_record(record, intact=is_intact(record, keys)))
 
 
 @answering
@@ -95,7 +95,7 @@ def replay_decision(request: Request, get_edge: GetEdge, decision_id: str) -> An
     altered = read.replay(
         unquote(decision_id),
         store=access.store,
-        rules=edge.rules(),
+        book=edge.rulebook(),
         keys=access.keys(),
         now=edge.now(),
     )
@@ -152,7 +152,7 @@ def get_customer(request: Request, get_edge: GetEdge, customer_id: str) -> Answe
     view = read.view_customer(
         unquote(customer_id),
         store=access.store,
-        rules=edge.rules(),
+        rules=edge.rulebook().current,
         keys=access.keys(),
         now=edge.now(),
     )
@@ -217,7 +217,7 @@ def unsubscribe_now(request: Request, get_edge: GetEdge, token: str) -> Answer:
 def get_health(request: Request, get_edge: GetEdge) -> Answer:
     """``GET /v1/health``."""
     edge = get_edge()
-    rules = edge.rules()
+    rules = edge.rulebook().current
     return Answer(
         health.report(
             rules=rules,

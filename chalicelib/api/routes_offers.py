@@ -39,13 +39,15 @@ def _move_offer(request: Request, edge: Edge, operation: redeem.Operation, code:
         asked = using = body_as(request, OfferRequest)
         amount_minor, currency = using.amount, using.currency
     subject = subject_of(asked.customer_id, asked.anonymous_id)
+    store, now = edge.patient().store, edge.now()
+    rules = edge.rulebook().refresh(store=store, now=now, spread=code)
     answered = redeem.from_request(
         redeem.OfferCall(
             operation, code, subject, asked.order_id, amount_minor, currency, repeat_of
         ),
-        store=edge.patient().store,
-        policy=edge.rules().policy,
-        now=edge.now(),
+        store=store,
+        policy=rules.policy,
+        now=now,
     )
     return Answer(
         answered.body,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from chalicelib.api.answers import Amount, Moment, Part, Reason, Scores, Segment
+from chalicelib.core.actions import Placement
 
 
 class RecordedModel(Part):
@@ -23,10 +24,14 @@ class DecisionRecord(Part):
     customer_id: str = ""
     anonymous_id: str = ""
     decided_at: Moment
-    placement: Literal["checkout", "mail", "batch"]
+    placement: Placement
     trigger: str | None
     correlation_id: str
     erased_at: Moment = Field(default="", description="When the person was erased, where they were")
+    intact: bool | None = Field(
+        default=None,
+        description="Whether it is to the byte what was written down; null where nobody looked.",
+    )
     policy: str
     jurisdictions: str
     model: RecordedModel

@@ -12,6 +12,7 @@ Placement = Literal["checkout", "mail", "batch", "home", "product", "chat"]
 PLACEMENTS: tuple[Placement, ...] = ("checkout", "mail", "batch", "home", "product", "chat")
 # Where a caller asks and is answered; at the others nobody waits, and mail goes out.
 AskedAt = Literal["checkout", "home", "product", "chat"]
+ASKED_PLACEMENTS: tuple[Placement, ...] = ("checkout", "home", "product", "chat")
 REACHED_AT: frozenset[Placement] = frozenset({"mail", "batch"})
 Trigger = Literal["segment_changed", "cart_abandoned"]
 NAME = r"^[a-z0-9][a-z0-9-]{0,47}$"

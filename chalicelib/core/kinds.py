@@ -45,6 +45,14 @@ from chalicelib.core.offers import (
 from chalicelib.core.orders import OrderState, order_from_json, order_to_json
 from chalicelib.core.overdue import open_index
 from chalicelib.core.pace import Pace, pace_from_json, pace_to_json
+from chalicelib.core.policy_life import (
+    PolicyLog,
+    StoredPolicy,
+    policy_log_from_json,
+    policy_log_to_json,
+    stored_policy_from_json,
+    stored_policy_to_json,
+)
 from chalicelib.core.repeats import Repeat, repeat_from_json, repeat_to_json
 from chalicelib.core.sessions import Session, session_from_json, session_to_json
 from chalicelib.core.shown_prices import Shown, shown_from_json, shown_to_json
@@ -148,6 +156,15 @@ PRODUCT: Kind[Product] = Kind("sku", "signals", "sku#", product_to_json, product
 SWITCH: Kind[Switches] = Kind("switch", "control", "switch#", to_json, switches_from_json)
 # Bounces and complaints, counted in shards.
 BREAKER: Kind[Tally] = Kind("breaker", "control", "breaker#", tally_to_json, tally_from_json)
+# Which policy decides: {"policy": hash or null}, in copies; the policies; and their log.
+ALIAS: Kind[Json] = Kind("alias", "control", "alias#", _as_is, _as_is)
+STORED_POLICY: Kind[StoredPolicy] = Kind(
+    "policy", "control", "policy#", stored_policy_to_json, stored_policy_from_json, compressed=True
+)
+POLICY_LOG: Kind[PolicyLog] = Kind(
+    "policy_log", "control", "policies#", policy_log_to_json, policy_log_from_json, compressed=True
+)
+POLICY_LOG_NAME = "all"
 API_KEY: Kind[ApiKey] = Kind("key", "control", "k#", to_json, api_key_from_json)
 DROP: Kind[Drop] = Kind("drop", "control", "drop#", to_json, drop_from_json)
 # That somebody was erased, by the HMAC of the subject ("s") or of the address ("a").

@@ -37,6 +37,7 @@ from chalicelib.core.price_rules import Pricing
 from chalicelib.core.price_tiers import PriceTier
 
 _SEGMENT = r"^[a-z][a-z0-9_]{0,47}$"
+MOVED_BY_SILENCE = ("churn", "expected_orders", "recency_days", "tenure_days")
 _FEATURE = r"^[a-z][a-z0-9_]{0,63}$"
 
 
@@ -132,6 +133,14 @@ class Policy(Part):
             self.actions, {placement: each.action for placement, each in self.fallbacks.items()}
         )
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Policy:
+        """A copy, changed without validation, that has nothing remembered of the original."""
+        copied = super().model_copy(update=update, deep=deep)
+        fields = type(self).model_fields
+        for name in [name for name in vars(copied) if name not in fields]:
+            del copied.__dict__[name]
+        return copied
+
     @property
     def declared(self) -> Mapping[str, Declared]:
         """Every feature that a condition may name."""
@@ -159,12 +168,21 @@ class Policy(Part):
         return content_hash(self.model_dump(mode="json"))
 
     @cached_property
-    def churn_thresholds(self) -> tuple[float, ...]:
-        """Every churn probability at which a decision may change."""
-        stated = [action.min_churn for action in self.actions]
-        stated += [tier.min_churn for tier in self.price_tiers]
-        asked = self.conditions.thresholds_of("churn")
-        return tuple(sorted({value for value in (*stated, *asked) if value is not None}))
+    def silence_thresholds(self) -> Mapping[str, tuple[float, ...]]:
+        """Every value at which a decision may change, of each feature that silence alone moves."""
+        churn = [action.min_churn for action in self.actions]
+        churn += [tier.min_churn for tier in self.price_tiers]
+        orders = [action.max_expected_orders for action in self.actions]
+        stated = {"churn": churn, "expected_orders": orders}
+        found = {
+            name: {*stated.get(name, ()), *self.conditions.thresholds_of(name)} - {None}
+            for name in MOVED_BY_SILENCE
+        }
+        return {
+            name: tuple(sorted(each for each in values if each is not None))
+            for name, values in found.items()
+            if values
+        }
 
     def actions_at(self, placement: str) -> tuple[Action, ...]:
         """The actions that a placement knows, in document order."""

@@ -5,7 +5,7 @@ Each check yields the path of what is wrong, as the document spells it, and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from chalicelib.core.actions import Action, Placement
@@ -59,3 +59,15 @@ def fallbacks_stand(
                 f"fallbacks.{placement}.action",
                 "is already an action with conditions; name another",
             )
+
+
+def segments_that_nobody_is_in(
+    actions: Sequence[Action], tiers: Sequence[PriceTier], *, known: Collection[str]
+) -> Iterator[Misfit]:
+    """Segments that neither the model nor the scorecard names: nobody would ever be asked."""
+    named = [(f"actions.{n}.segments", each.segments) for n, each in enumerate(actions)]
+    named += [(f"price_tiers.{n}.segments", each.segments) for n, each in enumerate(tiers)]
+    for path, segments in named:
+        for segment in segments:
+            if segment not in known:
+                yield Misfit(path, f"{segment} is no segment; there are {', '.join(sorted(known))}")

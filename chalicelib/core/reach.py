@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chalicelib.core.absence import Stood
 from chalicelib.core.actions import Action, Placement, Trigger
 from chalicelib.core.address import address_hash
 from chalicelib.core.candidates import removed, see_freely
@@ -25,6 +26,7 @@ from chalicelib.core.plan import decision_writes
 from chalicelib.core.record import build_record
 from chalicelib.core.rules import Rules
 from chalicelib.core.scores import Scores
+from chalicelib.core.seal import sealed
 from chalicelib.core.situation import Context, Permissions, Situation, permissions_of, place_of
 from chalicelib.core.storage import Found, Key, Write
 from chalicelib.core.tokens import SigningKeys
@@ -58,6 +60,37 @@ def could_reach(
     rules: Rules,
 ) -> bool:
     """Whether some action would want this customer, contact policy and holdout aside."""
+    return bool(_wanting(facts, contact, scores, occasion=occasion, rules=rules))
+
+
+def newly_reachable(
+    facts: Facts,
+    contact: Contact | None,
+    scores: Scores,
+    stood: Stood,
+    *,
+    occasion: Occasion,
+    rules: Rules,
+) -> bool:
+    """Whether some action of the occasion wants this customer now and did not as they stood.
+
+    A customer may enter a segment before they are what an action asks for; without this the action
+    would be lost on everybody who lapses in that order.
+    """
+    before = replace(occasion, as_of=stood.at)
+    now = _wanting(facts, contact, scores, occasion=occasion, rules=rules)
+    return not now <= _wanting(facts, contact, stood.scores, occasion=before, rules=rules)
+
+
+def _wanting(
+    facts: Facts,
+    contact: Contact | None,
+    scores: Scores,
+    *,
+    occasion: Occasion,
+    rules: Rules,
+) -> set[str]:
+    """The actions that would want this customer, contact policy and holdout aside."""
     policy = rules.policy
     situation = _situation(
         facts,
@@ -68,7 +101,7 @@ def could_reach(
     )
     seen = see_freely(situation, scores, policy=policy, currency=rules.scorer.currency)
     actions = policy.actions_at(occasion.placement)
-    return any(removed(action, seen, policy) is None for action in actions)
+    return {action.id for action in actions if removed(action, seen, policy) is None}
 
 
 def reach_keys(
@@ -142,7 +175,7 @@ def reach_out(
     writes = decision_writes(
         situation,
         decision,
-        record,
+        sealed(record, keys),
         policy=rules.policy,
         correlation_id=occasion.correlation_id,
         now=now,

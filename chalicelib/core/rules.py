@@ -11,9 +11,14 @@ from chalicelib.core.scores import Scorer
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What decisions are made with; records name each by its hash."""
+    """What decisions are made with; records name each by its hash.
+
+    Attributes:
+        alias: the stored policy that these rules stand for; None for the packaged one.
+    """
 
     policy: Policy
     jurisdictions: Jurisdictions
     jurisdictions_hash: str
     scorer: Scorer
+    alias: str | None = None

@@ -34,12 +34,14 @@ from chalicelib.core.record import (
 )
 from chalicelib.core.repeats import check_same_request
 from chalicelib.core.rules import Rules
+from chalicelib.core.seal import sealed
 from chalicelib.core.sessions import Session
 from chalicelib.core.shown_prices import REMEMBERED_SECONDS, show
 from chalicelib.core.situation import Held, KeptPrice, Situation
 from chalicelib.core.storage import AtVersion, Conflict, Put, Write
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.gather import CheckoutCall, Gathered, gather
+from chalicelib.flows.rulebook import Rulebook
 
 # The first try, and one more for whoever lost a race: by then the winner's answer stands there.
 MOST_ROUNDS = 2
@@ -88,13 +90,14 @@ def answer_checkout(
 
     Raises:
         KeyReused: the Idempotency-Key came before with another request.
+        PolicyMoved: another policy decides; nothing was decided yet.
     """
     rounds = 0
     try:
         while True:
             rounds += 1
             try:
-                gathered = gather(call, store=store, policy=rules.policy, now=now, attempt=rounds)
+                gathered = gather(call, store=store, rules=rules, now=now, attempt=rounds)
                 repeated = _repeat(call, gathered, rules=rules, keys=keys, now=now)
                 if repeated is not None:
                     return Answered(repeated, "repeated", rounds)
@@ -109,6 +112,28 @@ def answer_checkout(
                 return Answered(answer, "decided", rounds)
     except Transient as error:
         return Answered(_degraded(call, rules, now), "degraded", rounds, type(error).__name__)
+
+
+def answer_by(
+    book: Rulebook,
+    call: CheckoutCall,
+    *,
+    store: Store,
+    keys: Callable[[], SigningKeys],
+    now: int,
+    correlation_id: str,
+) -> Answered:
+    """Answer a checkout with the policy that decides now; otherwise as ``answer_checkout``."""
+
+    def answer(rules: Rules) -> Answered:
+        return answer_checkout(
+            call, store=store, rules=rules, keys=keys, now=now, correlation_id=correlation_id
+        )
+
+    try:
+        return book.apply(answer, store=store, now=now)
+    except Transient as error:  # the policy itself could not be had in time
+        return Answered(_degraded(call, book.current, now), "degraded", 1, type(error).__name__)
 
 
 def _repeat(
@@ -187,6 +212,7 @@ def _decide(
         correlation_id=correlation_id,
         request_hash=call.hash,
     )
+    record = sealed(record, keys)
     answer = build_answer(situation, decision, policy_hash=rules.policy.hash, keys=keys)
     writes = decision_writes(
         situation,
@@ -271,7 +297,8 @@ def _shown_hash(situation: Situation, rules: Rules) -> str:
     """
     known = "unknown" if situation.facts is None else "known"
     day = situation.as_of // DAY_SECONDS
-    return f"{situation_hash(situation)}/{rules.jurisdictions_hash}/{day}/{known}"
+    documents = f"{rules.policy.hash}/{rules.jurisdictions_hash}"
+    return f"{situation_hash(situation)}/{documents}/{day}/{known}"
 
 
 def _degraded(call: CheckoutCall, rules: Rules, now: int) -> Mapping[str, Any]:

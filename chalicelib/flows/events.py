@@ -41,6 +41,7 @@ from chalicelib.flows.portion import (
 )
 from chalicelib.flows.refused_mail import refusal_keys, refusal_writes
 from chalicelib.flows.resurrection import message_tombs
+from chalicelib.flows.rulebook import alias_key, check_current
 from chalicelib.flows.settled import (
     EventPorts,
     Given,
@@ -106,17 +107,22 @@ def from_request(
         BadInput: the body is neither a message nor a batch; nothing was written.
         Transient: storage did not answer, or others kept writing the same profile. Part of the
             body may be stored; sending all of it again changes nothing twice.
+        PolicyMoved: another policy decides; nothing was written.
     """
     given = Given(rules, keys, now, correlation_id)
     intake = read_body(body, now=now, default_currency=rules.policy.default_currency)
     tally = Tally(intake.duplicates, dict(intake.rejected))
-    found = _gather(intake.messages, ports.store, given)
+    if not intake.messages:
+        return tally.answer()
+    alias = alias_key(correlation_id)
+    found = _gather(intake.messages, ports.store, given, alias)
+    check_current(found, alias, rules)
     for group in _groups(intake.messages, found):
         _commit(group, found, ports.store, given, tally)
     return tally.answer()
 
 
-def _gather(messages: Iterable[Numbered], store: Store, given: Given) -> Found:
+def _gather(messages: Iterable[Numbered], store: Store, given: Given, *besides: Key[Any]) -> Found:
     """Read everything that these messages concern, and what that points to."""
     standing: dict[Key[Any], Stored[Any] | None] = {}
     wanted: Iterable[Key[Any]] = [
@@ -129,6 +135,7 @@ def _gather(messages: Iterable[Numbered], store: Store, given: Given) -> Found:
             *message_code_keys(message),
         )
     ]
+    wanted = [*besides, *wanted]
     while missing := [
         key for key in dict.fromkeys(with_tombs(wanted, given.keys)) if key not in standing
     ]:

@@ -24,14 +24,15 @@ from chalicelib.core.kinds import (
 )
 from chalicelib.core.limits import Limits, OneShardIsNotEnough, limit_keys, weigh
 from chalicelib.core.observed import supplied_of
-from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Store
 from chalicelib.core.repeats import repeat_name
+from chalicelib.core.rules import Rules
 from chalicelib.core.sessions import Session, sticky_key
 from chalicelib.core.shown_prices import Shown
 from chalicelib.core.situation import Context, Line, Situation, permissions_of, place_of
 from chalicelib.core.storage import Found, Key, Stored
 from chalicelib.core.subject import Subject, customer
+from chalicelib.flows.rulebook import alias_key, check_current
 
 # One BatchGetItem holds 100 keys; later lines keep their published price.
 MOST_PRODUCTS = 60
@@ -99,7 +100,7 @@ class Gathered(NamedTuple):
     shown: Stored[Shown] | None = None
 
 
-def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attempt: int) -> Gathered:
+def gather(call: CheckoutCall, *, store: Store, rules: Rules, now: int, attempt: int) -> Gathered:
     """Read everything at once.
 
     A second read is only for a guest who turned out to be a customer, and for all shards of a
@@ -107,21 +108,24 @@ def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attemp
 
     Another ``attempt`` than the first also looks for a record of this very call: the reply to our
     own write may have been lost. Otherwise one can only be there when the caller repeats itself.
+
+    Raises PolicyMoved where another policy decides than these rules'.
     """
-    subject = call.subject
+    subject, policy = call.subject, rules.policy
     actions = policy.actions_at(call.placement)
     offering = [action.id for action in actions if action.offer is not None]
     limiting = limit_keys(actions, subject.key, attempt=attempt, whole=False)
     remembers = policy.pricing.max_step_basis_points_per_day is not None and bool(call.lines)
     shown_keys = [SHOWN.key(subject.key)] if remembers else []
     person_keys = _person_keys(call, subject.key, offering)
-    switch_key = SWITCH.key(_switch_copy(subject.key))
+    switch_key, alias = SWITCH.key(_switch_copy(subject.key)), alias_key(subject.key)
     product_keys = _product_keys(call.lines)
     record_key = RECORD.key(call.decision_id)
-    keys = [*person_keys, *limiting, switch_key, *shown_keys, *product_keys]
+    keys = [*person_keys, *limiting, switch_key, alias, *shown_keys, *product_keys]
     if attempt > 1 or call.repeat_of is not None:
         keys.append(record_key)
     found = person = store.read(keys, now=now)
+    check_current(found, alias, rules)
 
     facts: Facts | None = found.value(person_keys[0])
     if facts is not None and facts.merged_into is not None:

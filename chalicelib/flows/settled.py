@@ -24,7 +24,7 @@ from chalicelib.core.instants import format_instant
 from chalicelib.core.kinds import FACTS, SWITCH
 from chalicelib.core.plan import put_effect
 from chalicelib.core.ports import Store
-from chalicelib.core.reach import Occasion, could_reach, reach_keys, reach_out
+from chalicelib.core.reach import Occasion, could_reach, newly_reachable, reach_keys, reach_out
 from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
 from chalicelib.core.scores import Scores
@@ -177,7 +177,7 @@ def _occasions(
 ) -> Iterable[Occasion]:
     """The decisions that some action of the policy waits for."""
     scores = settled.scores or _nobody(given.rules)
-    for trigger in _triggers(settled, given.rules):
+    for trigger in _triggers(settled):
         occasion = Occasion(
             decision_id=f"d_{short_hash(*_told_apart(settled, version, given), trigger)}",
             placement="mail",
@@ -185,30 +185,20 @@ def _occasions(
             as_of=given.now,
             correlation_id=given.correlation_id,
         )
-        if could_reach(settled.facts, contact, scores, occasion=occasion, rules=given.rules):
+        about = (settled.facts, contact, scores)
+        if trigger == "segment_changed" and settled.stood is not None:
+            wanted = newly_reachable(*about, settled.stood, occasion=occasion, rules=given.rules)
+        else:
+            wanted = could_reach(*about, occasion=occasion, rules=given.rules)
+        if wanted:
             yield occasion
 
 
-def _triggers(settled: Settled, rules: Rules) -> Iterable[Trigger]:
-    if settled.transition is not None or _has_grown_urgent(settled, rules):
+def _triggers(settled: Settled) -> Iterable[Trigger]:
+    if settled.transition is not None or settled.stood is not None:
         yield "segment_changed"
     if settled.abandoned_checkout_at is not None:
         yield "cart_abandoned"
-
-
-def _has_grown_urgent(settled: Settled, rules: Rules) -> bool:
-    """Whether an action for the segment has waited for churn to rise as far as it now has.
-
-    A customer may enter a segment before their churn reaches what the action asks for; without
-    this the action would be lost on everybody who lapses in that order.
-    """
-    segment = settled.facts.segment
-    return any(
-        "segment_changed" in action.triggers
-        and action.min_churn in settled.churn_reached
-        and (not action.segments or segment in action.segments)
-        for action in rules.policy.actions_at("mail")
-    )
 
 
 def _nobody(rules: Rules) -> Scores:

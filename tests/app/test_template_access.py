@@ -118,7 +118,7 @@ def test_only_those_who_write_a_table_may(template: Json, table: str, functions:
     assert allowed == functions
 
 
-def test_the_api_writes_tombstones_and_switches_and_no_keys(template: Json) -> None:
+def test_the_api_writes_tombstones_switches_and_policies_and_no_keys(template: Json) -> None:
     """API keys lie in the same table: whoever serves requests must not be able to make one."""
     for function in ("APIHandler", "OnEffect", "OnReviewDue"):
         for statement in statements_of(template, function):
@@ -129,8 +129,9 @@ def test_the_api_writes_tombstones_and_switches_and_no_keys(template: Json) -> N
                 *statement["Action"]
             }:
                 assert function == "APIHandler"
+                prefixes = ["x#*", "switch#*", "alias#*", "policy#*", "policies#*"]
                 assert statement["Condition"] == {
-                    "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["x#*", "switch#*"]}
+                    "ForAllValues:StringLike": {"dynamodb:LeadingKeys": prefixes}
                 }
 
 

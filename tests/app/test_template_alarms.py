@@ -32,6 +32,7 @@ def test_every_failure_rings(template: Json) -> None:
     assert watched >= {
         ("Segue", "Degraded", "Stage"),
         ("Segue", "ModelRejected", "Stage"),
+        ("Segue", "PolicyRejected", "Stage"),
         ("Segue", "MailEventsRefused", "Stage"),
         ("AWS/SES", "Reject", None),
         ("AWS/SES", "Reputation.BounceRate", None),

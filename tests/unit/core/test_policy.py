@@ -136,7 +136,19 @@ def test_a_threshold_in_a_condition_is_a_threshold_of_the_policy() -> None:
         edited(lambda d: d["actions"][3].update(suitability=["0.25 <= churn or churn > 0.9"]))
     )
 
-    assert policy.churn_thresholds == (0.25, 0.5, 0.6, 0.8, 0.9)
+    assert policy.silence_thresholds == {"churn": (0.25, 0.5, 0.6, 0.8, 0.9)}
+
+
+def test_a_copy_remembers_nothing_of_its_original() -> None:
+    """What follows from the document follows from the copy's own."""
+    policy = policy_from_toml(TEXT)
+    thresholds, digest = policy.silence_thresholds, policy.hash
+
+    copied = policy.model_copy(update={"actions": policy.actions[:1]})
+
+    assert (thresholds, digest) != (copied.silence_thresholds, copied.hash)
+    assert copied.action("welcome") is None
+    assert policy.action("welcome") is not None
 
 
 def test_text_that_is_not_toml_is_refused() -> None:
