@@ -57,6 +57,7 @@ METRICS: Mapping[str, tuple[Unit, str | None]] = {
     "LatencyMs": ("Milliseconds", None),
     "ModelRejected": ("Count", None),
     "PolicyRejected": ("Count", None),
+    "PriceRulesFailed": ("Count", None),
     "OfferMoves": ("Count", "operation"),
     "OfferRefusals": ("Count", "reason"),
     "MailEvents": ("Count", "kind"),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from chalicelib.core.candidates import Candidate
 from chalicelib.core.decide import Decision
 from chalicelib.core.instants import format_instant
 from chalicelib.core.price_tiers import BASE_TIER
-from chalicelib.core.pricing import PricedLine, overruled, total_minor
+from chalicelib.core.pricing import BROKEN_REASONS, PricedLine, overruled, total_minor
 from chalicelib.core.situation import Line, Situation
 from chalicelib.core.tokens import SigningKeys, sign
 
@@ -98,6 +98,14 @@ def _price(situation: Situation, decision: Decision, keys: SigningKeys) -> dict[
         "total": promised["t"],
         "quote": sign(keys, purpose=QUOTE, payload=promised),
     }
+
+
+def broken_prices(price: Mapping[str, Any] | None) -> int:
+    """How many prices fell back to the published one because a rule or an article is broken."""
+    if price is None:
+        return 0
+    broken = sum(line.get("reason") in BROKEN_REASONS for line in price["lines"])
+    return broken + (price["reason"] in BROKEN_REASONS)
 
 
 def claims(line: PricedLine) -> dict[str, Any]:

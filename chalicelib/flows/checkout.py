@@ -193,7 +193,7 @@ def _decide(
     correlation_id: str,
 ) -> tuple[Mapping[str, Any], tuple[Write, ...]]:
     """Decide; give the answer and everything that makes it true."""
-    situation, held = gathered.situation, _held(gathered)
+    situation, held = gathered.situation, _held(gathered, rules)
     if held is not None:
         situation = replace(situation, held=held)
     decision = decide(
@@ -229,20 +229,22 @@ def _decide(
     return answer, writes
 
 
-def _held(gathered: Gathered) -> Held | None:
+def _held(gathered: Gathered, rules: Rules) -> Held | None:
     """What the session was shown; nothing once the profile that it was made from is gone."""
     if gathered.session is None:
         return None
     shown = gathered.session.value
     if shown.known and gathered.situation.facts is None:
         return None
-    return Held(shown.tier, _unspent(gathered), _kept_prices(gathered.situation, shown))
+    return Held(shown.tier, _unspent(gathered), _kept_prices(gathered.situation, shown, rules))
 
 
-def _kept_prices(situation: Situation, shown: Session) -> Mapping[str, KeptPrice]:
-    """What the session was quoted for the articles that are still in the cart."""
+def _kept_prices(situation: Situation, shown: Session, rules: Rules) -> Mapping[str, KeptPrice]:
+    """What the session was quoted for the articles in the cart, under the policy that decides."""
     price = shown.answer["price"]
-    if price is None or shown.tier is None or price["currency"] != situation.context.currency:
+    if price is None or shown.answer["policy"] != rules.policy.hash:
+        return {}
+    if shown.tier is None or price["currency"] != situation.context.currency:
         return {}
     wanted = {line.sku for line in situation.lines}
     return {

@@ -33,6 +33,7 @@ def test_every_failure_rings(template: Json) -> None:
         ("Segue", "Degraded", "Stage"),
         ("Segue", "ModelRejected", "Stage"),
         ("Segue", "PolicyRejected", "Stage"),
+        ("Segue", "PriceRulesFailed", "Stage"),
         ("Segue", "MailEventsRefused", "Stage"),
         ("AWS/SES", "Reject", None),
         ("AWS/SES", "Reputation.BounceRate", None),
