@@ -236,6 +236,7 @@ class Parts:
                 public_url=settings.public_url,
                 currency=policy.default_currency,
                 shop_url=settings.shop_url,
+                jurisdictions=self.rules.jurisdictions,
             ),
             contact_policy=policy.contact_policy,
             limits=Limits(settings.mails_per_second, settings.mails_per_day),

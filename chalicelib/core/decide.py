@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from chalicelib.core.actions import Action, Placement, Scalar
 from chalicelib.core.candidates import Candidate, Seen, arbitrate, see
@@ -12,7 +11,7 @@ from chalicelib.core.canonical import share_of
 from chalicelib.core.effects import effect_id
 from chalicelib.core.features import Features, describe
 from chalicelib.core.instants import DAY_SECONDS
-from chalicelib.core.law import Jurisdictions, Mode, Ruling, rule_on
+from chalicelib.core.law import Jurisdictions, Mode, Ruling, rule_at
 from chalicelib.core.offers import Offer
 from chalicelib.core.policy import Policy
 from chalicelib.core.price_tiers import BASE_TIER, PriceTier
@@ -76,11 +75,11 @@ def decide(
         code_for: the coupon code of an offer effect, by effect id.
     """
     context = situation.context
-    ruling = rule_on(
+    ruling = rule_at(
         jurisdictions,
         country=context.country,
         region=context.region,
-        on=datetime.fromtimestamp(situation.as_of, UTC).date(),
+        at=situation.as_of,
         default=policy.price_mode,
     )
     scores, features = _score(situation, policy, scorer, ruling)

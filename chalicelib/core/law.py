@@ -6,7 +6,7 @@ disclosure applies. An unknown place has no personal price.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -70,6 +70,17 @@ class Ruling(NamedTuple):
     def permits_personal_price(self) -> bool:
         """Whether a feature of the customer may be read for a price at all."""
         return self.mode is not None and self.mode != "ban"
+
+
+NO_LAW = Jurisdictions(rows=())
+
+
+def rule_at(
+    table: Jurisdictions, *, country: str | None, region: str | None, at: int, default: Mode
+) -> Ruling:
+    """Find what applies at a place at a moment, in epoch seconds; the table's days are UTC's."""
+    on = datetime.fromtimestamp(at, UTC).date()
+    return rule_on(table, country=country, region=region, on=on, default=default)
 
 
 @lru_cache(maxsize=1024)

@@ -101,7 +101,7 @@ def reduction(
     if not history or unit_minor >= base_minor:
         return None
     was_minor = lowest_price(history, as_of=as_of, base_minor=base_minor)
-    if was_minor is None or unit_minor >= was_minor:
+    if type(was_minor) is not int or unit_minor >= was_minor:
         return None
     percent = (was_minor - unit_minor) * 100 // was_minor
     return Reduction(was_minor, percent) if percent else None

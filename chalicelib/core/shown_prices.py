@@ -64,7 +64,8 @@ def show(
     day = as_of // DAY_SECONDS
     after = {sku: each for sku, each in shown.items() if each.day > day - REMEMBERED_DAYS}
     for sku, base, unit in quoted:
-        known = after.pop(sku, None)
+        after.pop(sku, None)
+        known = shown.get(sku)
         if known is None or known.base != base:
             after[sku] = ShownPrice(base, day, unit, unit, unit)
             continue

@@ -242,7 +242,13 @@ def _forbidden(effect: Effect, gathered: Gathered, ports: ActPorts, now: int) ->
         return ERASED
     if effect.kind != "mail":
         return None
-    return forbids(effect, gathered.bearings(effect), policy=ports.contact_policy, now=now)
+    return forbids(
+        effect,
+        gathered.bearings(effect),
+        policy=ports.contact_policy,
+        jurisdictions=ports.mail.jurisdictions,
+        now=now,
+    )
 
 
 def _take(held: Stored[Effect], store: Store, now: int, worker: str) -> Stored[Effect]:
