@@ -48,7 +48,8 @@ def count_articles(told: Sequence[Told], *, store: Store, now: int) -> Counted:
     the batch may then be counted; what is, is not counted again.
     """
     signals = articles = 0
-    for batch in _batches(told):
+    once = {each.key: each for each in told}
+    for batch in _batches(once.values()):
         done = _count(batch, store, now)
         signals, articles = signals + done.signals, articles + done.articles
     return Counted(signals, articles)
