@@ -32,32 +32,26 @@ def is_amount(value: Any) -> bool:
     return type(value) is int and 0 <= value <= LARGEST_AMOUNT_MINOR
 
 
-def whole(value: Any, *, most: int = LARGEST_AMOUNT_MINOR, least: int = 0) -> int:
+def whole(value: Any, least: int = 0, most: int = LARGEST_AMOUNT_MINOR) -> int:
     """The number itself where it is a whole one within these limits; raises NoPrice."""
     if type(value) is not int or not least <= value <= most:
         raise NoPrice("price_rule_failed")
     return value
 
 
-def bounds_of(
-    base: int, *, floor: int, floor_points: int, ceiling_points: int, may_rise: bool
-) -> Bounds:
+def bounds_of(base: int, floor: int, floor_points: int, ceiling_points: int) -> Bounds:
     """The bounds of one article.
 
     Args:
         base: the published price.
         floor: the catalogue's floor; one above the published price does not raise it.
         floor_points: the policy's floor as a share of the published price, rounded up.
-        ceiling_points: its ceiling, rounded down.
-        may_rise: whether the place lets a price be above the published one.
+        ceiling_points: its ceiling likewise, rounded down; 10,000 is the published price itself.
     """
-    whole(floor)
-    share = -(-base * whole(floor_points, most=BASIS_POINTS) // BASIS_POINTS)
-    high = base
-    if may_rise:
-        points = whole(ceiling_points, least=BASIS_POINTS, most=2 * BASIS_POINTS)
-        high = base * points // BASIS_POINTS
-    return Bounds(min(max(floor, share), base), high)
+    if floor_points:
+        floor = max(floor, -(-base * floor_points // BASIS_POINTS))
+    high = base if ceiling_points == BASIS_POINTS else base * ceiling_points // BASIS_POINTS
+    return Bounds(min(floor, base), high)
 
 
 def discounted(base: int, points: int) -> int:
@@ -69,13 +63,15 @@ def discounted(base: int, points: int) -> int:
     return -(-base * (BASIS_POINTS - points) // BASIS_POINTS)
 
 
-def settle_price(wanted: int, *, base: int, bounds: Bounds, increment: int) -> int:
+def settle_price(wanted: int, base: int, bounds: Bounds, increment: int) -> int:
     """The price nearest above what is wanted that the bounds and the rounding leave.
 
     It is a multiple of the increment, or the published price. Raises NoPrice where neither lies
     within the bounds.
     """
     low, high = bounds
+    if increment == 1:
+        return min(max(wanted, low), high)
     price = -(-min(max(wanted, low), high) // increment) * increment
     if price > high:
         # The published price is exact as it stands; below it the next multiple down is.

@@ -27,7 +27,7 @@ from chalicelib.core.price_bounds import (
     whole,
 )
 from chalicelib.core.price_history import reduction
-from chalicelib.core.price_rules import BASIS_POINTS, LARGEST_INCREMENT, Pricing
+from chalicelib.core.price_rules import BASIS_POINTS, LARGEST_INCREMENT, Adjustment, Pricing
 from chalicelib.core.price_tiers import PriceTier
 from chalicelib.core.shown_prices import Shown, within_step
 from chalicelib.core.situation import KeptPrice, Line
@@ -108,112 +108,16 @@ def choose_tier(policy: Policy, seen: Seen) -> PriceTier | None:
     return None
 
 
-def price_line(
-    line: Line,
-    product: Product | None,
-    *,
-    currency: str | None,
-    tier: PriceTier | None,
-    setting: Setting = PLAIN,
-) -> PricedLine:
-    """Price one line in whole minor units; the discount is rounded down, in the shop's favour."""
-    reason = _unpriced(product, currency=currency, tier=tier)
-    if product is None or product.base_price_minor is None or reason is not None:
-        base = line.unit_price_minor
-        return PricedLine(line.sku, line.quantity, base, base, reason)
-    base = product.base_price_minor
-    reason = "catalogue_price_differs" if line.unit_price_minor != base else None
-    if tier is None:
-        return PricedLine(line.sku, line.quantity, base, base, reason)
-    try:
-        priced = _personal(line, product, base, tier, setting)
-    except NoPrice as none:
-        return PricedLine(line.sku, line.quantity, base, base, none.reason)
-    except BROKEN:
-        return PricedLine(line.sku, line.quantity, base, base, "price_rule_failed")
-    return priced if reason is None or priced.reason is not None else priced._replace(reason=reason)
+class _Frame(NamedTuple):
+    """What a tier's prices are made with: read and checked once for a cart."""
 
-
-def _unpriced(
-    product: Product | None, *, currency: str | None, tier: PriceTier | None
-) -> str | None:
-    """Why the shop's own price stands; an article that nobody would price needs no reason."""
-    if product is None or product.base_price_minor is None:
-        return None if tier is None else "not_in_catalogue"
-    if product.currency != currency:
-        return "catalogue_currency_differs"
-    return None if is_amount(product.base_price_minor) else "catalogue_unusable"
-
-
-def _personal(
-    line: Line, product: Product, base: int, tier: PriceTier, setting: Setting
-) -> PricedLine:
-    """The price of a tier; raises NoPrice, and whatever arithmetic with a broken rule raises."""
-    if product.floor_minor is None:
-        raise NoPrice("no_floor")
-    pricing = setting.pricing
-    bounds = bounds_of(
-        base,
-        floor=product.floor_minor,
-        floor_points=pricing.floor_basis_points,
-        ceiling_points=pricing.ceiling_basis_points,
-        may_rise=setting.mode in RISING,
-    )
-    increment = whole(pricing.rounding.get(product.currency, 1), least=1, most=LARGEST_INCREMENT)
-    adjusted: tuple[str, ...] = ()
-    kept = setting.kept.get(line.sku)
-    if kept is not None and kept.base == base:
-        wanted, increment = whole(kept.unit, most=2 * LARGEST_AMOUNT_MINOR), 1
-    else:
-        points, adjusted = _points(product, tier, setting)
-        wanted = discounted(base, points)
-    unit = settle_price(
-        wanted, base=base, bounds=_in_step(bounds, line.sku, base, setting), increment=increment
-    )
-    claim = reduction(product.prices, as_of=setting.as_of, base_minor=base, unit_minor=unit)
-    return PricedLine(
-        line.sku,
-        line.quantity,
-        base,
-        unit,
-        _stopped(wanted, unit, bounds, increment),
-        None if claim is None else claim.was_minor,
-        None if claim is None else claim.percent_off,
-        adjusted,
-    )
-
-
-def _points(product: Product, tier: PriceTier, setting: Setting) -> tuple[int, tuple[str, ...]]:
-    """The discount in basis points, negative above the published price, and what moved it."""
-    points = whole(tier.discount_basis_points, most=BASIS_POINTS)
-    pricing = setting.pricing
-    if not (pricing.adjustments or tier.adjustments):
-        return points, ()
-    level = pricing.level_of(product, as_of=setting.as_of)
-    moved = []
-    for each in (*pricing.adjustments, *tier.adjustments):
-        if each.holds(product.stock, level):
-            points += whole(each.discount_basis_points, least=-BASIS_POINTS, most=BASIS_POINTS)
-            moved.append(each.name)
-    return min(points, BASIS_POINTS), tuple(moved)
-
-
-def _in_step(bounds: Bounds, sku: str, base: int, setting: Setting) -> Bounds:
-    points = setting.pricing.max_step_basis_points_per_day
-    if points is None:
-        return bounds
-    step = base * whole(points, most=BASIS_POINTS) // BASIS_POINTS
-    day = setting.as_of // DAY_SECONDS
-    return within_step(bounds, setting.shown.get(sku), base=base, step=step, day=day)
-
-
-def _stopped(wanted: int, unit: int, bounds: Bounds, increment: int) -> str | None:
-    """What kept a price from being the one that was wanted."""
-    if wanted < bounds.low:
-        return "floor_reached"
-    if wanted > bounds.high:
-        return "ceiling_reached"
-    return "step_limited" if abs(unit - wanted) >= increment else None
+    points: int
+    floor_points: int
+    ceiling_points: int
+    increment: int
+    step_points: int | None
+    adjustments: tuple[Adjustment, ...]
+    setting: Setting
 
 
 def price_cart(
@@ -225,12 +129,128 @@ def price_cart(
     setting: Setting = PLAIN,
 ) -> tuple[PricedLine, ...]:
     """Price every line of a cart."""
-    return tuple(
-        [
-            price_line(line, products.get(line.sku), currency=currency, tier=tier, setting=setting)
-            for line in lines
-        ]
-    )
+    frame = None if tier is None else _frame(tier, setting, currency)
+    return tuple([_price(line, products.get(line.sku), currency, frame) for line in lines])
+
+
+def price_line(
+    line: Line,
+    product: Product | None,
+    *,
+    currency: str | None,
+    tier: PriceTier | None,
+    setting: Setting = PLAIN,
+) -> PricedLine:
+    """Price one line in whole minor units; the discount is rounded down, in the shop's favour."""
+    products = {} if product is None else {line.sku: product}
+    [priced] = price_cart([line], products, currency=currency, tier=tier, setting=setting)
+    return priced
+
+
+def _frame(tier: PriceTier, setting: Setting, currency: str | None) -> _Frame | NoPrice:
+    """What holds for all lines; NoPrice where a rule of the policy cannot be used."""
+    pricing = setting.pricing
+    try:
+        step = pricing.max_step_basis_points_per_day
+        ceiling = BASIS_POINTS
+        if setting.mode in RISING:
+            ceiling = whole(pricing.ceiling_basis_points, BASIS_POINTS, 2 * BASIS_POINTS)
+        return _Frame(
+            points=whole(tier.discount_basis_points, 0, BASIS_POINTS),
+            floor_points=whole(pricing.floor_basis_points, 0, BASIS_POINTS),
+            ceiling_points=ceiling,
+            increment=whole(pricing.rounding.get(currency or "", 1), 1, LARGEST_INCREMENT),
+            step_points=None if step is None else whole(step, 0, BASIS_POINTS),
+            adjustments=(*pricing.adjustments, *tier.adjustments),
+            setting=setting,
+        )
+    except BROKEN:
+        return NoPrice("price_rule_failed")
+
+
+def _price(
+    line: Line, product: Product | None, currency: str | None, frame: _Frame | NoPrice | None
+) -> PricedLine:
+    if product is None or product.base_price_minor is None:
+        return _as_it_stands(line, None if frame is None else "not_in_catalogue")
+    if product.currency != currency:
+        return _as_it_stands(line, "catalogue_currency_differs")
+    base = product.base_price_minor
+    if not is_amount(base):
+        return _as_it_stands(line, "catalogue_unusable")
+    if frame is None:
+        reason = "catalogue_price_differs" if line.unit_price_minor != base else None
+        return PricedLine(line.sku, line.quantity, base, base, reason)
+    if isinstance(frame, NoPrice):
+        return PricedLine(line.sku, line.quantity, base, base, frame.reason)
+    try:
+        return _personal(line, product, base, frame)
+    except NoPrice as none:
+        return PricedLine(line.sku, line.quantity, base, base, none.reason)
+    except BROKEN:
+        return PricedLine(line.sku, line.quantity, base, base, "price_rule_failed")
+
+
+def _as_it_stands(line: Line, reason: str | None) -> PricedLine:
+    """The shop's own price."""
+    base = line.unit_price_minor
+    return PricedLine(line.sku, line.quantity, base, base, reason)
+
+
+def _personal(line: Line, product: Product, base: int, frame: _Frame) -> PricedLine:
+    """The price of a tier; raises NoPrice, and whatever arithmetic with a broken rule raises."""
+    if product.floor_minor is None:
+        raise NoPrice("no_floor")
+    setting, increment = frame.setting, frame.increment
+    bounds = bounds_of(base, whole(product.floor_minor), frame.floor_points, frame.ceiling_points)
+    adjusted: tuple[str, ...] = ()
+    kept = setting.kept.get(line.sku) if setting.kept else None
+    if kept is not None and kept.base == base:
+        wanted, increment = whole(kept.unit, 0, 2 * LARGEST_AMOUNT_MINOR), 1
+    else:
+        points = frame.points
+        if frame.adjustments:
+            points, adjusted = _moved(product, frame)
+        wanted = discounted(base, points)
+    left = bounds if frame.step_points is None else _in_step(bounds, line.sku, base, frame)
+    unit = settle_price(wanted, base, left, increment)
+    was = off = None
+    if product.prices:
+        claim = reduction(product.prices, as_of=setting.as_of, base_minor=base, unit_minor=unit)
+        was, off = (None, None) if claim is None else claim
+    reason = None
+    if unit != wanted:
+        reason = _stopped(wanted, unit, bounds, increment)
+    if reason is None and line.unit_price_minor != base:
+        reason = "catalogue_price_differs"
+    return PricedLine(line.sku, line.quantity, base, unit, reason, was, off, adjusted)
+
+
+def _moved(product: Product, frame: _Frame) -> tuple[int, tuple[str, ...]]:
+    """The discount in basis points, negative above the published price, and what moved it."""
+    setting, points = frame.setting, frame.points
+    level = setting.pricing.level_of(product, as_of=setting.as_of)
+    moved = []
+    for each in frame.adjustments:
+        if each.holds(product.stock, level):
+            points += whole(each.discount_basis_points, -BASIS_POINTS, BASIS_POINTS)
+            moved.append(each.name)
+    return min(points, BASIS_POINTS), tuple(moved)
+
+
+def _in_step(bounds: Bounds, sku: str, base: int, frame: _Frame) -> Bounds:
+    step = base * (frame.step_points or 0) // BASIS_POINTS
+    day = frame.setting.as_of // DAY_SECONDS
+    return within_step(bounds, frame.setting.shown.get(sku), base=base, step=step, day=day)
+
+
+def _stopped(wanted: int, unit: int, bounds: Bounds, increment: int) -> str | None:
+    """What kept a price from being the one that was wanted."""
+    if wanted < bounds.low:
+        return "floor_reached"
+    if wanted > bounds.high:
+        return "ceiling_reached"
+    return "step_limited" if abs(unit - wanted) >= increment else None
 
 
 def personal_prices(lines: Iterable[PricedLine]) -> list[tuple[str, int, int]]:
