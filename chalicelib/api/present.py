@@ -136,11 +136,16 @@ def _situation(stored: Mapping[str, Any]) -> Json:
         else {
             "tier": held["tier"],
             "offers": [_offer(offer) for offer in held["offers"]],
-            "prices": {sku: unit for sku, (_, unit) in held.get("prices", {}).items()},
+            **_kept(held.get("prices", {})),
         },
         "live_offers": [_offer(offer) for offer in stored["live_offers"]],
         "contacted": list(stored["contacted"]),
     }
+
+
+def _kept(prices: Mapping[str, Any]) -> Json:
+    """What a session was quoted, by article; nothing where it kept no price."""
+    return {"prices": {sku: unit for sku, (_, unit) in prices.items()}} if prices else {}
 
 
 def _decision(stored: Mapping[str, Any]) -> Json:
