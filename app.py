@@ -18,7 +18,14 @@ from chalice.app import (
 )
 
 from chalicelib import wiring
-from chalicelib.api import boundary, routes, routes_offers, routes_policies, routes_privacy
+from chalicelib.api import (
+    boundary,
+    routes,
+    routes_offers,
+    routes_policies,
+    routes_privacy,
+    routes_records,
+)
 from chalicelib.flows import act, drop, feedback, relay, silence, sweep
 
 app = Chalice(app_name="segue", configure_logs=False)
@@ -72,6 +79,12 @@ def release_offer(code: str) -> Response:
     return routes_offers.release_offer(app.current_request, wiring.edge, code)
 
 
+@app.route("/v1/offers/{code}/revoke", methods=["POST"], authorizer=bearer)
+def revoke_offer(code: str) -> Response:
+    """Take a code back for good."""
+    return routes_offers.revoke_offer(app.current_request, wiring.edge, code)
+
+
 # --- what happened in the shop ------------------------------------------------------------------
 
 
@@ -87,13 +100,19 @@ def accept_events() -> Response:
 @app.route("/v1/decisions/{decision_id}", methods=["GET"], authorizer=bearer)
 def get_decision(decision_id: str) -> Response:
     """Show the whole record of a decision."""
-    return routes.get_decision(app.current_request, wiring.edge, decision_id)
+    return routes_records.get_decision(app.current_request, wiring.edge, decision_id)
 
 
 @app.route("/v1/decisions/{decision_id}/replay", methods=["POST"], authorizer=bearer)
 def replay_decision(decision_id: str) -> Response:
     """Decide a record again and compare."""
-    return routes.replay_decision(app.current_request, wiring.edge, decision_id)
+    return routes_records.replay_decision(app.current_request, wiring.edge, decision_id)
+
+
+@app.route("/v1/decisions/{decision_id}/review", methods=["POST"], authorizer=bearer)
+def request_review(decision_id: str) -> Response:
+    """Note that a person shall look at a decision."""
+    return routes_records.request_review(app.current_request, wiring.edge, decision_id)
 
 
 @app.route("/v1/customers/{customer_id}", methods=["GET"], authorizer=bearer)
@@ -186,7 +205,7 @@ def get_drop(drop_id: str) -> Response:
 # --- open to everyone ---------------------------------------------------------------------------
 
 
-@app.route("/u/{token}", methods=["GET"])
+@app.route("/u/{token}", methods=["GET"], content_types=["*/*"])
 def show_unsubscribe(token: str) -> Response:
     """Ask whether to unsubscribe; changes nothing."""
     return routes.show_unsubscribe(app.current_request, wiring.edge, token)

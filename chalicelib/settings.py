@@ -78,6 +78,12 @@ class Settings(BaseModel):
     mail_events_topic: Name = Field(
         description="ARN of the only SNS topic whose mail events are believed."
     )
+    mail_events_queue_url: Name = Field(
+        description="The queue of mail events, to which what failed comes back without addresses."
+    )
+    mail_events_dead_letters_url: Name = Field(
+        description="Where mail events wait that failed five times."
+    )
     mails_per_second: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="The account's rate; without it sending is not paced."
     )

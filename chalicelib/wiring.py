@@ -39,6 +39,8 @@ from chalicelib.flows.act import ActPorts
 from chalicelib.flows.authorize import RememberedKeys
 from chalicelib.flows.drop_work import DropPorts, Objects
 from chalicelib.flows.feedback import FeedbackPorts
+from chalicelib.flows.feedback_again import AgainPorts
+from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.list_mails import MailIndex
 from chalicelib.flows.put_off import LONGEST_DELAY_SECONDS
 from chalicelib.flows.read import Library
@@ -46,6 +48,7 @@ from chalicelib.flows.rulebook import Rulebook
 from chalicelib.flows.settled import EventPorts
 from chalicelib.flows.sweep import OverdueIndex, SweepPorts
 from chalicelib.mail.compose import MailSettings
+from chalicelib.scoring.guarded import GuardedScorer
 from chalicelib.scoring.load import load_scorer
 from chalicelib.scoring.rejections import ArtifactRejected
 from chalicelib.settings import Settings, read_settings
@@ -55,6 +58,11 @@ from chalicelib.version import __version__
 def now() -> int:
     """The moment, in whole seconds since 1970-01-01T00:00:00Z."""
     return int(time.time())
+
+
+def now_ms() -> int:
+    """The moment, in milliseconds since 1970-01-01T00:00:00Z."""
+    return time.time_ns() // 1_000_000
 
 
 def new_id() -> str:
@@ -82,6 +90,7 @@ class Adapters:
         signing_keys: brings the signing keys as of a moment.
         effects_queue: from which effects are performed.
         later: the same, each message delayed.
+        again: where mail events go that could not be taken in.
         bus: where events for other systems go.
         objects: files in buckets.
         mailer: hands mails to the provider.
@@ -93,6 +102,7 @@ class Adapters:
     signing_keys: Callable[[int], SigningKeys]
     effects_queue: Queue
     later: Queue
+    again: AgainPorts
     bus: Bus
     objects: Objects
     mailer: Mailer
@@ -127,6 +137,10 @@ def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
         effects_queue=SqsQueue(clients.sqs, url=settings.effects_queue_url),
         later=SqsQueue(
             clients.sqs, url=settings.effects_queue_url, delay_seconds=LONGEST_DELAY_SECONDS
+        ),
+        again=AgainPorts(
+            SqsQueue(clients.sqs, url=settings.mail_events_queue_url),
+            SqsQueue(clients.sqs, url=settings.mail_events_dead_letters_url),
         ),
         bus=EventBridgeBus(clients.events, name=settings.bus_name),
         objects=S3Objects(clients.s3),
@@ -165,13 +179,18 @@ class Parts:
     adapters: Adapters
     documents: Documents = field(default_factory=Documents)
     clock: Callable[[], int] = now
+    clock_ms: Callable[[], int] | None = None
+    pause: Callable[[float], None] = time.sleep
     make_id: Callable[[], str] = new_id
 
     @cached_property
     def rules(self) -> Rules:
         """Policy, law and model; the rule scorecard where the packaged model was refused."""
         policy = self.documents.policy(self.settings.policy)
-        scorer = self._model[0] or Scorecard(policy)
+        scorecard, model = Scorecard(policy), self._model[0]
+        scorer: Scorer = scorecard
+        if model is not None:
+            scorer = GuardedScorer(model, scorecard, report=self._model_failed)
         return Rules(
             policy, self.documents.jurisdictions, self.documents.jurisdictions_hash, scorer
         )
@@ -183,9 +202,13 @@ class Parts:
 
         def rules_for(policy: Policy) -> Rules:
             rules = replace(packaged, policy=policy)
-            if isinstance(packaged.scorer, Scorecard):
-                return replace(rules, scorer=Scorecard(policy))
-            return rules
+            match packaged.scorer:
+                case Scorecard():
+                    return replace(rules, scorer=Scorecard(policy))
+                case GuardedScorer() as guarded:
+                    return replace(rules, scorer=guarded.with_rules(Scorecard(policy)))
+                case _:
+                    return rules
 
         return Rulebook(packaged, rules_for)
 
@@ -208,11 +231,13 @@ class Parts:
             now=self.clock,
             new_id=self.make_id,
             new_secret=new_secret,
+            pause=self.pause,
             hurried=adapters.hurried,
             key_store=adapters.key_store,
             patient=self._patient,
             rulebook=lambda: self.rulebook,
             remembered_keys=RememberedKeys(),
+            learned=RememberedLearning(),
             fold_events=self._fold_events,
             engine=self.settings.scorer,
             rejected=lambda: self.rejected,
@@ -240,7 +265,7 @@ class Parts:
             ),
             contact_policy=policy.contact_policy,
             limits=Limits(settings.mails_per_second, settings.mails_per_day),
-            clock=self.clock,
+            clock_ms=self.clock_ms or (lambda: self.clock() * 1_000),
         )
 
     def feedback_ports(self) -> FeedbackPorts:
@@ -249,6 +274,7 @@ class Parts:
             store=self.adapters.store,
             keys=self.adapters.signing_keys(self.clock()),
             topic=self.settings.mail_events_topic,
+            again=self.adapters.again,
         )
 
     def relay_parts(self) -> RelayParts:
@@ -299,6 +325,12 @@ class Parts:
             )
             return None, reason
 
+    def _model_failed(self, reason: str) -> None:
+        """The model was loaded and could not score somebody; the rules of the policy did."""
+        telemetry.emit_metrics(
+            "model_failed", {"ModelRejected": 1}, model=self.settings.model, error=reason
+        )
+
     def _patient(self) -> Access:
         moment = self.clock()
         return Access(self.adapters.store, partial(self.adapters.signing_keys, moment))
@@ -327,7 +359,7 @@ def parts() -> Parts:
         with _making:
             if not _installed:
                 settings = read_settings(os.environ)
-                install(Parts(settings, aws_adapters(settings, Clients())))
+                install(Parts(settings, aws_adapters(settings, Clients()), clock_ms=now_ms))
     return _installed[-1]
 
 

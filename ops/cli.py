@@ -13,17 +13,22 @@ import click
 from chalicelib.core.errors import SegueError
 
 COMMANDS = {
+    "breaker": "Show what the bounce and complaint breaker counts, or begin anew.",
     "demo": "Run the whole story on the local stack; --check plays it without a person.",
     "deploy": "Create or update a stack, on AWS or on the local stack.",
     "doctor": "Say what stands in the way of real sending.",
     "drop": "Put a file into a stage and show what becomes of it.",
+    "estimate": "Estimate what a policy would be worth, from decisions with outcomes.",
     "evaluate": "Print the model's figures on held-out time.",
     "key": "Make and revoke API keys.",
+    "learn": "Learn from what became of decisions, and publish it.",
     "local": "Serve the API on an in-process AWS, with seeded data.",
     "package": "Build the deployable package and prove it.",
+    "prove": "Measure the statistical figures, and fail where a bound is broken.",
     "reapply": "Erase again what a restore of tables brought back.",
     "reliability": "Compare with plain boto3 and with Powertools: duplicates, losses, doubts.",
     "redrive": "Put dead letters back on their way.",
+    "revoke": "Take codes back, or every code of an action.",
     "signing": "Rotate the keys that sign quotes and unsubscribe links.",
     "simulate": "Show what a policy would change before it goes live.",
     "stack": "Run the local stack in the foreground.",

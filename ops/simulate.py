@@ -30,13 +30,11 @@ from chalicelib.core.actions import ASKED_PLACEMENTS, Placement
 from chalicelib.core.errors import BadInput
 from chalicelib.core.instants import parse_instant
 from chalicelib.core.kinds import RECORD
-from chalicelib.core.policy import Policy, policy_from_json, policy_from_toml
+from chalicelib.core.policy import Policy, policy_from_toml
 from chalicelib.core.rules import Rules
-from chalicelib.core.scorecard import Scorecard
 from chalicelib.core.situation import Situation
 from chalicelib.core.storage import Key
 from chalicelib.documents import Documents
-from chalicelib.flows.policies import find_policy, show
 from ops.cloudformation import DeploymentFailed
 from ops.deploy import stack_environment
 from ops.session import open_session
@@ -44,6 +42,7 @@ from ops.simulation.comparison import Comparison, compare
 from ops.simulation.parity import parity, parity_figures, read_attribute
 from ops.simulation.population import Setting, from_orders, from_records, read_lines
 from ops.simulation.report import tell, tell_parity
+from ops.stage_rules import rules_in_force, with_policy
 from ops.why import rules_of
 
 DECISIONS = "decisions"
@@ -107,7 +106,7 @@ def simulate(
     console = Console()
     stored = None if stage is None else _Stage(stage, endpoint_url, aws_region)
     before = _before(against, stored)
-    after = _with_policy(before, _read_policy(policy_path))
+    after = with_policy(before, _read_policy(policy_path))
     setting = Setting(country, region, currency, cast("tuple[Placement, ...]", placements))
     situations = _situations(on, stored, mapping=mapping, as_of=as_of, setting=setting)
     comparison = compare(situations, before=before, after=after)
@@ -144,13 +143,7 @@ class _Stage:
 
     def rules(self) -> Rules:
         """What decides there now."""
-        packaged = rules_of(self.environment, model=self.environment["SEGUE_MODEL"])
-        now = int(time.time())
-        active = show(store=self.store, packaged=packaged, now=now).log.active
-        if active is None:
-            return packaged
-        stored = find_policy(active, store=self.store, now=now)
-        return _with_policy(packaged, policy_from_json(stored.document))
+        return rules_in_force(self.environment, store=self.store, now=int(time.time()))
 
     def situations(self) -> Iterator[Situation]:
         """Every recorded decision: a scan, which only an operator's command may do."""
@@ -167,18 +160,13 @@ class _Stage:
 
 def _before(against: Path | None, stage: _Stage | None) -> Rules:
     rules = _packaged() if stage is None else stage.rules()
-    return rules if against is None else _with_policy(rules, _read_policy(against))
+    return rules if against is None else with_policy(rules, _read_policy(against))
 
 
 def _packaged() -> Rules:
     documents = Documents()
     models = sorted(path.name for path in (documents.root / "model_artifacts").glob("*-*"))
     return rules_of({}, model=models[-1] if models else "scorecard")
-
-
-def _with_policy(rules: Rules, policy: Policy) -> Rules:
-    scorer = Scorecard(policy) if isinstance(rules.scorer, Scorecard) else rules.scorer
-    return Rules(policy, rules.jurisdictions, rules.jurisdictions_hash, scorer)
 
 
 def _read_policy(path: Path) -> Policy:

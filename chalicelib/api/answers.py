@@ -213,6 +213,18 @@ class OfferStanding(Part):
     expires_at: Moment
 
 
+class OfferRevoked(Part):
+    """A code that was taken back, as it was when that was done first."""
+
+    code: str
+    action: str
+    state: Literal["revoked"]
+    reason: str | None
+    revoked_at: Moment
+    redeemed: int = Field(description="How many orders had used it before; they stay as they are.")
+    expires_at: Moment
+
+
 class RejectedMessage(Part):
     """A message that was refused, by its place in the body."""
 

@@ -1,6 +1,6 @@
 """The interface as OpenAPI 3.1: built from the app's routes, the scopes and the models.
 
-A route without an entry in ``OPERATIONS`` is a KeyError here and a failing test, so the document
+A route without an entry in ``operations`` is a KeyError here and a failing test, so the document
 cannot fall behind.
 """
 

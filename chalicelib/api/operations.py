@@ -12,10 +12,9 @@ from chalicelib.api.schemas import (
     ConsentRequest,
     ControlRequest,
     DecisionRequest,
-    OfferRequest,
     QuoteRequest,
-    ReleaseRequest,
 )
+from chalicelib.api.schemas_offers import OfferRequest, ReleaseRequest, RevokeRequest
 from chalicelib.api.schemas_policies import SimulationRequest
 from chalicelib.api.scopes import Route
 from chalicelib.core.policy import Policy
@@ -58,6 +57,13 @@ OPERATIONS: Mapping[Route, Operation] = {
         views.Replay,
         refusals=(404, 409),
     ),
+    ("POST", "/v1/decisions/{decision_id}/review"): Operation(
+        "requestReview",
+        "Note that a person shall look at a decision.",
+        views.Review,
+        status=202,
+        refusals=(404, 409),
+    ),
     ("POST", "/v1/quotes/verify"): Operation(
         "verifyQuote", "Is this price still good?", answers.QuoteVerdict, request=QuoteRequest
     ),
@@ -80,6 +86,13 @@ OPERATIONS: Mapping[Route, Operation] = {
         "Give a locked code free, and what it holds back to the budget.",
         answers.OfferStanding,
         request=ReleaseRequest,
+        refusals=(404, 409),
+    ),
+    ("POST", "/v1/offers/{code}/revoke"): Operation(
+        "revokeOffer",
+        "Take a code back for good; a cart that holds it loses it, with its money.",
+        answers.OfferRevoked,
+        request=RevokeRequest,
         refusals=(404, 409),
     ),
     ("POST", "/v1/events"): Operation(
@@ -173,4 +186,5 @@ REPEATABLE = frozenset({
     ("POST", "/v1/offers/{code}/reserve"),
     ("POST", "/v1/offers/{code}/redeem"),
     ("POST", "/v1/offers/{code}/release"),
+    ("POST", "/v1/offers/{code}/revoke"),
 })  # fmt: skip

@@ -10,6 +10,7 @@ from chalicelib.core.candidates import Candidate
 from chalicelib.core.control import Drop
 from chalicelib.core.effects import Effect
 from chalicelib.core.erasure import is_erased
+from chalicelib.core.exploration import Finalist
 from chalicelib.core.facts import Facts, facts_from_json
 from chalicelib.core.instants import format_instant
 from chalicelib.core.pricing import line_from_json
@@ -44,6 +45,15 @@ def decision_record(record: Mapping[str, Any], *, intact: bool | None = None) ->
             [Line(*each) for each in situation["lines"]],
             list(map(line_from_json, decision["lines"])),
         ),
+    }
+
+
+def review(decision_id: str, asked: Mapping[str, Any]) -> Json:
+    """That a person shall look at a decision."""
+    return {
+        "decision_id": decision_id,
+        "requested_at": format_instant(asked["requested_at"]),
+        "key_id": asked["key_id"],
     }
 
 
@@ -148,6 +158,12 @@ def _kept(prices: Mapping[str, Any]) -> Json:
     return {"prices": {sku: unit for sku, (_, unit) in prices.items()}} if prices else {}
 
 
+def _choice(stored: Mapping[str, Any] | None) -> Json | None:
+    if stored is None:
+        return None
+    return {**stored, "finalists": [Finalist(*each)._asdict() for each in stored["finalists"]]}
+
+
 def _decision(stored: Mapping[str, Any]) -> Json:
     return {
         "segment": stored["segment"],
@@ -173,6 +189,7 @@ def _decision(stored: Mapping[str, Any]) -> Json:
         "issued": list(stored["issued"]),
         "chosen": list(stored["chosen"]),
         "holdout": stored["holdout"],
+        "choice": _choice(stored.get("choice")),
         "quote_expires_at": format_instant(stored["quote_expires_at"]),
     }
 

@@ -18,16 +18,14 @@ from chalicelib.api.edge import GetEdge
 from chalicelib.api.queries import as_malformed, mail_query
 from chalicelib.api.requests import (
     body_as,
+    body_hash,
     json_body,
-    raw_body,
     repeat_of_call,
     subject_of,
 )
 from chalicelib.api.schemas import DecisionRequest, QuoteRequest
 from chalicelib.core.answer import broken_prices
-from chalicelib.core.canonical import sha256_hex
 from chalicelib.core.errors import BadInput
-from chalicelib.core.seal import is_intact
 from chalicelib.core.situation import Context, Line
 from chalicelib.flows import health, read, unsubscribe
 from chalicelib.flows.authorize import Caller, Unknown, recognise
@@ -36,9 +34,11 @@ from chalicelib.flows.gather import CheckoutCall
 from chalicelib.flows.list_mails import LARGEST_PAGE, list_mails
 from chalicelib.flows.once import once
 from chalicelib.flows.quotes import judge
+from chalicelib.flows.wordless import wordless
 from chalicelib.telemetry import log_event
 
 
+@wordless
 def authorize(request: AuthRequest, get_edge: GetEdge) -> AuthResponse:
     """Say who is calling; what they may do is checked at the route, which the gateway cannot.
 
@@ -74,33 +74,9 @@ def create_decision(request: Request, get_edge: GetEdge) -> Answer:
         keys=access.keys,
         now=edge.now(),
         correlation_id=correlation_of(request),
+        learned=edge.learned,
     )
     return _told(answered, call.placement)
-
-
-@answering
-def get_decision(request: Request, get_edge: GetEdge, decision_id: str) -> Answer:
-    """``GET /v1/decisions/{decision_id}``."""
-    edge = get_edge()
-    access = edge.patient()
-    keys = access.keys()
-    record = read.find_record(unquote(decision_id), store=access.store, keys=keys, now=edge.now())
-    return Answer(present.decision_record(record, intact=is_intact(record, keys)))
-
-
-@answering
-def replay_decision(request: Request, get_edge: GetEdge, decision_id: str) -> Answer:
-    """``POST /v1/decisions/{decision_id}/replay``."""
-    edge = get_edge()
-    access = edge.patient()
-    altered = read.replay(
-        unquote(decision_id),
-        store=access.store,
-        book=edge.rulebook(),
-        keys=access.keys(),
-        now=edge.now(),
-    )
-    return Answer({"same": not altered, "differences": list(altered)})
 
 
 @answering
@@ -127,7 +103,7 @@ def accept_events(request: Request, get_edge: GetEdge) -> Answer:
         told = once(
             fold,
             repeat_of=repeat_of,
-            request_hash=sha256_hex(raw_body(request)),
+            request_hash=body_hash(request),
             store=edge.patient().store,
             now=now,
             owner=edge.new_id(),

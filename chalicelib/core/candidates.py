@@ -7,12 +7,15 @@ most).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 from chalicelib.core.actions import REACHED_AT, Action
 from chalicelib.core.conditions import Values
+from chalicelib.core.exploration import Arm, Choice, arm_of, by_priority, choose, in_order
 from chalicelib.core.features import Features, describe
+from chalicelib.core.learning import Estimate
 from chalicelib.core.observed import observe
 from chalicelib.core.policy import Policy
 from chalicelib.core.policy_conditions import Asked
@@ -134,8 +137,10 @@ def _over_limit(action: Action, situation: Situation, _: Scores) -> str | None:
     if action.offer is None:
         return None
     live = situation.live_offers.get(action.id)
+    if live is not None and live.spent:
+        return "code_revoked" if live.revoked else "code_used"
     if live is not None:
-        return "code_used" if live.spent else None
+        return None
     return situation.limited.get(action.id)
 
 
@@ -156,42 +161,89 @@ def _unmet(asked: Iterable[Asked], values: Values) -> str | None:
     return None
 
 
-def priority_of(action: Action, seen: Seen, policy: Policy) -> float:
-    """What arbitration ranks by: propensity × context weights × (value − cost) × lever.
+# Weights multiply without end; beyond this nothing is told apart by them any more.
+LARGEST_FACTOR = 1e12
 
-    In minor units of the policy's currency. A weight whose condition does not hold is 1.
+
+def factor_of(action: Action, seen: Seen, policy: Policy) -> float:
+    """Context weights × lever: what of a priority no outcome teaches.
+
+    A weight whose condition does not hold is 1.
     """
-    priority = action.propensity * (action.value_minor - action.cost_minor) * action.lever
+    factor = action.lever
     for condition, weight in policy.conditions.weights.get(action.id, ()):
         if condition.test(seen.values) is True:
-            priority *= weight
-    return priority
+            factor = min(factor * weight, LARGEST_FACTOR)
+    return factor
 
 
-def arbitrate(
-    policy: Policy, seen: Seen, *, holdout: bool
-) -> tuple[tuple[Action, ...], tuple[Candidate, ...]]:
-    """Rank what survives by priority and keep the best; ties go to the earlier in the document.
+class Arbitrated(NamedTuple):
+    """What won, what became of every action, and how the first place was given."""
 
-    What costs more than it is worth is never chosen.
+    chosen: tuple[Action, ...]
+    candidates: tuple[Candidate, ...]
+    choice: Choice | None
+
+
+def arbitrate(policy: Policy, seen: Seen, *, holdout: bool) -> Arbitrated:
+    """Let what survives compete and keep the best; ties go to the earlier in the document.
+
+    The first place is explored where the policy says so; the others go by expected priority. What
+    costs more than it is worth is never chosen. In the global holdout nothing is chosen, but what
+    would have been is found out, for comparison.
     """
-    ranked: list[tuple[float, Action]] = []
+    arms: list[Arm] = []
     candidates: list[Candidate] = []
+    estimates = _estimates(policy, seen)
     for action in policy.actions_at(seen.situation.placement):
-        if holdout:
-            candidates.append(Candidate(action.id, "rejected", "experiment", "global_holdout"))
-        elif (gone := removed(action, seen, policy)) is not None:
+        if (gone := removed(action, seen, policy)) is not None:
             candidates.append(gone)
-        elif (priority := priority_of(action, seen, policy)) < 0:
-            candidates.append(Candidate(action.id, "rejected", "arbitration", "costs_too_much"))
         else:
-            ranked.append((priority, action))
-    ranked.sort(key=lambda each: -each[0])
-    survivors = [action for _, action in ranked]
-    chosen = tuple(survivors[: policy.offers_per_decision])
-    candidates += [Candidate(a.id, "chosen", "arbitration", "highest_priority") for a in chosen]
+            factor = factor_of(action, seen, policy)
+            arms.append(arm_of(action, estimates[action.id], factor=factor))
+    ranked = by_priority(arms)
+    choice = _choose(arms, ranked, policy, seen.situation)
+    if holdout:
+        return _held_out(policy.actions_at(seen.situation.placement), choice)
+    winners, too_dear = in_order(ranked, choice)
+    chosen = tuple(winners[: policy.offers_per_decision])
+    candidates += [Candidate(a.id, "rejected", "arbitration", "costs_too_much") for a in too_dear]
+    candidates += [Candidate(a.id, "chosen", "arbitration", _why(a, choice)) for a in chosen]
     candidates += [
         Candidate(a.id, "rejected", "arbitration", "lower_priority")
-        for a in survivors[policy.offers_per_decision :]
+        for a in winners[policy.offers_per_decision :]
     ]
-    return chosen, tuple(candidates)
+    return Arbitrated(chosen, tuple(candidates), choice)
+
+
+def _estimates(policy: Policy, seen: Seen) -> Mapping[str, Estimate]:
+    """What is believed of each action in the customer's segment."""
+    learned = seen.situation.learned
+    if learned is None:
+        return policy.stated
+    return {**policy.stated, **learned.of(seen.scores.segment)}
+
+
+def _choose(
+    arms: Sequence[Arm], ranked: Sequence[Arm], policy: Policy, situation: Situation
+) -> Choice | None:
+    """Give the first place, the same one for as long as a session lasts."""
+    if not arms or not policy.offers_per_decision:
+        return None
+    occasion = situation.context.session_id or situation.decision_id
+    unit = (situation.subject.key, situation.placement, occasion)
+    return choose(arms, ranked, settings=policy.exploration, learning=situation.learned, unit=unit)
+
+
+def _why(action: Action, choice: Choice | None) -> str:
+    explored = choice is not None and choice.action == action.id != choice.finalists[0].action
+    return "explored" if explored else "highest_priority"
+
+
+def _held_out(actions: Iterable[Action], choice: Choice | None) -> Arbitrated:
+    reason = "global_holdout"
+    if choice is not None:
+        choice = replace(choice, withheld=reason)
+    return Arbitrated(
+        (), tuple([Candidate(a.id, "rejected", "experiment", reason) for a in actions]), choice
+    )

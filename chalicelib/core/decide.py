@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from chalicelib.core.actions import Action, Placement, Scalar
-from chalicelib.core.candidates import Candidate, Seen, arbitrate, see
+from chalicelib.core.candidates import Arbitrated, Candidate, Seen, arbitrate, see
 from chalicelib.core.canonical import share_of
 from chalicelib.core.effects import effect_id
+from chalicelib.core.exploration import Choice
 from chalicelib.core.features import Features, describe
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.law import Jurisdictions, Mode, Ruling, rule_at
@@ -40,6 +41,7 @@ class Decision:
         candidates: what became of every action.
         holdout: whether the customer is in the global holdout.
         quote_expires_at: until when the prices hold.
+        choice: how the first action was chosen; None where no choice was made.
     """
 
     scores: Scores
@@ -55,6 +57,7 @@ class Decision:
     candidates: tuple[Candidate, ...]
     holdout: bool
     quote_expires_at: int
+    choice: Choice | None = None
 
 
 def decide(
@@ -93,7 +96,7 @@ def decide(
         tier=tier,
         setting=_setting(situation, policy, ruling, tier),
     )
-    chosen, candidates = _choose(seen, policy, ruling, holdout=holdout)
+    chosen, candidates, choice = _choose(seen, policy, ruling, holdout=holdout)
     offers, issued = _offers(situation, chosen, code_for)
     if not chosen and not offers:
         candidates = (*candidates, fall_back(policy, situation.placement))
@@ -111,6 +114,7 @@ def decide(
         candidates=candidates,
         holdout=holdout,
         quote_expires_at=situation.as_of + policy.quote_valid_seconds,
+        choice=choice,
     )
 
 
@@ -183,9 +187,7 @@ def _no_personal_price(situation: Situation, ruling: Ruling, *, holdout: bool) -
     return "global_holdout" if holdout else None
 
 
-def _choose(
-    seen: Seen, policy: Policy, ruling: Ruling, *, holdout: bool
-) -> tuple[tuple[Action, ...], tuple[Candidate, ...]]:
+def _choose(seen: Seen, policy: Policy, ruling: Ruling, *, holdout: bool) -> Arbitrated:
     """Keep what the session was shown; otherwise let the candidates compete."""
     situation = seen.situation
     held = situation.held
@@ -199,7 +201,7 @@ def _choose(
         else Candidate(action.id, "rejected", "session", "session_shows_another")
         for action in policy.actions_at(situation.placement)
     )
-    return tuple(a for a in policy.actions if a.id in kept), candidates
+    return Arbitrated(tuple(a for a in policy.actions if a.id in kept), candidates, None)
 
 
 def fall_back(policy: Policy, placement: Placement) -> Candidate:

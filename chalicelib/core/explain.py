@@ -20,6 +20,8 @@ from chalicelib.core.rules import Rules
 REASONS: Mapping[str, str] = {
     "highest_priority": "it was worth most of all that were possible",
     "lower_priority": "another action was worth more",
+    "explored": "it was tried, to learn whether it is worth more than it seems",
+    "costs_too_much": "it costs more than it is worth",
     "segment_not_allowed": "it is meant for other segments",
     "opted_out": "the customer opted out of personalisation",
     "offers_switched_off": "an operator has switched offers off",

@@ -7,7 +7,14 @@ from typing import Any
 
 from chalicelib.core.address import AddressState, address_from_json, address_to_json
 from chalicelib.core.allotments import Allotment, allotment_from_json, allotment_to_json
-from chalicelib.core.breaker import Tally, tally_from_json, tally_to_json
+from chalicelib.core.breaker import (
+    Restarts,
+    Tally,
+    restarts_from_json,
+    restarts_to_json,
+    tally_from_json,
+    tally_to_json,
+)
 from chalicelib.core.catalogue import Product, product_from_json, product_to_json
 from chalicelib.core.consents import (
     Entry,
@@ -33,6 +40,7 @@ from chalicelib.core.effects import Effect, effect_from_json, effect_to_json
 from chalicelib.core.engagement import Engagement, engagement_from_json, engagement_to_json
 from chalicelib.core.facts import Facts, facts_from_json, facts_to_json
 from chalicelib.core.instants import DAY_SECONDS
+from chalicelib.core.learning import Learning, learning_from_json, learning_to_json
 from chalicelib.core.mail_list import mail_index
 from chalicelib.core.offers import (
     Coupon,
@@ -94,6 +102,10 @@ def _by_subject(record: Json) -> IndexAttributes:
     return {"subject": record["subject"], "decided_at": record["decided_at"]}
 
 
+def _issued_to(issued: Json) -> IndexAttributes:
+    return {"owned_by": issued["subject"]} if "subject" in issued else {}
+
+
 def _of_coupon(coupon: Coupon) -> IndexAttributes:
     return {**_owned(coupon), **reserved_index(coupon)}
 
@@ -116,6 +128,8 @@ LEDGER_HEAD: Kind[LedgerHead] = Kind("ledger_head", "profiles", "", head_to_json
 RECORD: Kind[Json] = Kind(
     "record", "decisions", "d#", _as_is, _as_is, index=_by_subject, compressed=True
 )
+# That a person shall look at a decision: {"requested_at": …, "key_id": …}.
+REVIEW: Kind[Json] = Kind("review", "decisions", "r#", _as_is, _as_is)
 SESSION: Kind[Session] = Kind(
     "session", "decisions", "s#", session_to_json, session_from_json, compressed=True
 )
@@ -131,8 +145,9 @@ LIVE_OFFER: Kind[Offer] = Kind("live", "effects", "l#", offer_to_json, offer_fro
 ALLOTMENT: Kind[Allotment] = Kind(
     "allotment", "effects", "b#", allotment_to_json, allotment_from_json
 )
-# How many codes of an action were issued to a customer: {"count": …}; only where that is limited.
-ISSUED: Kind[Json] = Kind("issued", "effects", "n#", _as_is, _as_is)
+# How many codes of an action were issued to a customer, and since when: {"count", "subject",
+# "since"}; only where that is limited. It outlives the codes, so it says itself whose it is.
+ISSUED: Kind[Json] = Kind("issued", "effects", "n#", _as_is, _as_is, index=_issued_to)
 # What a customer was quoted lately, by article; only where the policy limits the step of a day.
 SHOWN: Kind[Shown] = Kind("shown", "decisions", "q#", shown_to_json, shown_from_json)
 # What a call with an Idempotency-Key was answered, or that it is under way.
@@ -165,11 +180,23 @@ POLICY_LOG: Kind[PolicyLog] = Kind(
     "policy_log", "control", "policies#", policy_log_to_json, policy_log_from_json, compressed=True
 )
 POLICY_LOG_NAME = "all"
+# When operators let those counts begin anew, and what stood there; one item, RESTARTS_NAME.
+RESTARTS: Kind[Restarts] = Kind(
+    "restarts", "control", "restarts#", restarts_to_json, restarts_from_json
+)
+RESTARTS_NAME = "breaker"
 API_KEY: Kind[ApiKey] = Kind("key", "control", "k#", to_json, api_key_from_json)
 DROP: Kind[Drop] = Kind("drop", "control", "drop#", to_json, drop_from_json)
 # That somebody was erased, by the HMAC of the subject ("s") or of the address ("a").
 TOMBSTONE: Kind[Tombstone] = Kind(
     "tombstone", "control", "x#", tombstone_to_json, tombstone_from_json
 )
+# What outcomes have taught; one item, which the learner replaces.
+LEARNING: Kind[Learning] = Kind(
+    "learning", "control", "learning#", learning_to_json, learning_from_json, compressed=True
+)
+LEARNING_KEY = LEARNING.key("published")
 # What an index that finds a person's things may name, by its sort key.
-OWNED: Mapping[str, Kind[Any]] = {kind.name: kind for kind in (FACTS, ORDER, EFFECT, COUPON)}
+OWNED: Mapping[str, Kind[Any]] = {
+    kind.name: kind for kind in (FACTS, ORDER, EFFECT, COUPON, ISSUED)
+}

@@ -20,8 +20,10 @@ from chalicelib.core.allotments import (
     shard_of,
     shift,
 )
-from chalicelib.core.kinds import ALLOTMENT, ISSUED, LIVE_OFFER
+from chalicelib.core.instants import DAY_SECONDS
+from chalicelib.core.kinds import ALLOTMENT, GUEST_WINDOW_SECONDS, ISSUED, LIVE_OFFER
 from chalicelib.core.storage import AtVersion, Found, Key, Put, Write
+from chalicelib.core.subject import Subject
 
 Counted = Literal["codes", "money"]
 
@@ -131,10 +133,16 @@ class _One:
         writes: list[Write] = []
         if limits.codes_per_customer is not None:
             key = ISSUED.key(self.subject_key, self.action_id)
-            issued = (self.found.value(key) or {"count": 0})["count"]
-            if issued >= limits.codes_per_customer:
+            known = self.found.value(key) or {"count": 0}
+            if known["count"] >= limits.codes_per_customer:
                 return "limit_reached"
-            writes.append(Put(key, {"count": issued + 1}, AtVersion(self.found.version(key))))
+            issued = {
+                "count": known["count"] + 1,
+                "subject": self.subject_key,
+                "since": known.get("since", self.now),
+            }
+            at = AtVersion(self.found.version(key))
+            writes.append(Put(key, issued, at, expires_at=self._count_expires_at))
         if limits.codes is not None:
             shards = self._room("codes", 1, limits.codes)
             if shards is None:
@@ -150,6 +158,13 @@ class _One:
             if len(shards) > 1:
                 writes += self._puts("money", shards)
         return writes
+
+    @property
+    def _count_expires_at(self) -> int | None:
+        """A customer's count stays; a guest's is forgotten with the guest, or after their code."""
+        if Subject.from_key(self.subject_key).kind == "customer":
+            return None
+        return self.now + max(GUEST_WINDOW_SECONDS, self.terms.valid_days * DAY_SECONDS)
 
     @property
     def _home(self) -> int:

@@ -28,6 +28,7 @@ class Offer:
         value: percent for ``percent_off``, minor units for ``amount_off``, 0 otherwise.
         expires_at: the moment from which it cannot be used.
         spent: whether the code is used up or was taken back; then it is shown to nobody.
+        revoked: of a spent one, whether it was taken back.
     """
 
     action: str
@@ -36,6 +37,7 @@ class Offer:
     value: int
     expires_at: int
     spent: bool = False
+    revoked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Coupon:
         lock_seconds: how long a cart holds it.
         uses: the orders that do, and the cart that holds it.
         revoked_at: when it was taken back, None when it was not.
+        revoked_for: why, in the operator's words.
     """
 
     offer: Offer
@@ -82,6 +85,7 @@ class Coupon:
     lock_seconds: int = 900
     uses: tuple[Use, ...] = ()
     revoked_at: int | None = None
+    revoked_for: str | None = None
 
 
 def coupon_code(secret: bytes, *, effect_id: str) -> str:
@@ -101,6 +105,8 @@ def offer_to_json(offer: Offer) -> dict[str, Any]:
     }
     if offer.spent:
         stored["spent"] = True
+    if offer.revoked:
+        stored["revoked"] = True
     return stored
 
 
@@ -120,6 +126,7 @@ def coupon_to_json(coupon: Coupon) -> dict[str, Any]:
         "lock_seconds": coupon.lock_seconds,
         "uses": [asdict(use) for use in coupon.uses],
         "revoked_at": coupon.revoked_at,
+        "revoked_for": coupon.revoked_for,
     }
 
 

@@ -22,13 +22,16 @@ from chalicelib.core.canonical import content_hash
 from chalicelib.core.contact_policy import ContactPolicy
 from chalicelib.core.declared import BUILT_IN, Declared, FeatureType
 from chalicelib.core.errors import BadInput, FieldError
+from chalicelib.core.exploration import Exploration
 from chalicelib.core.law import Mode
+from chalicelib.core.learning import Estimate
 from chalicelib.core.money import MINOR_DIGITS
 from chalicelib.core.policy_checks import (
     Misfit,
     Misfits,
     fallbacks_stand,
     names_stand_once,
+    offers_to_strangers_end,
     tiers_are_not_base,
 )
 from chalicelib.core.policy_conditions import Conditions, compile_conditions
@@ -78,6 +81,7 @@ class Policy(Part):
     Attributes:
         features: what shops supply and conditions may name, besides the built-in features.
         price_proxies: names that nothing touching a price may read, besides the built-in list.
+        exploration: how choices are explored; None chooses the best that is known, always.
     """
 
     schema_version: Literal[1]
@@ -92,6 +96,7 @@ class Policy(Part):
     price_proxies: tuple[str, ...] = ()
     holdout: Holdout
     contact_policy: ContactPolicy = ContactPolicy()
+    exploration: Exploration | None = None
     fallbacks: dict[Placement, Fallback]
     scorecard: tuple[ScorecardRule, ...] = Field(min_length=1)
     price_tiers: tuple[PriceTier, ...] = ()
@@ -129,6 +134,7 @@ class Policy(Part):
             if feature.name in BUILT_IN:
                 yield Misfit(f"features.{number}.name", f"{feature.name} is built in")
         yield from tiers_are_not_base(self.price_tiers)
+        yield from offers_to_strangers_end(self.actions, unknown_segment=self.unknown_segment)
         yield from fallbacks_stand(
             self.actions, {placement: each.action for placement, each in self.fallbacks.items()}
         )
@@ -194,6 +200,11 @@ class Policy(Part):
             placement: tuple(a for a in self.actions if placement in a.placements)
             for placement in PLACEMENTS
         }
+
+    @cached_property
+    def stated(self) -> Mapping[str, Estimate]:
+        """What is believed of each action before any outcome: the propensity that it states."""
+        return {action.id: Estimate("response", action.propensity) for action in self.actions}
 
     def limits_of(self, action_id: str) -> OfferLimits:
         """The limits of an action's offer; those of an offer without any where it has none."""

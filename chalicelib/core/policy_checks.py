@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from chalicelib.core.actions import Action, Placement
+from chalicelib.core.actions import REACHED_AT, Action, Placement
 from chalicelib.core.price_tiers import BASE_TIER, PriceTier
 
 
@@ -41,6 +41,22 @@ def tiers_are_not_base(tiers: Sequence[PriceTier]) -> Iterator[Misfit]:
     for number, tier in enumerate(tiers):
         if tier.name == BASE_TIER:
             yield Misfit(f"price_tiers.{number}.name", f"{BASE_TIER} is the published price")
+
+
+def offers_to_strangers_end(actions: Sequence[Action], *, unknown_segment: str) -> Iterator[Misfit]:
+    """Whoever is unknown may ask again under another name, so such an offer needs an end."""
+    for number, action in enumerate(actions):
+        open_to_strangers = not action.segments or unknown_segment in action.segments
+        asked = any(placement not in REACHED_AT for placement in action.placements)
+        if action.offer is None or not asked or not open_to_strangers:
+            continue
+        limits = action.offer.limits
+        if limits.codes is limits.budget_minor is None:
+            yield Misfit(
+                f"actions.{number}.offer.limits",
+                f"an offer to the segment {unknown_segment} needs codes or budget_minor; or name "
+                "the segments that it is for",
+            )
 
 
 def fallbacks_stand(

@@ -18,7 +18,7 @@ from chalicelib.core.contact import PURPOSES, Contact
 from chalicelib.core.control import Switches
 from chalicelib.core.decide import Decision, decide
 from chalicelib.core.facts import Facts
-from chalicelib.core.kinds import ADDRESS, CONTACTED, LIVE_OFFER
+from chalicelib.core.kinds import ADDRESS, CONTACTED, LEARNING_KEY, LIVE_OFFER
 from chalicelib.core.limits import limit_keys, weigh
 from chalicelib.core.observed import supplied_of
 from chalicelib.core.offers import coupon_code
@@ -118,6 +118,8 @@ def reach_keys(
         LIVE_OFFER.key(facts.subject.key, action.id) for action in actions if action.offer
     ]
     wanted += limit_keys(actions, facts.subject.key, whole=True)
+    if rules.policy.exploration is not None:
+        wanted.append(LEARNING_KEY)
     named = _address_hash(contact, keys)
     if named is not None:
         wanted += [CONTACTED.key(named, action.id) for action in actions if action.mail]
@@ -149,6 +151,7 @@ def reach_out(
         switches=switches,
         live_offers=_live_offers(facts, actions, found),
         supplied=supplied_of(contact, rules.policy.supplied_types),
+        learned=None if rules.policy.exploration is None else found.value(LEARNING_KEY),
         contacted=frozenset(
             action.id
             for action in actions

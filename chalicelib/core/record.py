@@ -6,6 +6,7 @@ A record re-executes: ``situation_from_json`` gives back exactly what ``decide``
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
@@ -14,7 +15,9 @@ from chalicelib.core.canonical import short_hash
 from chalicelib.core.catalogue import product_from_json, product_to_json
 from chalicelib.core.control import Switches
 from chalicelib.core.decide import Decision
+from chalicelib.core.exploration import choice_from_json, choice_to_json
 from chalicelib.core.facts import facts_from_json, facts_to_json
+from chalicelib.core.learning import used_from_json, used_to_json
 from chalicelib.core.offers import offer_from_json, offer_to_json
 from chalicelib.core.policy import Policy
 from chalicelib.core.pricing import line_from_json, line_to_json
@@ -57,9 +60,24 @@ def build_record(
         "policy": policy.hash,
         "jurisdictions": jurisdictions_hash,
         "model": {"name": scorer.name, "hash": scorer.hash},
-        "situation": situation_to_json(situation),
+        "situation": situation_to_json(_as_used(situation, decision)),
         "decision": decision_to_json(decision),
     }
+
+
+def _as_used(situation: Situation, decision: Decision) -> Situation:
+    """The situation with no more of the learning document than the decision needs to be repeated.
+
+    Means of what competed, since they name the finalists, and samples of those.
+    """
+    if situation.learned is None:
+        return situation
+    competed = [c.action for c in decision.candidates if c.layer in ("arbitration", "experiment")]
+    choice = decision.choice
+    finalists = () if choice is None else tuple(each.action for each in choice.finalists)
+    segment = decision.scores.segment
+    used = situation.learned.narrowed(segment, actions=competed, finalists=finalists)
+    return replace(situation, learned=used)
 
 
 def situation_to_json(situation: Situation) -> dict[str, Any]:
@@ -96,6 +114,7 @@ def situation_to_json(situation: Situation) -> dict[str, Any]:
         "limited": dict(situation.limited),
         "supplied": dict(situation.supplied),
         "shown": shown_to_json(situation.shown),
+        "learned": used_to_json(situation.learned),
     }
 
 
@@ -128,6 +147,7 @@ def situation_from_json(stored: Mapping[str, Any]) -> Situation:
         limited=stored.get("limited", {}),
         supplied=stored.get("supplied", {}),
         shown=shown_from_json(stored.get("shown", {})),
+        learned=used_from_json(stored.get("learned")),
     )
 
 
@@ -166,6 +186,7 @@ def decision_to_json(decision: Decision) -> dict[str, Any]:
         "candidates": list(map(list, decision.candidates)),
         "holdout": decision.holdout,
         "quote_expires_at": decision.quote_expires_at,
+        "choice": choice_to_json(decision.choice),
     }
 
 
@@ -191,6 +212,7 @@ def decision_from_json(stored: Mapping[str, Any]) -> Decision:
         candidates=tuple(Candidate(*candidate) for candidate in stored["candidates"]),
         holdout=stored["holdout"],
         quote_expires_at=stored["quote_expires_at"],
+        choice=choice_from_json(stored.get("choice")),
     )
 
 

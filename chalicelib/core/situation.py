@@ -11,6 +11,7 @@ from chalicelib.core.catalogue import Product
 from chalicelib.core.contact import Contact, Scalar
 from chalicelib.core.control import Switches
 from chalicelib.core.facts import Facts
+from chalicelib.core.learning import Learning
 from chalicelib.core.offers import Offer
 from chalicelib.core.shown_prices import ShownPrice
 from chalicelib.core.subject import Subject
@@ -89,6 +90,7 @@ class Situation:
         limited: actions that may issue no further code, each with the reason.
         supplied: what the shop said of the customer, as far as the policy declares it.
         shown: what this customer was quoted lately, where the policy limits the step of a day.
+        learned: what outcomes have taught; None where nothing was, or the policy does not explore.
         opted_out: whether a privacy signal forbids reading any feature of this customer.
     """
 
@@ -109,6 +111,7 @@ class Situation:
     limited: Mapping[str, str] = field(default_factory=dict)
     supplied: Mapping[str, Scalar] = field(default_factory=dict)
     shown: Mapping[str, ShownPrice] = field(default_factory=dict)
+    learned: Learning | None = None
     opted_out: bool = field(init=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -60,6 +60,17 @@ def tell(outcome: Outcome, worker: str) -> None:
         log_event("effect_left", **said, repeated=True)
 
 
+def refused(reason: str, *, message_id: str | None = None, effect_id: str | None = None) -> None:
+    """A message, or an entry of the index, that changed nothing, and why; it is done with."""
+    emit_metrics(
+        "effect_refused",
+        {"EffectsRefused": 1},
+        dimensions={"reason": reason},
+        message_id=message_id,
+        effect_id=effect_id,
+    )
+
+
 def tell_failure(error: Exception, **ids: str) -> None:
     """One line for a message that comes back; five of them end in the dead-letter queue's alarm."""
     log_event(

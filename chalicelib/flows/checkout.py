@@ -20,7 +20,7 @@ from chalicelib.core.decide import Decision, decide
 from chalicelib.core.erasure import is_erased
 from chalicelib.core.errors import Transient
 from chalicelib.core.instants import DAY_SECONDS, format_instant
-from chalicelib.core.kinds import ALLOTMENT, SHOWN
+from chalicelib.core.kinds import ALLOTMENT, CONTACT, FACTS, SHOWN
 from chalicelib.core.offers import Offer, coupon_code
 from chalicelib.core.plan import decision_writes
 from chalicelib.core.ports import Store
@@ -41,11 +41,13 @@ from chalicelib.core.situation import Held, KeptPrice, Situation
 from chalicelib.core.storage import AtVersion, Conflict, Put, Write
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.gather import CheckoutCall, Gathered, gather
+from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.rulebook import Rulebook
 
 # The first try, and one more for whoever lost a race: by then the winner's answer stands there.
 MOST_ROUNDS = 2
-# Whoever only lost a shard of a count takes from another one, as often as the deadline allows.
+# Whoever only lost a shard of a count takes from another one, as often as the deadline allows; so
+# does a guest of whom something was told meanwhile.
 MOST_CONTENDED_ROUNDS = 8
 # How long a named session keeps its tier and codes after the last decision in it: the half hour
 # of inactivity after which web analytics commonly ends a session.
@@ -77,6 +79,7 @@ def answer_checkout(
     keys: Callable[[], SigningKeys],
     now: int,
     correlation_id: str,
+    learned: RememberedLearning | None = None,
 ) -> Answered:
     """Answer a checkout; storage that does not answer degrades it and raises nothing.
 
@@ -87,17 +90,21 @@ def answer_checkout(
         keys: brings the signing keys; may ask storage, so it is called within the flow.
         now: the moment of the call.
         correlation_id: ties record and effects to the request.
+        learned: what this process remembers of the learning document; None remembers nothing.
 
     Raises:
         KeyReused: the Idempotency-Key came before with another request.
         PolicyMoved: another policy decides; nothing was decided yet.
     """
     rounds = 0
+    learned = learned or RememberedLearning()
     try:
         while True:
             rounds += 1
             try:
-                gathered = gather(call, store=store, rules=rules, now=now, attempt=rounds)
+                gathered = gather(
+                    call, store=store, rules=rules, now=now, attempt=rounds, learned=learned
+                )
                 repeated = _repeat(call, gathered, rules=rules, keys=keys, now=now)
                 if repeated is not None:
                     return Answered(repeated, "repeated", rounds)
@@ -122,12 +129,19 @@ def answer_by(
     keys: Callable[[], SigningKeys],
     now: int,
     correlation_id: str,
+    learned: RememberedLearning | None = None,
 ) -> Answered:
     """Answer a checkout with the policy that decides now; otherwise as ``answer_checkout``."""
 
     def answer(rules: Rules) -> Answered:
         return answer_checkout(
-            call, store=store, rules=rules, keys=keys, now=now, correlation_id=correlation_id
+            call,
+            store=store,
+            rules=rules,
+            keys=keys,
+            now=now,
+            correlation_id=correlation_id,
+            learned=learned,
         )
 
     try:
@@ -170,18 +184,33 @@ def _repeat(
 
 
 def _unspent(gathered: Gathered) -> tuple[Offer, ...]:
-    """What the session was shown, less the codes that were used or taken back since."""
+    """What the session was shown, less the codes that are used, taken back or expired by now."""
     if gathered.session is None:
         return ()
-    live = gathered.situation.live_offers.values()
-    spent = {offer.code for offer in live if offer.spent}
-    return tuple(o for o in gathered.session.value.offers if o.code not in spent)
+    situation = gathered.situation
+    return tuple(
+        offer
+        for offer in gathered.session.value.offers
+        if _still_stands(offer, situation.live_offers.get(offer.action), now=situation.as_of)
+    )
+
+
+def _still_stands(offer: Offer, live: Offer | None, *, now: int) -> bool:
+    """Whether an offer that was shown may be shown again."""
+    if live is not None and (live.spent or live.code != offer.code):
+        return False
+    return now < offer.expires_at
 
 
 def _most_rounds(conflict: Conflict) -> int:
-    """How many rounds a lost race is worth: more where only the shard of a count was contended."""
+    """How many rounds a lost race is worth.
+
+    More where only the shard of a count was contended, or the profile, which an event of the same
+    customer may just be writing.
+    """
     contended = {write.key.kind.name for write in conflict.failed}
-    return MOST_CONTENDED_ROUNDS if contended == {ALLOTMENT.name} else MOST_ROUNDS
+    passing = {ALLOTMENT.name, FACTS.name, CONTACT.name}
+    return MOST_CONTENDED_ROUNDS if contended and contended <= passing else MOST_ROUNDS
 
 
 def _decide(
@@ -224,8 +253,17 @@ def _decide(
         limits=gathered.limits,
     )
     writes = (*writes, *_remember(gathered, decision, rules))
+    checks = gathered.not_erased
+    if decision.issued and gathered.still_a_guest is not None:
+        # A code that the guest was given a moment too late would be a second one of the customer.
+        writes = (*writes, gathered.still_a_guest)
+        checks = tuple(each for each in checks if each.key != gathered.still_a_guest.key)
     if decision.tier != BASE_TIER or decision.offers:
         writes = (*writes, _keep_session(call, gathered, decision, answer, rules))
+    if len(writes) > 1:
+        # What is shown or set in motion must not outlive an erasure that came between. A record
+        # alone stays one write: the erasure looks again once no checkout can be under way.
+        writes = (*writes, *checks)
     return answer, writes
 
 

@@ -1,10 +1,10 @@
 """One mail, handed to the provider: a marketing mail at most once, a transactional one twice.
 
 The write that enters SENDING is the point of no return, and it is the permission: it happens only
-if contact, address, cap and switch still stand as they were read. Between that write and the one
-that records the answer lies the unavoidable gap: a worker that dies there leaves IN_DOUBT behind.
-A marketing mail is then never sent again; a transactional one is, once, when no event has told
-what became of it.
+if contact, address, code, cap and switch still stand as they were read. Between that write and the
+one that records the answer lies the unavoidable gap: a worker that dies there leaves IN_DOUBT
+behind. A marketing mail is then never sent again; a transactional one is, once, when no event has
+told what became of it.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from chalicelib.mail.permission import (
     Hold,
     forbidden,
     held_back,
+    why_offer_is_gone,
 )
 
 
@@ -80,8 +81,7 @@ def forbids(
         contact=bearings.contact,
         address=bearings.address,
         switches=bearings.switches,
-        offer_expires_at=None if plan.offer is None else plan.offer.expires_at,
-        now=now,
+        offer_gone=why_offer_is_gone(plan.offer, bearings.coupon, now=now),
     )
     if reason == SENDING_OFF:
         return Hold(reason, now + LOOK_AGAIN_SECONDS)

@@ -25,13 +25,14 @@ from chalicelib.core.kinds import (
 from chalicelib.core.limits import Limits, OneShardIsNotEnough, limit_keys, weigh
 from chalicelib.core.observed import supplied_of
 from chalicelib.core.ports import Store
-from chalicelib.core.repeats import repeat_name
+from chalicelib.core.repeats import RepeatOf, repeat_name
 from chalicelib.core.rules import Rules
 from chalicelib.core.sessions import Session, sticky_key
 from chalicelib.core.shown_prices import Shown
 from chalicelib.core.situation import Context, Line, Situation, permissions_of, place_of
-from chalicelib.core.storage import Found, Key, Stored
+from chalicelib.core.storage import PRESENT, AtVersion, Check, Found, Key, Stored
 from chalicelib.core.subject import Subject, customer
+from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.rulebook import alias_key, check_current
 
 # One BatchGetItem holds 100 keys; later lines keep their published price.
@@ -47,7 +48,7 @@ class CheckoutCall:
         context: as the caller said it.
         lines: the cart.
         call_id: new for every call, and sortable by time.
-        repeat_of: who asks and the Idempotency-Key, when one was sent.
+        repeat_of: who asks, which route, and the Idempotency-Key, when one was sent.
         placement: where the answer will be shown.
     """
 
@@ -55,7 +56,7 @@ class CheckoutCall:
     context: Context
     lines: tuple[Line, ...]
     call_id: str
-    repeat_of: tuple[str, str] | None = None
+    repeat_of: RepeatOf | None = None
     placement: Placement = "checkout"
 
     @property
@@ -90,6 +91,8 @@ class Gathered(NamedTuple):
         session: what the session was shown, with its version.
         limits: what limits leave of the policy's offers.
         shown: what this customer was quoted lately, with its version.
+        still_a_guest: that a guest has not become a customer meanwhile; None for a customer.
+        not_erased: that what is known of the person was not taken away since.
     """
 
     situation: Situation
@@ -97,10 +100,20 @@ class Gathered(NamedTuple):
     session_key: Key[Session]
     session: Stored[Session] | None
     limits: Limits
+    still_a_guest: Check | None
+    not_erased: tuple[Check, ...]
     shown: Stored[Shown] | None = None
 
 
-def gather(call: CheckoutCall, *, store: Store, rules: Rules, now: int, attempt: int) -> Gathered:
+def gather(
+    call: CheckoutCall,
+    *,
+    store: Store,
+    rules: Rules,
+    now: int,
+    attempt: int,
+    learned: RememberedLearning,
+) -> Gathered:
     """Read everything at once.
 
     A second read is only for a guest who turned out to be a customer, and for all shards of a
@@ -121,7 +134,8 @@ def gather(call: CheckoutCall, *, store: Store, rules: Rules, now: int, attempt:
     switch_key, alias = SWITCH.key(_switch_copy(subject.key)), alias_key(subject.key)
     product_keys = _product_keys(call.lines)
     record_key = RECORD.key(call.decision_id)
-    keys = [*person_keys, *limiting, switch_key, alias, *shown_keys, *product_keys]
+    learning = learned.keys(rules.policy, now=now)
+    keys = [*person_keys, *limiting, switch_key, alias, *shown_keys, *product_keys, *learning]
     if attempt > 1 or call.repeat_of is not None:
         keys.append(record_key)
     found = person = store.read(keys, now=now)
@@ -160,12 +174,25 @@ def gather(call: CheckoutCall, *, store: Store, rules: Rules, now: int, attempt:
         limited=limits.refused,
         supplied=supplied_of(contact, policy.supplied_types),
         shown={} if shown is None else _of_cart(shown.value, call.lines),
+        learned=learned.recall(found, policy, now=now),
     )
     if situation.opted_out:
         # What may not be read for a decision does not belong into its record either.
         situation = replace(situation, facts=None, supplied={}, shown={})
+    facts_key = person_keys[0]
     return Gathered(
-        situation, found.value(record_key), session_key, person.stored(session_key), limits, shown
+        situation,
+        found.value(record_key),
+        session_key,
+        person.stored(session_key),
+        limits,
+        still_a_guest=Check(facts_key, AtVersion(person.version(facts_key)))
+        if subject.kind == "anonymous"
+        else None,
+        not_erased=tuple(
+            Check(key, PRESENT) for key in person_keys[:2] if person.stored(key) is not None
+        )[:1],
+        shown=shown,
     )
 
 

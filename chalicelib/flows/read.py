@@ -98,7 +98,7 @@ def replay(
 ) -> Sequence[str]:
     """Decide a record again, by the policy of then; the names of what came out otherwise.
 
-    ``seal`` is among them where the record is not, to the last byte, what was written down.
+    ``witness`` is among them where the record is not, to the last byte, what was written down.
 
     Raises NotFound, and Refused when law or model are not those deployed, when the policy can no
     longer be had, or with ``ERASED`` when the person was.
@@ -106,7 +106,7 @@ def replay(
     record = find_record(decision_id, store=store, keys=keys, now=now)
     if is_erased(record):
         raise Refused("ERASED")
-    rules = book.find(record["policy"], store=store, now=now) or book.current
+    rules = book.find_or_current(record["policy"], store=store, now=now)
     if is_intact(record, keys):
         return differences(record, rules=rules)
     return (SEAL, *_differences_of_altered(record, rules))

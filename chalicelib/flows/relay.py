@@ -18,6 +18,7 @@ from chalicelib.core.kinds import EFFECT, SIGNAL
 from chalicelib.core.ports import Queue, Store
 from chalicelib.core.storage import Key
 from chalicelib.flows.count_articles import Told, count_articles
+from chalicelib.flows.effect_message import first_message
 from chalicelib.flows.wordless import wordless
 from chalicelib.telemetry import log_event
 
@@ -26,7 +27,7 @@ BatchAnswer = dict[str, list[dict[str, str]]]
 
 @wordless
 def from_stream(event: Mapping[str, Any], *, queue: Queue, store: Store, now: int) -> BatchAnswer:
-    """Queue ``{"effect_id", "correlation_id"}`` for each new effect; count what signals say.
+    """Queue the message of each new effect in stream records; count what signals say.
 
     What is unreadable does not hold back its neighbours: they are taken first, and only then is
     the first unreadable record reported, from which the stream is tried again.
@@ -49,7 +50,7 @@ def from_stream(event: Mapping[str, Any], *, queue: Queue, store: Store, now: in
 class _Batch:
     """What the records of one batch say, each with its sequence number where it may come again."""
 
-    bodies: list[dict[str, str]] = field(default_factory=list)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
     told: list[tuple[str, Told]] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     numbers: list[str] = field(default_factory=list)
@@ -101,9 +102,7 @@ def _told(record: Mapping[str, Any]) -> Told:
     return Told(key, SIGNAL.from_json(json.loads(stored["NewImage"]["body"]["S"])))
 
 
-def _body(record: Mapping[str, Any]) -> dict[str, str] | None:
+def _body(record: Mapping[str, Any]) -> dict[str, Any] | None:
     """The message for a planned effect; None for one that was stored further along."""
     stored = json.loads(record["dynamodb"]["NewImage"]["body"]["S"])
-    if stored["state"] != "PLANNED":
-        return None
-    return {"effect_id": stored["effect_id"], "correlation_id": stored["correlation_id"]}
+    return first_message(stored) if stored["state"] == "PLANNED" else None

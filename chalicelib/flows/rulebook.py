@@ -101,6 +101,10 @@ class Rulebook:
         except (BadInput, Broken):
             return None
 
+    def find_or_current(self, policy_hash: str, *, store: Store, now: int) -> Rules:
+        """As ``find``; the rules that decide now where those of then can no longer be had."""
+        return self.find(policy_hash, store=store, now=now) or self.current
+
     def _usable(self, active: str, *, store: Store, now: int) -> Rules:
         try:
             return replace(self._load(active, store=store, now=now), alias=active)

@@ -30,6 +30,7 @@ from chalicelib.core.scorecard import Scorecard
 from chalicelib.core.scores import Scores
 from chalicelib.core.storage import AtVersion, Found, Key, Put, Stored, Write, merged
 from chalicelib.core.tokens import SigningKeys
+from chalicelib.flows.learned import tell_if_unused
 from chalicelib.telemetry import emit_metrics, log_event
 
 SEGMENT_CHANGED = "Segment Changed"
@@ -170,6 +171,7 @@ def tell(reviews: Iterable[Review], decisions: Iterable[Decision], given: Given)
             actions=decision.chosen,
             correlation_id=given.correlation_id,
         )
+        tell_if_unused(decision)
 
 
 def _occasions(

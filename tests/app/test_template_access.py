@@ -56,7 +56,10 @@ def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
         ("ses:", {"OnEffect"}),
         ("events:", {"OnEffect"}),
         ("s3:", {"OnDrop"}),
-        ("sqs:SendMessage", {"OnEffect", "OnEffectsPlanned", "OnReviewDue", "OnSweep"}),
+        (
+            "sqs:SendMessage",
+            {"OnEffect", "OnEffectsPlanned", "OnMailEvent", "OnReviewDue", "OnSweep"},
+        ),
         (
             "dynamodb:DeleteItem",
             {"APIHandler", "OnDrop", "OnEffectsPlanned", "OnReviewDue", "OnSweep"},
@@ -116,6 +119,19 @@ def test_only_those_who_write_a_table_may(template: Json, table: str, functions:
     }
 
     assert allowed == functions
+
+
+def test_whoever_settles_codes_or_mails_them_may_check_that_they_stand(template: Json) -> None:
+    """A code that an order cannot have, or that a mail offers, is a condition of the write."""
+    allowed = {
+        function
+        for function in NAMES
+        for statement in statements_of(template, function)
+        if "dynamodb:ConditionCheckItem" in statement["Action"]
+        and "EffectsTable" in json.dumps(statement["Resource"])
+    }
+
+    assert allowed == {"APIHandler", "OnDrop", "OnEffect"}
 
 
 def test_the_api_writes_tombstones_switches_and_policies_and_no_keys(template: Json) -> None:

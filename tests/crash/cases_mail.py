@@ -40,6 +40,7 @@ from tests.mail_makers import (
 )
 from tests.mail_makers import World as MailWorld
 from tests.makers import rules_with
+from tests.stores import no_sleep
 
 MAIL, ORDER_MAIL, OFFER, UNWANTED, SECOND, EVENT = (letter * 32 for letter in "e20f31")
 BOB, GRACE = customer("c-3"), customer("c-2")
@@ -145,6 +146,7 @@ def _erase(world: World, store: Any) -> None:
         store=store,
         keys=SIGNING_KEYS,
         new_key=lambda: "0a" * 16,
+        pause=no_sleep,
         now=world.clock.now,
         key_id="k",
         correlation_id="erasing",

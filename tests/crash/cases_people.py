@@ -21,6 +21,7 @@ from tests.fakes import SIGNING_KEYS
 from tests.mail_events import notification, ses_event
 from tests.makers import DAY_SECONDS, NOW, identify, order_event, track
 from tests.persons import ANN, CANARY, EMAIL, GUEST
+from tests.stores import no_sleep
 
 AT = NOW - 100 * DAY_SECONDS
 TOLD = (
@@ -72,6 +73,7 @@ def erase(world: World) -> None:
         store=world.gated,
         keys=SIGNING_KEYS,
         new_key=lambda: "0a" * 16,
+        pause=no_sleep,
         now=world.clock.now,
         key_id="k",
         correlation_id="erasing",
@@ -130,7 +132,7 @@ def holding_a_code() -> World:
     from_request(
         OfferCall("reserve", coupon.offer.code, customer(ANN), "canary-cart", 50, "USD"),
         store=world.gated,
-        policy=world.rules.policy,
+        rules=world.rules,
         now=NOW,
     )
     world.waiting.clear()
@@ -157,7 +159,21 @@ def _tell_late(world: World) -> None:
     world.ask(lambda world: tell(world, *late), unless_erased)
 
 
+def _decide_late(world: World) -> None:
+    """A checkout of hers, an erasure, and another that takes what the shop said since."""
+    world.ask(checkout(customer(ANN), "s-2", "k-2"), erase, erase)
+
+
 register(
+    Case(
+        "decide, erased meanwhile",
+        "decide",
+        telling_world,
+        _decide_late,
+        check=_is_gone,
+        modes=("stall", "meet"),
+        pairs=False,
+    ),
     Case(
         "event, erased meanwhile",
         "event",

@@ -73,7 +73,7 @@ def checkout(subject: Subject, session: str, key: str | None) -> Call:
 
     def ask(world: World) -> None:
         context = Context(country="US", region="TX", currency="USD", session_id=session)
-        repeat = None if key is None else ("caller", key)
+        repeat = None if key is None else ("caller", "route", key)
         call_id = f"{session}-{world.workers}"
         call = CheckoutCall(subject, context, (Line("MUG", 2, 2000),), call_id, repeat)
         answered = answer_checkout(
@@ -90,6 +90,8 @@ def checkout(subject: Subject, session: str, key: str | None) -> Call:
                 world.model.wrong("a code was shown that is not stored")
         if answered.how == "degraded":
             raise Transient("degraded: ask again")
+        if answered.body["degraded"]:
+            return  # the repeat of a call whose record was erased: nothing is told, nor promised
         record = f"d#{answered.body['decision_id']}"
         if record not in world.store.all("record"):
             world.model.wrong("a decision was answered that is not recorded")
@@ -147,11 +149,9 @@ def move(
     """A call about a code; what it answers must be stored."""
 
     def ask(world: World) -> None:
-        repeat_of = None if key is None else ("caller", key)
+        repeat_of = None if key is None else ("caller", "route", key)
         call = OfferCall(operation, code, subject, order_id, amount, "USD", repeat_of)
-        answered = from_request(
-            call, store=world.gated, policy=world.rules.policy, now=world.clock.now
-        )
+        answered = from_request(call, store=world.gated, rules=world.rules, now=world.clock.now)
         if answered.repeated:
             return  # of the first answer, which time may have overtaken
         answer = answered.body

@@ -16,6 +16,7 @@ from chalicelib.documents import Documents
 from chalicelib.flows import act, drop, feedback, relay, silence, sweep
 from chalicelib.flows.drop_work import DropLimits, DropPorts
 from chalicelib.flows.feedback import FeedbackPorts
+from chalicelib.flows.feedback_again import AgainPorts
 from chalicelib.flows.settled import EventPorts
 from chalicelib.flows.sweep import SweepPorts
 from tests.crash.ports import GatedObjects
@@ -52,6 +53,7 @@ def _records(batch: Sequence[Message]) -> dict[str, Any]:
             {
                 "messageId": f"m-{number}",
                 "body": m.body if isinstance(m.body, str) else json.dumps(m.body),
+                "attributes": {"ApproximateReceiveCount": str(m.deliveries)},
                 "eventSource": "aws:sqs",
             }
             for number, m in enumerate(batch)
@@ -96,7 +98,8 @@ def _act(world: World, batch: Sequence[Message], worker: str) -> set[int]:
 
 
 def _hear(world: World, batch: Sequence[Message], _worker: str) -> set[int]:
-    ports = FeedbackPorts(world.gated, SIGNING_KEYS, TOPIC)
+    queue = world.queue("feedback")  # what is parked is put back on its way at once
+    ports = FeedbackPorts(world.gated, SIGNING_KEYS, TOPIC, AgainPorts(queue, queue))
     return _failed(feedback.from_messages(_records(batch), ports=ports, now=world.clock.now))
 
 

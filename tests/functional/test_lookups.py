@@ -126,7 +126,7 @@ def test_an_altered_record_is_found_out(shop: Storefront) -> None:
 
     response = shop.call("POST", f"/v1/decisions/{answer['decision_id']}/replay")
 
-    assert response.json_body == {"same": False, "differences": ["seal", "tier"]}
+    assert response.json_body == {"same": False, "differences": ["witness", "tier"]}
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_whatever_was_altered_replay_says_that_the_seal_is_broken(
     response = shop.call("POST", f"/v1/decisions/{answer['decision_id']}/replay")
 
     assert response.status_code == 200, response.body
-    assert response.json_body["differences"][0] == "seal"
+    assert response.json_body["differences"][0] == "witness"
 
 
 @pytest.mark.parametrize("placement", ["checkout", "home", "product", "chat"])

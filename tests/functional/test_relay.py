@@ -15,7 +15,7 @@ from chalicelib.core.kinds import ADDRESS, EFFECT, LIVE_OFFER
 from chalicelib.core.storage import Put
 from chalicelib.flows.relay import from_stream
 from tests.fakes import MemoryQueue, MemoryStore
-from tests.mail_makers import NOW, TEN_PERCENT, mail_effect
+from tests.mail_makers import NOW, TEN_PERCENT, mail_effect, message_of
 
 
 def record(put: Put[Any], *, name: str = "INSERT", number: int = 1) -> dict[str, Any]:
@@ -45,9 +45,9 @@ def unreadable(number: int) -> dict[str, Any]:
     return broken
 
 
-def body_of(effect_id: str) -> dict[str, str]:
+def body_of(effect_id: str) -> dict[str, Any]:
     """The message that names an effect."""
-    return {"effect_id": effect_id, "correlation_id": "correlation-1"}
+    return message_of(mail_effect(effect_id))
 
 
 def relayed(event: dict[str, Any], queue: MemoryQueue) -> Any:
@@ -56,7 +56,7 @@ def relayed(event: dict[str, Any], queue: MemoryQueue) -> Any:
 
 
 def test_each_planned_effect_becomes_one_message() -> None:
-    """Effect and correlation id, nothing else, in the order of the stream."""
+    """Its name, what ties it together and its age, nothing else, in the order of the stream."""
     queue = MemoryQueue()
     ids = [f"{index:032x}" for index in range(25)]
     records = [effect_record(mail_effect(name), number=n) for n, name in enumerate(ids)]

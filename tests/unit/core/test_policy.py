@@ -73,6 +73,12 @@ def edited(edit: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
             "nothing that touches a price",
         ),
         (lambda d: d["holdout"].update(share_percent=51), "holdout.share_percent", "less than"),
+        (lambda d: d["actions"][0].pop("segments"), "actions.0.offer.limits", "an offer"),
+        (
+            lambda d: d["actions"][2].update(segments=["loyal", "unknown"]),
+            "actions.2.offer.limits",
+            "needs codes or budget_minor",
+        ),
     ],
 )
 def test_a_wrong_policy_is_refused_by_path(
@@ -83,6 +89,15 @@ def test_a_wrong_policy_is_refused_by_path(
         policy_from_json(edited(edit))
 
     assert any(e.field == path and words in e.problem for e in refusal.value.errors)
+
+
+@pytest.mark.parametrize("limits", [{"codes": 5000}, {"budget_minor": 100_000}])
+def test_strangers_may_have_offers_that_end(limits: dict[str, int]) -> None:
+    """As many as a number or a budget allows, whatever names they give themselves."""
+    document = edited(lambda d: d["actions"][0].pop("segments"))
+    document["actions"][0]["offer"]["limits"] = limits
+
+    assert policy_from_json(document).actions[0].segments == ()
 
 
 @pytest.mark.parametrize("name", ["age", "customer_zip", "gender_code", "home_latitude", "device"])

@@ -32,6 +32,8 @@ def found(altered: bytes) -> bool:
 
 def test_a_record_as_it_was_written_is_intact() -> None:
     """Through storage and back, in whatever order its fields come."""
+    assert json.loads(BYTES) == RECORD
+    assert canonical_json(dict(RECORD)) == BYTES
     assert is_intact(RECORD, KEYS)
     assert is_intact(dict(reversed(json.loads(BYTES).items())), KEYS)
 
