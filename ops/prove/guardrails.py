@@ -6,14 +6,15 @@ from random import Random
 
 from chalicelib.core.pricing import IMPERSONAL, price_line
 from ops.hostile import broken_rule, case, hostile_table, hostile_tier
+from ops.prove import BoundBroken, Figures
 
 CASES = 1_000_000
 SEED = 20_261_122
 POOL = 4_000
 
 
-def figures(cases: int = CASES) -> dict[str, float | int | bool]:
-    """Ask for so many prices; raises ValueError naming the first rule that one of them breaks.
+def figures(cases: int = CASES) -> Figures:
+    """Ask for so many prices; raises BoundBroken naming the first rule that one of them breaks.
 
     Every tenth is asked for again, in another number of pieces: the unit price must be the same,
     or a total would not be monotone in it.
@@ -41,10 +42,11 @@ def figures(cases: int = CASES) -> dict[str, float | int | bool]:
             violations += 1
             first = first or f"{broken}: {asked} gave {priced}"
         personal += priced.reason not in IMPERSONAL
-    if violations:
-        raise ValueError(f"{violations} of {cases} prices leave their bounds; {first}")
-    return {
+    measured: Figures = {
         "guardrail_cases": cases,
         "guardrail_violations": violations,
         "guardrail_personal_share": round(personal / cases, 3),
     }
+    if violations:
+        raise BoundBroken(f"{violations} prices leave their bounds; {first}", measured)
+    return measured

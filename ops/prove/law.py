@@ -31,6 +31,7 @@ from ops.lawful import (
     rules_of,
     written_rows,
 )
+from ops.prove import BoundBroken, Figures, within
 
 OPT_OUTS: tuple[tuple[Mapping[str, Any], Mapping[str, bool]], ...] = (
     ({"pricing_opt_out": True}, {}),
@@ -40,23 +41,29 @@ OPT_OUTS: tuple[tuple[Mapping[str, Any], Mapping[str, bool]], ...] = (
 )
 
 
-def figures() -> dict[str, float | int | bool]:
-    """Ask in every channel; raises ValueError naming the first place where the law is not kept."""
-    cases = 0
+def figures() -> Figures:
+    """Ask in every channel; raises BoundBroken naming the first place where the law is not kept."""
+    cases = exact = 0
+    first = ""
     for shown, asked, texts in _asked():
         for channel, kept in _channels(shown, asked, texts):
             cases += 1
+            exact += kept
             if not kept:
-                raise ValueError(f"{channel} at {shown.place} on {shown.at}: not {asked}")
+                first = first or f"{channel} at {shown.place} on {shown.at}: not {asked}"
     read, tried = features_read_on_opt_out()
-    if read or not features_read({}, {}):
-        raise ValueError(f"{read} features were read after {tried} opt-outs, or the spy is blind")
-    return {
+    measured: Figures = {
         "law_cases": cases,
-        "law_exact_percent": 100.0,
+        "law_exact_percent": 100 * exact / cases,
         "law_opt_outs": tried,
         "law_features_read_on_opt_out": read,
+        "law_features_read_otherwise": features_read({}, {}),  # or the spy would be blind
     }
+    if first:
+        raise BoundBroken(first, measured)
+    within(measured, "law_features_read_on_opt_out", at_most=0)
+    within(measured, "law_features_read_otherwise", at_least=1)
+    return measured
 
 
 def _asked() -> Iterator[tuple[Shown, Ordered, frozenset[str]]]:
