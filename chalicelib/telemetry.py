@@ -59,6 +59,7 @@ METRICS: Mapping[str, tuple[Unit, str | None]] = {
     "ModelRejected": ("Count", None),
     "LearningRejected": ("Count", None),
     "PolicyRejected": ("Count", None),
+    "PriceRulesFailed": ("Count", None),
     "ReviewsRequested": ("Count", None),
     "OfferMoves": ("Count", "operation"),
     "OfferRefusals": ("Count", "reason"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from chalicelib.core.actions import Action, Placement, Scalar
 from chalicelib.core.candidates import Arbitrated, Candidate, Seen, arbitrate, see
@@ -13,11 +12,11 @@ from chalicelib.core.effects import effect_id
 from chalicelib.core.exploration import Choice
 from chalicelib.core.features import Features, describe
 from chalicelib.core.instants import DAY_SECONDS
-from chalicelib.core.law import Jurisdictions, Mode, Ruling, rule_on
+from chalicelib.core.law import Jurisdictions, Mode, Ruling, rule_at
 from chalicelib.core.offers import Offer
 from chalicelib.core.policy import Policy
 from chalicelib.core.price_tiers import BASE_TIER, PriceTier
-from chalicelib.core.pricing import PricedLine, choose_tier, price_cart
+from chalicelib.core.pricing import BROKEN, PLAIN, PricedLine, Setting, choose_tier, price_cart
 from chalicelib.core.scores import Scorer, Scores
 from chalicelib.core.situation import Situation
 
@@ -79,18 +78,24 @@ def decide(
         code_for: the coupon code of an offer effect, by effect id.
     """
     context = situation.context
-    ruling = rule_on(
+    ruling = rule_at(
         jurisdictions,
         country=context.country,
         region=context.region,
-        on=datetime.fromtimestamp(situation.as_of, UTC).date(),
+        at=situation.as_of,
         default=policy.price_mode,
     )
     scores, features = _score(situation, policy, scorer, ruling)
     seen = see(situation, scores, policy=policy, features=features)
     holdout = in_holdout(policy, situation.subject.key)
     tier, price_reason = _tier(seen, policy, ruling, holdout=holdout)
-    lines = price_cart(situation.lines, situation.products, currency=context.currency, tier=tier)
+    lines = price_cart(
+        situation.lines,
+        situation.products,
+        currency=context.currency,
+        tier=tier,
+        setting=_setting(situation, policy, ruling, tier),
+    )
     chosen, candidates, choice = _choose(seen, policy, ruling, holdout=holdout)
     offers, issued = _offers(situation, chosen, code_for)
     if not chosen and not offers:
@@ -144,8 +149,27 @@ def _tier(
         held = next((t for t in policy.price_tiers if t.name == situation.held.tier), None)
         if held is not None:
             return held, "session_kept"
-    tier = choose_tier(policy, seen)
+    try:
+        tier = choose_tier(policy, seen)
+    except BROKEN:
+        return None, "price_rule_failed"
     return tier, "no_tier_fits" if tier is None else "tier_fits"
+
+
+def _setting(
+    situation: Situation, policy: Policy, ruling: Ruling, tier: PriceTier | None
+) -> Setting:
+    """What a tier's prices are made in; where there is no tier, nothing of the person."""
+    if tier is None:
+        return PLAIN
+    held = situation.held
+    return Setting(
+        policy.pricing,
+        ruling.mode,
+        situation.as_of,
+        held.prices if held is not None and held.tier == tier.name else {},
+        situation.shown,
+    )
 
 
 def _no_personal_price(situation: Situation, ruling: Ruling, *, holdout: bool) -> str | None:

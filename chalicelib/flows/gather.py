@@ -12,13 +12,23 @@ from chalicelib.core.canonical import content_hash
 from chalicelib.core.catalogue import Product
 from chalicelib.core.control import SWITCH_COPIES, Switches
 from chalicelib.core.facts import Facts
-from chalicelib.core.kinds import CONTACT, FACTS, LIVE_OFFER, PRODUCT, RECORD, SESSION, SWITCH
+from chalicelib.core.kinds import (
+    CONTACT,
+    FACTS,
+    LIVE_OFFER,
+    PRODUCT,
+    RECORD,
+    SESSION,
+    SHOWN,
+    SWITCH,
+)
 from chalicelib.core.limits import Limits, OneShardIsNotEnough, limit_keys, weigh
 from chalicelib.core.observed import supplied_of
 from chalicelib.core.ports import Store
 from chalicelib.core.repeats import RepeatOf, repeat_name
 from chalicelib.core.rules import Rules
 from chalicelib.core.sessions import Session, sticky_key
+from chalicelib.core.shown_prices import Shown
 from chalicelib.core.situation import Context, Line, Situation, permissions_of, place_of
 from chalicelib.core.storage import PRESENT, AtVersion, Check, Found, Key, Stored
 from chalicelib.core.subject import Subject, customer
@@ -80,6 +90,7 @@ class Gathered(NamedTuple):
         session_key: where the session lies, for its next save.
         session: what the session was shown, with its version.
         limits: what limits leave of the policy's offers.
+        shown: what this customer was quoted lately, with its version.
         still_a_guest: that a guest has not become a customer meanwhile; None for a customer.
         not_erased: that what is known of the person was not taken away since.
     """
@@ -91,6 +102,7 @@ class Gathered(NamedTuple):
     limits: Limits
     still_a_guest: Check | None
     not_erased: tuple[Check, ...]
+    shown: Stored[Shown] | None = None
 
 
 def gather(
@@ -116,12 +128,14 @@ def gather(
     actions = policy.actions_at(call.placement)
     offering = [action.id for action in actions if action.offer is not None]
     limiting = limit_keys(actions, subject.key, attempt=attempt, whole=False)
+    remembers = policy.pricing.max_step_basis_points_per_day is not None and bool(call.lines)
+    shown_keys = [SHOWN.key(subject.key)] if remembers else []
     person_keys = _person_keys(call, subject.key, offering)
     switch_key, alias = SWITCH.key(_switch_copy(subject.key)), alias_key(subject.key)
     product_keys = _product_keys(call.lines)
     record_key = RECORD.key(call.decision_id)
     learning = learned.keys(rules.policy, now=now)
-    keys = [*person_keys, *limiting, switch_key, alias, *product_keys, *learning]
+    keys = [*person_keys, *limiting, switch_key, alias, *shown_keys, *product_keys, *learning]
     if attempt > 1 or call.repeat_of is not None:
         keys.append(record_key)
     found = person = store.read(keys, now=now)
@@ -132,12 +146,14 @@ def gather(
         subject = customer(facts.merged_into)
         person_keys = _person_keys(call, subject.key, offering)
         limiting = limit_keys(actions, subject.key, attempt=attempt, whole=False)
-        person = store.read([*person_keys, *limiting], now=now)
+        shown_keys = [SHOWN.key(subject.key)] if remembers else []
+        person = store.read([*person_keys, *limiting, *shown_keys], now=now)
         facts = person.value(person_keys[0])
 
     _, contact_key, session_key, *offer_keys = person_keys
     contact = person.value(contact_key)
     limits = _weigh(actions, subject.key, person, store=store, now=now, attempt=attempt)
+    shown = person.stored(shown_keys[0]) if shown_keys else None
     products = [product for key in product_keys if (product := found.value(key)) is not None]
     situation = Situation(
         decision_id=call.decision_id,
@@ -157,11 +173,12 @@ def gather(
         },
         limited=limits.refused,
         supplied=supplied_of(contact, policy.supplied_types),
+        shown={} if shown is None else _of_cart(shown.value, call.lines),
         learned=learned.recall(found, policy, now=now),
     )
-    if situation.opted_out and (facts is not None or situation.supplied):
+    if situation.opted_out:
         # What may not be read for a decision does not belong into its record either.
-        situation = replace(situation, facts=None, supplied={})
+        situation = replace(situation, facts=None, supplied={}, shown={})
     facts_key = person_keys[0]
     return Gathered(
         situation,
@@ -175,7 +192,13 @@ def gather(
         not_erased=tuple(
             Check(key, PRESENT) for key in person_keys[:2] if person.stored(key) is not None
         )[:1],
+        shown=shown,
     )
+
+
+def _of_cart(shown: Shown, lines: Sequence[Line]) -> Shown:
+    """What was quoted of the articles in this cart: the record has no use for the others."""
+    return {line.sku: shown[line.sku] for line in lines if line.sku in shown}
 
 
 def _weigh(
