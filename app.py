@@ -234,8 +234,8 @@ def get_openapi() -> Response:
 
 @app.on_dynamodb_record(stream_arn="arn:aws:dynamodb:us-east-1:000000000000:table/effects/stream/0")
 def on_effects_planned(event: DynamoDBEvent) -> Any:
-    """Queue every effect that was planned."""
-    return relay.from_stream(event.to_dict(), queue=wiring.effects_queue())
+    """Queue every effect that was planned, and count what was said of articles."""
+    return relay.from_stream(event.to_dict(), **wiring.relay_parts(), now=clock.now())
 
 
 @app.on_sqs_message(queue="effects", batch_size=10)

@@ -54,7 +54,7 @@ class Settings(BaseModel):
     decisions_table: Name = Field(description="Decision records and sessions.")
     effects_table: Name = Field(description="The ledger of effects, coupons and live codes.")
     control_table: Name = Field(description="API keys, kill switches, drops.")
-    signals_table: Name = Field(description="The catalogue.")
+    signals_table: Name = Field(description="The catalogue, with stock and demand.")
     drops_bucket: Name = Field(description="Where files are dropped.")
     results_bucket: Name = Field(description="Where their results go.")
     effects_queue_url: Name = Field(description="The queue from which effects are performed.")

@@ -60,6 +60,7 @@ METRICS: Mapping[str, tuple[Unit, str | None]] = {
     "ModelRejected": ("Count", None),
     "LearningRejected": ("Count", None),
     "PolicyRejected": ("Count", None),
+    "PriceRulesFailed": ("Count", None),
     "Exposures": ("Count", "placement"),
     "ReviewsRequested": ("Count", None),
     "OfferMoves": ("Count", "operation"),

@@ -139,6 +139,13 @@ def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
     )
 
 
+class RelayParts(TypedDict):
+    """Arguments of ``relay.from_stream``."""
+
+    queue: Queue
+    store: Store
+
+
 class DropParts(TypedDict):
     """Arguments of ``drop.from_messages``."""
 
@@ -249,6 +256,7 @@ class Parts:
                 public_url=settings.public_url,
                 currency=policy.default_currency,
                 shop_url=settings.shop_url,
+                jurisdictions=self.rules.jurisdictions,
             ),
             contact_policy=policy.contact_policy,
             limits=Limits(settings.mails_per_second, settings.mails_per_day),
@@ -263,6 +271,10 @@ class Parts:
             topic=self.settings.mail_events_topic,
             again=self.adapters.again,
         )
+
+    def relay_parts(self) -> RelayParts:
+        """What relaying the effects table's stream needs."""
+        return {"queue": self.adapters.effects_queue, "store": self.adapters.store}
 
     def drop_parts(self) -> DropParts:
         """What taking in files needs."""
@@ -390,9 +402,9 @@ def feedback_ports() -> FeedbackPorts:
     return parts().feedback_ports()
 
 
-def effects_queue() -> Queue:
-    """From which effects are performed."""
-    return parts().adapters.effects_queue
+def relay_parts() -> RelayParts:
+    """What relaying the effects table's stream needs."""
+    return parts().relay_parts()
 
 
 def drop_parts() -> DropParts:

@@ -89,6 +89,18 @@ class PricedLine(Part):
     base_unit_price: Amount
     unit_price: Amount
     reason: str = ""
+    was: Amount = Field(
+        default=0,
+        description="Lowest published price of the last 30 days, now included, in minor units. "
+        "It stands here only where 30 days are known and the unit price lies below it; without it "
+        "no reduction may be announced.",
+    )
+    percent_off: int = Field(
+        default=0, description="The reduction from ``was`` in whole percent, rounded down."
+    )
+    adjustments: list[str] = Field(
+        default=[], description="Rules of stock and demand that moved the discount."
+    )
 
 
 class Price(Part):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.core.answer import reasons
+from chalicelib.core.answer import claims, reasons
 from chalicelib.core.candidates import Candidate
 from chalicelib.core.control import Drop
 from chalicelib.core.effects import Effect
@@ -13,7 +13,7 @@ from chalicelib.core.erasure import is_erased
 from chalicelib.core.exploration import Finalist
 from chalicelib.core.facts import Facts, facts_from_json
 from chalicelib.core.instants import format_instant
-from chalicelib.core.pricing import PricedLine
+from chalicelib.core.pricing import line_from_json
 from chalicelib.core.situation import Line
 from chalicelib.core.subject import Subject
 from chalicelib.flows.quotes import Verdict
@@ -44,7 +44,7 @@ def decision_record(record: Mapping[str, Any], *, intact: bool | None = None) ->
         "reasons": reasons(
             [Candidate(*each) for each in decision["candidates"]],
             [Line(*each) for each in situation["lines"]],
-            [PricedLine(*each) for each in decision["lines"]],
+            list(map(line_from_json, decision["lines"])),
         ),
     }
 
@@ -144,12 +144,21 @@ def _situation(stored: Mapping[str, Any]) -> Json:
         "products": [_product(each) for each in stored["products"]],
         "held": None
         if held is None
-        else {"tier": held["tier"], "offers": [_offer(offer) for offer in held["offers"]]},
+        else {
+            "tier": held["tier"],
+            "offers": [_offer(offer) for offer in held["offers"]],
+            **_kept(held.get("prices", {})),
+        },
         "live_offers": [_offer(offer) for offer in stored["live_offers"]],
         "contacted": list(stored["contacted"]),
         "redeemed_at": _moment(stored.get("redeemed_at")),
         "mails_left": stored.get("mails_left"),
     }
+
+
+def _kept(prices: Mapping[str, Any]) -> Json:
+    """What a session was quoted, by article; nothing where it kept no price."""
+    return {"prices": {sku: unit for sku, (_, unit) in prices.items()}} if prices else {}
 
 
 def _choice(stored: Mapping[str, Any] | None) -> Json | None:
@@ -170,13 +179,14 @@ def _decision(stored: Mapping[str, Any]) -> Json:
         "disclosures": list(stored["disclosures"]),
         "lines": [
             {
-                "sku": sku,
-                "quantity": quantity,
-                "base_unit_price": base_unit_price,
-                "unit_price": unit_price,
-                "reason": reason,
+                "sku": line.sku,
+                "quantity": line.quantity,
+                "base_unit_price": line.base_unit_price_minor,
+                "unit_price": line.unit_price_minor,
+                "reason": line.reason,
+                **claims(line),
             }
-            for sku, quantity, base_unit_price, unit_price, reason in stored["lines"]
+            for line in map(line_from_json, stored["lines"])
         ],
         "offers": [_offer(offer) for offer in stored["offers"]],
         "issued": list(stored["issued"]),
@@ -216,7 +226,16 @@ def _product(stored: Mapping[str, Any]) -> Json:
     names = {"base_price_minor": "base_price", "floor_minor": "floor_price"}
     shown = {names.get(name, name): value for name, value in stored.items()}
     if "said_at" in shown:
-        shown["said_at"] = format_instant(shown["said_at"])
+        shown["said_at"] = _moment(shown["said_at"])
+    if "times" in shown:
+        shown["times"] = {name: _moment(at) for name, at in stored["times"].items()}
+    if "prices" in shown:
+        shown["prices"] = [
+            {"since": format_instant(at), "base_price": minor} for at, minor in stored["prices"]
+        ]
+    if "demand" in shown:
+        views, pieces, at = stored["demand"]
+        shown["demand"] = {"views": views, "pieces": pieces, "at": format_instant(at)}
     return shown
 
 
@@ -255,4 +274,4 @@ def _consent(consent: Consent) -> Json:
 
 
 def _moment(at: int | None) -> str | None:
-    return None if at is None else format_instant(at)
+    return None if at is None or at < 0 else format_instant(at)

@@ -24,6 +24,7 @@ from chalicelib.api.requests import (
     subject_of,
 )
 from chalicelib.api.schemas import DecisionRequest, QuoteRequest
+from chalicelib.core.answer import broken_prices
 from chalicelib.core.errors import BadInput
 from chalicelib.core.situation import Context, Line
 from chalicelib.flows import health, read, unsubscribe
@@ -243,6 +244,7 @@ def _told(answered: Answered, placement: str) -> Answer:
     body = answered.body
     segment = body["segment"]
     decided = answered.how == "decided"
+    failed = broken_prices(body["price"]) if decided else 0
     return Answer(
         body,
         metrics={
@@ -250,6 +252,7 @@ def _told(answered: Answered, placement: str) -> Answer:
             "Segments": int(decided),
             "Fallbacks": int(decided and segment["fallback"]),
             "Degraded": int(answered.how == "degraded"),
+            **({"PriceRulesFailed": failed} if failed else {}),
         },
         dimensions={"placement": placement, "segment": segment["name"]},
         fields={

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from chalicelib.core.candidates import Candidate
@@ -10,7 +10,7 @@ from chalicelib.core.decide import Decision
 from chalicelib.core.instants import format_instant
 from chalicelib.core.offers import terms_to_json
 from chalicelib.core.price_tiers import BASE_TIER
-from chalicelib.core.pricing import PricedLine, overruled, total_minor
+from chalicelib.core.pricing import BROKEN_REASONS, PricedLine, overruled, total_minor
 from chalicelib.core.situation import Line, Situation
 from chalicelib.core.tokens import SigningKeys, sign
 
@@ -97,12 +97,31 @@ def _price(situation: Situation, decision: Decision, keys: SigningKeys) -> dict[
                 "base_unit_price": line.base_unit_price_minor,
                 "unit_price": line.unit_price_minor,
                 **({} if line.reason is None else {"reason": line.reason}),
+                **claims(line),
             }
             for line in decision.lines
         ],
         "total": promised["t"],
         "quote": sign(keys, purpose=QUOTE, payload=promised),
     }
+
+
+def broken_prices(price: Mapping[str, Any] | None) -> int:
+    """How many prices fell back to the published one because a rule or an article is broken."""
+    if price is None:
+        return 0
+    broken = sum(line.get("reason") in BROKEN_REASONS for line in price["lines"])
+    return broken + (price["reason"] in BROKEN_REASONS)
+
+
+def claims(line: PricedLine) -> dict[str, Any]:
+    """What may be claimed of a line's price, and which rules have moved its discount."""
+    told: dict[str, Any] = {}
+    if line.was_minor is not None:
+        told = {"was": line.was_minor, "percent_off": line.percent_off}
+    if line.adjustments:
+        told["adjustments"] = list(line.adjustments)
+    return told
 
 
 def quote_payload(situation: Situation, decision: Decision) -> dict[str, Any]:

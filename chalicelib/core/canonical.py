@@ -10,7 +10,11 @@ from functools import lru_cache
 from typing import Any
 
 _encode = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+    ensure_ascii=False,
+    allow_nan=False,
+    sort_keys=True,
+    separators=(",", ":"),
+    check_circular=False,  # what is stored is a tree; looking costs a sixth
 ).encode
 
 

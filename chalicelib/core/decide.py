@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from chalicelib.core.actions import Action, Placement, Scalar
 from chalicelib.core.arbitration import Arbitrated, arbitrate
@@ -15,12 +14,20 @@ from chalicelib.core.effects import effect_id
 from chalicelib.core.exploration import Choice
 from chalicelib.core.exposures import arms_of, exposures
 from chalicelib.core.features import Features, describe
-from chalicelib.core.law import Jurisdictions, Mode, Ruling, rule_on
+from chalicelib.core.law import Jurisdictions, Mode, Ruling, rule_at
 from chalicelib.core.offer_terms import promise
 from chalicelib.core.offers import Offer
 from chalicelib.core.policy import Policy
 from chalicelib.core.price_tiers import BASE_TIER, PriceTier
-from chalicelib.core.pricing import PricedLine, basket_of, choose_tier, price_cart
+from chalicelib.core.pricing import (
+    BROKEN,
+    PLAIN,
+    PricedLine,
+    Setting,
+    basket_of,
+    choose_tier,
+    price_cart,
+)
 from chalicelib.core.scores import Scorer, Scores
 from chalicelib.core.situation import Situation
 
@@ -103,11 +110,11 @@ def decide(
         arms: those of experiments between whole documents, which chose policy and scorer.
     """
     context = situation.context
-    ruling = rule_on(
+    ruling = rule_at(
         jurisdictions,
         country=context.country,
         region=context.region,
-        on=datetime.fromtimestamp(situation.as_of, UTC).date(),
+        at=situation.as_of,
         default=policy.price_mode,
     )
     scores, features = _score(situation, policy, scorer, ruling)
@@ -117,7 +124,13 @@ def decide(
         changes = enter(policy, situation.subject.key, seen.values, as_of=situation.as_of)
         seen = seen._replace(changes=changes)
     tier, price_reason = _tier(seen, policy, ruling, holdout=holdout)
-    lines = price_cart(situation.lines, situation.products, currency=context.currency, tier=tier)
+    lines = price_cart(
+        situation.lines,
+        situation.products,
+        currency=context.currency,
+        tier=tier,
+        setting=_setting(situation, policy, ruling, tier),
+    )
     if lines and policy.weighs_baskets:
         basket = basket_of(lines, situation.products, currency=context.currency)
         seen = seen._replace(basket=basket)
@@ -180,8 +193,27 @@ def _tier(
         held = next((t for t in policy.price_tiers if t.name == situation.held.tier), None)
         if held is not None:
             return held, "session_kept"
-    tier = choose_tier(policy, seen)
+    try:
+        tier = choose_tier(policy, seen)
+    except BROKEN:
+        return None, "price_rule_failed"
     return tier, "no_tier_fits" if tier is None else "tier_fits"
+
+
+def _setting(
+    situation: Situation, policy: Policy, ruling: Ruling, tier: PriceTier | None
+) -> Setting:
+    """What a tier's prices are made in; where there is no tier, nothing of the person."""
+    if tier is None:
+        return PLAIN
+    held = situation.held
+    return Setting(
+        policy.pricing,
+        ruling.mode,
+        situation.as_of,
+        held.prices if held is not None and held.tier == tier.name else {},
+        situation.shown,
+    )
 
 
 def _no_personal_price(situation: Situation, ruling: Ruling, *, holdout: bool) -> str | None:

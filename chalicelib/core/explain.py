@@ -11,6 +11,7 @@ from chalicelib.core.facts import facts_from_json
 from chalicelib.core.features import Features, describe
 from chalicelib.core.instants import format_instant
 from chalicelib.core.money import format_amount
+from chalicelib.core.pricing import PricedLine, line_from_json
 from chalicelib.core.record import situation_from_json
 from chalicelib.core.replay import differences, reexecute
 from chalicelib.core.rules import Rules
@@ -48,6 +49,14 @@ REASONS: Mapping[str, str] = {
     "catalogue_price_differs": "the catalogue's price stands, the cart said another",
     "no_floor": "the catalogue names no floor, so there is no personal price",
     "floor_reached": "the discount stopped at the floor",
+    "ceiling_reached": "a price never lies above its ceiling, by default the published price",
+    "step_limited": "prices shown to one customer move by no more than a step within a day",
+    "step_leaves_no_price": "no price lies within a day's step of what was shown, so the published "
+    "price stands",
+    "rounding_leaves_no_price": "no round price lies within the bounds, so the published price "
+    "stands",
+    "price_rule_failed": "a rule of the policy could not be applied, so the published price stands",
+    "catalogue_unusable": "the catalogue's price cannot be one, so the shop's own price stands",
     "best_combination": "together with what else was chosen it was worth most",
     "combined_discount_cap": "all discounts together would have been more than allowed",
     "open_to_all": "by now it is open to everybody",
@@ -160,13 +169,20 @@ def _price(record: Mapping[str, Any]) -> str:
     currency = situation["context"]["currency"]
     lines = [f"  tier {decision['tier']}: {_words(decision['price_reason'])}"]
     lines.append(f"  rules of the place: {decision['mode'] or 'unknown'}")
-    for sku, quantity, base_minor, unit_minor, reason in decision["lines"]:
-        note = f" ({_words(reason)})" if reason else ""
-        base = format_amount(base_minor, currency=currency)
-        unit = format_amount(unit_minor, currency=currency)
-        lines.append(f"  {quantity} x {sku}: {base} -> {unit}{note}")
+    for line in map(line_from_json, decision["lines"]):
+        base = format_amount(line.base_unit_price_minor, currency=currency)
+        unit = format_amount(line.unit_price_minor, currency=currency)
+        lines.append(f"  {line.quantity} x {line.sku}: {base} -> {unit}{_note(line)}")
     lines += [f"  shown with the price: {text}" for text in decision["disclosures"]]
     return "The price\n" + "\n".join(lines)
+
+
+def _note(line: PricedLine) -> str:
+    """What was special about a line, and which rules of stock and demand moved its discount."""
+    said = [] if line.reason is None else [_words(line.reason)]
+    if line.adjustments:
+        said.append("moved by " + ", ".join(line.adjustments))
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def _actions(record: Mapping[str, Any]) -> str:

@@ -63,6 +63,8 @@ from chalicelib.core.policy_life import (
 )
 from chalicelib.core.repeats import Repeat, repeat_from_json, repeat_to_json
 from chalicelib.core.sessions import Session, session_from_json, session_to_json
+from chalicelib.core.shown_prices import Shown, shown_from_json, shown_to_json
+from chalicelib.core.signals import Signal, signal_from_json, signal_to_json
 from chalicelib.core.storage import IndexAttributes, Kind
 from chalicelib.core.subject import customer
 from chalicelib.core.tombstones import Tombstone, tombstone_from_json, tombstone_to_json
@@ -146,6 +148,8 @@ ALLOTMENT: Kind[Allotment] = Kind(
 # How many codes of an action were issued to a customer, and since when: {"count", "subject",
 # "since"}; only where that is limited. It outlives the codes, so it says itself whose it is.
 ISSUED: Kind[Json] = Kind("issued", "effects", "n#", _as_is, _as_is, index=_issued_to)
+# What a customer was quoted lately, by article; only where the policy limits the step of a day.
+SHOWN: Kind[Shown] = Kind("shown", "decisions", "q#", shown_to_json, shown_from_json)
 # What a call with an Idempotency-Key was answered, or that it is under way.
 REPEAT: Kind[Repeat] = Kind(
     "repeat", "decisions", "i#", repeat_to_json, repeat_from_json, compressed=True
@@ -158,6 +162,8 @@ MAILED: Kind[Mailed] = Kind("mailed", "effects", "f#", mailed_to_json, mailed_fr
 ENGAGEMENT: Kind[Engagement] = Kind(
     "engagement", "effects", "g#", engagement_to_json, engagement_from_json
 )
+# What an events request says of articles, until the stream has brought it to the catalogue.
+SIGNAL: Kind[Signal] = Kind("signal", "effects", "y#", signal_to_json, signal_from_json)
 # How fast mails leave: one item for the whole account, named PACE_NAME.
 PACE: Kind[Pace] = Kind("pace", "effects", "p#", pace_to_json, pace_from_json)
 PACE_NAME = "account"

@@ -172,6 +172,7 @@ def _mail(
         "purpose": mail.purpose,
         "segment": decision.scores.segment,
         "disclosures": list(decision.disclosures),
+        "mode": decision.mode,
     }
     if offer is not None:
         payload["offer"] = offer_to_json(offer)

@@ -39,6 +39,8 @@ from chalicelib.core.policy_checks import (
     tiers_are_not_base,
 )
 from chalicelib.core.policy_conditions import Conditions, compile_conditions
+from chalicelib.core.policy_prices import prices_fit
+from chalicelib.core.price_rules import Pricing
 from chalicelib.core.price_tiers import PriceTier
 from chalicelib.core.stacking import (
     Stacking,
@@ -108,6 +110,7 @@ class Policy(Part):
     fallbacks: dict[Placement, Fallback]
     scorecard: tuple[ScorecardRule, ...] = Field(min_length=1)
     price_tiers: tuple[PriceTier, ...] = ()
+    pricing: Pricing = Pricing()
     actions: tuple[Action, ...] = ()
     stacking: Stacking = Stacking()
     experiments: tuple[Experiment, ...] = Field(default=(), max_length=64)
@@ -128,7 +131,9 @@ class Policy(Part):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Policy:
-        found = [*self._names(), *self._compile()[1]]
+        conditions, misfits = self._compile()
+        prices = prices_fit(self.pricing, self.price_tiers, self.price_mode, conditions.tiers)
+        found = [*self._names(), *misfits, *prices]
         if found:
             raise Misfits(found)
         return self

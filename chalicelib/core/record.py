@@ -20,9 +20,10 @@ from chalicelib.core.facts import facts_from_json, facts_to_json
 from chalicelib.core.learning import used_from_json, used_to_json
 from chalicelib.core.offers import offer_from_json, offer_to_json
 from chalicelib.core.policy import Policy
-from chalicelib.core.pricing import PricedLine
+from chalicelib.core.pricing import line_from_json, line_to_json
 from chalicelib.core.scores import Scorer, Scores
-from chalicelib.core.situation import Context, Held, Line, Permissions, Situation
+from chalicelib.core.shown_prices import shown_from_json, shown_to_json
+from chalicelib.core.situation import Context, Held, KeptPrice, Line, Permissions, Situation
 from chalicelib.core.subject import Subject
 
 RECORD_SCHEMA = 1
@@ -118,11 +119,13 @@ def situation_to_json(situation: Situation) -> dict[str, Any]:
         else {
             "tier": held.tier,
             "offers": [offer_to_json(offer) for offer in held.offers],
+            "prices": {sku: list(kept) for sku, kept in held.prices.items()},
         },
         "live_offers": [offer_to_json(offer) for offer in situation.live_offers.values()],
         "contacted": sorted(situation.contacted),
         "limited": dict(situation.limited),
         "supplied": dict(situation.supplied),
+        "shown": shown_to_json(situation.shown),
         "learned": used_to_json(situation.learned),
         **_where_known(redeemed_at=situation.redeemed_at, mails_left=situation.mails_left),
     }
@@ -152,11 +155,16 @@ def situation_from_json(stored: Mapping[str, Any]) -> Situation:
         products={product.sku: product for product in products},
         held=None
         if held is None
-        else Held(held["tier"], tuple(offer_from_json(offer) for offer in held["offers"])),
+        else Held(
+            held["tier"],
+            tuple(offer_from_json(offer) for offer in held["offers"]),
+            {sku: KeptPrice(*kept) for sku, kept in held.get("prices", {}).items()},
+        ),
         live_offers={offer.action: offer for offer in live},
         contacted=frozenset(stored["contacted"]),
         limited=stored.get("limited", {}),
         supplied=stored.get("supplied", {}),
+        shown=shown_from_json(stored.get("shown", {})),
         learned=used_from_json(stored.get("learned")),
         redeemed_at=stored.get("redeemed_at"),
         mails_left=stored.get("mails_left"),
@@ -190,7 +198,7 @@ def decision_to_json(decision: Decision) -> dict[str, Any]:
         "price_reason": decision.price_reason,
         "mode": decision.mode,
         "disclosures": list(decision.disclosures),
-        "lines": list(map(list, decision.lines)),
+        "lines": list(map(line_to_json, decision.lines)),
         "offers": [offer_to_json(offer) for offer in decision.offers],
         "issued": list(decision.issued),
         "chosen": list(decision.chosen),
@@ -221,7 +229,7 @@ def decision_from_json(stored: Mapping[str, Any]) -> Decision:
         price_reason=stored["price_reason"],
         mode=stored["mode"],
         disclosures=tuple(stored["disclosures"]),
-        lines=tuple(PricedLine(*line) for line in stored["lines"]),
+        lines=tuple(map(line_from_json, stored["lines"])),
         offers=tuple(offer_from_json(offer) for offer in stored["offers"]),
         issued=tuple(stored["issued"]),
         chosen=tuple(stored["chosen"]),

@@ -260,8 +260,13 @@ def _forbidden(effect: Effect, gathered: Gathered, turn: _Turn) -> str | Hold | 
         return ERASED
     if effect.kind != "mail":
         return None
-    policy = turn.ports.contact_policy
-    return forbids(effect, gathered.bearings(effect), policy=policy, now=turn.now)
+    return forbids(
+        effect,
+        gathered.bearings(effect),
+        policy=turn.ports.contact_policy,
+        jurisdictions=turn.ports.mail.jurisdictions,
+        now=turn.now,
+    )
 
 
 def _take(held: Stored[Effect], turn: _Turn) -> Stored[Effect]:

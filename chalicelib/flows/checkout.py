@@ -20,11 +20,12 @@ from chalicelib.core.decide import Decision, decide
 from chalicelib.core.erasure import is_erased
 from chalicelib.core.errors import Transient
 from chalicelib.core.instants import DAY_SECONDS, format_instant
-from chalicelib.core.kinds import ALLOTMENT, CONTACT, FACTS
+from chalicelib.core.kinds import ALLOTMENT, CONTACT, FACTS, SHOWN
 from chalicelib.core.offers import Offer, coupon_code
 from chalicelib.core.plan import decision_writes
 from chalicelib.core.ports import Store
 from chalicelib.core.price_tiers import BASE_TIER
+from chalicelib.core.pricing import personal_prices
 from chalicelib.core.record import (
     build_record,
     decision_from_json,
@@ -35,7 +36,8 @@ from chalicelib.core.repeats import check_same_request
 from chalicelib.core.rules import Rules
 from chalicelib.core.seal import sealed
 from chalicelib.core.sessions import Session
-from chalicelib.core.situation import Held, Situation
+from chalicelib.core.shown_prices import REMEMBERED_SECONDS, show
+from chalicelib.core.situation import Held, KeptPrice, Situation
 from chalicelib.core.storage import AtVersion, Conflict, Put, Write
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.exposed import tell_exposed
@@ -226,7 +228,8 @@ def _decide(
     correlation_id: str,
 ) -> tuple[Decision, Mapping[str, Any], tuple[Write, ...]]:
     """Decide; give the answer and everything that makes it true."""
-    situation, held, rules = gathered.situation, _held(gathered), gathered.rules
+    rules = gathered.rules
+    situation, held = gathered.situation, _held(gathered, rules)
     if held is not None:
         situation = replace(situation, held=held)
     decision = decide(
@@ -258,6 +261,7 @@ def _decide(
         now=situation.as_of,
         limits=gathered.limits,
     )
+    writes = (*writes, *_remember(gathered, decision, rules))
     checks = gathered.not_erased
     if decision.issued and gathered.still_a_guest is not None:
         # A code that the guest was given a moment too late would be a second one of the customer.
@@ -272,14 +276,42 @@ def _decide(
     return decision, answer, writes
 
 
-def _held(gathered: Gathered) -> Held | None:
+def _held(gathered: Gathered, rules: Rules) -> Held | None:
     """What the session was shown; nothing once the profile that it was made from is gone."""
     if gathered.session is None:
         return None
     shown = gathered.session.value
     if shown.known and gathered.situation.facts is None:
         return None
-    return Held(shown.tier, _unspent(gathered))
+    return Held(shown.tier, _unspent(gathered), _kept_prices(gathered.situation, shown, rules))
+
+
+def _kept_prices(situation: Situation, shown: Session, rules: Rules) -> Mapping[str, KeptPrice]:
+    """What the session was quoted for the articles in the cart, under the policy that decides."""
+    price = shown.answer["price"]
+    if price is None or shown.answer["policy"] != rules.policy.hash:
+        return {}
+    if shown.tier is None or price["currency"] != situation.context.currency:
+        return {}
+    wanted = {line.sku for line in situation.lines}
+    return {
+        line["sku"]: KeptPrice(line["base_unit_price"], line["unit_price"])
+        for line in price["lines"]
+        if line["sku"] in wanted
+    }
+
+
+def _remember(gathered: Gathered, decision: Decision, rules: Rules) -> tuple[Write, ...]:
+    """What this customer is quoted now, where the policy limits how far a day's prices move."""
+    situation, standing = gathered.situation, gathered.shown
+    quoted = personal_prices(decision.lines) if decision.tier != BASE_TIER else []
+    if rules.policy.pricing.max_step_basis_points_per_day is None or not quoted:
+        return ()
+    now = situation.as_of
+    shown = show({} if standing is None else standing.value, quoted, as_of=now)
+    version = 0 if standing is None else standing.version
+    key = SHOWN.key(situation.subject.key)
+    return (Put(key, shown, AtVersion(version), expires_at=now + REMEMBERED_SECONDS),)
 
 
 def _keep_session(

@@ -17,11 +17,18 @@ from chalicelib.core.contact_policy import ContactPolicy, count_mail, is_capped
 from chalicelib.core.effects import Effect, enter_sending, move, send_again, take_back
 from chalicelib.core.errors import MailInDoubt, MailRefused, MailThrottled, MailTooFast, Refused
 from chalicelib.core.kinds import MAILED
+from chalicelib.core.law import NO_LAW, Jurisdictions
 from chalicelib.core.ports import Mailer, Store
 from chalicelib.core.storage import AtVersion, Put, Stored, Write
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.ledger import Bearings, advance, confirm
-from chalicelib.mail.compose import Composed, MailSettings, compose, plan_from_payload
+from chalicelib.mail.compose import (
+    Composed,
+    MailSettings,
+    banned_now,
+    compose,
+    plan_from_payload,
+)
 from chalicelib.mail.permission import (
     CAPPED,
     LOOK_AGAIN_SECONDS,
@@ -57,7 +64,12 @@ class MailPorts:
 
 
 def forbids(
-    effect: Effect, bearings: Bearings, *, policy: ContactPolicy, now: int
+    effect: Effect,
+    bearings: Bearings,
+    *,
+    policy: ContactPolicy,
+    jurisdictions: Jurisdictions = NO_LAW,
+    now: int,
 ) -> str | Hold | None:
     """Why the mail of an effect must not be sent now, or until when; None when it may.
 
@@ -75,6 +87,8 @@ def forbids(
         return Hold(reason, now + LOOK_AGAIN_SECONDS)
     if reason is not None or bearings.contact is None:
         return reason
+    if banned_now(plan, bearings.contact, jurisdictions, now=now):
+        return "banned"
     hold = held_back(
         purpose=plan.purpose,
         contact=bearings.contact,

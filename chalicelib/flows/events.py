@@ -56,6 +56,7 @@ from chalicelib.flows.settled import (
     review_writes,
     tell,
 )
+from chalicelib.flows.tell_articles import signal_writes
 from chalicelib.flows.tombs import with_tombs
 
 __all__ = ["EventPorts", "from_request"]
@@ -167,13 +168,16 @@ def _follow(
 
 
 def _groups(messages: Iterable[Numbered], found: Found) -> list[list[Numbered]]:
-    """Messages that concern the same things together, each group in the order of the body."""
+    """Messages that concern the same things together, each group in the order of the body.
+
+    Those that concern nobody go together, too: they are about articles.
+    """
     groups: list[tuple[frozenset[Key[Any]], list[Numbered]]] = []
     for numbered in messages:
         keys, together = concerned_keys(numbered.message, found), [numbered]
         apart = []
         for group_keys, group in groups:
-            if group_keys & keys:
+            if group_keys & keys or not (group_keys or keys):
                 keys, together = keys | group_keys, group + together
             else:
                 apart.append((group_keys, group))
@@ -210,7 +214,11 @@ def _store_some(
         codes = settle_codes(
             portion.before, portion.after, portion.fresh, found, given.rules.policy, given.now
         )
-        writes = (*portion_writes(portion, found, given), *codes.writes)
+        writes = (
+            *portion_writes(portion, found, given),
+            *codes.writes,
+            *signal_writes(portion, policy=given.rules.policy, now=given.now),
+        )
         if len(writes) > MOST_WRITES:
             continue
         reviews = portion_reviews(portion, found, given) if settles else ()

@@ -12,7 +12,16 @@ from chalicelib.core.canonical import content_hash
 from chalicelib.core.catalogue import Product
 from chalicelib.core.control import SWITCH_COPIES, Switches
 from chalicelib.core.facts import Facts
-from chalicelib.core.kinds import CONTACT, FACTS, LIVE_OFFER, PRODUCT, RECORD, SESSION, SWITCH
+from chalicelib.core.kinds import (
+    CONTACT,
+    FACTS,
+    LIVE_OFFER,
+    PRODUCT,
+    RECORD,
+    SESSION,
+    SHOWN,
+    SWITCH,
+)
 from chalicelib.core.limits import Limits, OneShardIsNotEnough, limit_keys, weigh
 from chalicelib.core.observed import supplied_of
 from chalicelib.core.offers import last_use, still_good
@@ -20,6 +29,7 @@ from chalicelib.core.ports import Store
 from chalicelib.core.repeats import RepeatOf, repeat_name
 from chalicelib.core.rules import Rules
 from chalicelib.core.sessions import Session, sticky_key
+from chalicelib.core.shown_prices import Shown
 from chalicelib.core.situation import Context, Line, Situation, permissions_of, place_of
 from chalicelib.core.storage import PRESENT, AtVersion, Check, Found, Key, Stored
 from chalicelib.core.subject import Subject, customer
@@ -81,6 +91,7 @@ class Gathered(NamedTuple):
         session_key: where the session lies, for its next save.
         session: what the session was shown, with its version.
         limits: what limits leave of the policy's offers.
+        shown: what this customer was quoted lately, with its version.
         still_a_guest: that a guest has not become a customer meanwhile; None for a customer.
         not_erased: that what is known of the person was not taken away since.
         rules: what decides for this subject, where arms of experiments name other documents.
@@ -94,6 +105,7 @@ class Gathered(NamedTuple):
     still_a_guest: Check | None
     not_erased: tuple[Check, ...]
     rules: Rules
+    shown: Stored[Shown] | None = None
 
 
 def gather(
@@ -119,13 +131,14 @@ def gather(
     mine = rules.under(subject.key, as_of=now)
     actions, offering = _offering(mine, call.placement)
     limiting = limit_keys(actions, subject.key, attempt=attempt, whole=False)
+    shown_keys = _shown_keys(mine, subject.key, call)
     person_keys = _person_keys(call, subject.key, offering)
     switch_key, alias = SWITCH.key(_switch_copy(subject.key)), alias_key(subject.key)
     product_keys = _product_keys(call.lines)
     record_key = RECORD.key(call.decision_id)
     asked = mine.policy
     learning = learned.keys(asked, now=now)
-    keys = [*person_keys, *limiting, switch_key, alias, *product_keys, *learning]
+    keys = [*person_keys, *limiting, switch_key, alias, *shown_keys, *product_keys, *learning]
     if attempt > 1 or call.repeat_of is not None:
         keys.append(record_key)
     found = person = store.read(keys, now=now)
@@ -138,13 +151,15 @@ def gather(
         actions, offering = _offering(mine, call.placement)
         person_keys = _person_keys(call, subject.key, offering)
         limiting = limit_keys(actions, subject.key, attempt=attempt, whole=False)
-        person = store.read([*person_keys, *limiting], now=now)
+        shown_keys = _shown_keys(mine, subject.key, call)
+        person = store.read([*person_keys, *limiting, *shown_keys], now=now)
         facts = person.value(person_keys[0])
 
     _, contact_key, session_key, *offer_keys = person_keys
     contact = person.value(contact_key)
     limits = _weigh(actions, subject.key, person, store=store, now=now, attempt=attempt)
     remembered = learned.recall(found, asked, now=now)
+    shown = person.stored(shown_keys[0]) if shown_keys else None
     codes = {
         action_id: offer
         for action_id, key in zip(offering, offer_keys, strict=True)
@@ -166,11 +181,12 @@ def gather(
         limited=limits.refused,
         supplied=supplied_of(contact, mine.policy.supplied_types),
         redeemed_at=last_use(codes.values()),
+        shown={} if shown is None else _of_cart(shown.value, call.lines),
         learned=None if mine.policy.exploration is None else remembered,
     )
     if situation.opted_out:
         # What may not be read for a decision does not belong into its record either.
-        situation = replace(situation, facts=None, supplied={}, redeemed_at=None)
+        situation = replace(situation, facts=None, supplied={}, shown={}, redeemed_at=None)
     facts_key = person_keys[0]
     return Gathered(
         situation,
@@ -185,6 +201,7 @@ def gather(
             Check(key, PRESENT) for key in person_keys[:2] if person.stored(key) is not None
         )[:1],
         rules=mine,
+        shown=shown,
     )
 
 
@@ -192,6 +209,17 @@ def _offering(rules: Rules, placement: Placement) -> tuple[Sequence[Action], Seq
     """The actions of a placement, and those whose codes must be known."""
     policy = rules.policy
     return policy.actions_at(placement), policy.codes_at(placement)
+
+
+def _shown_keys(rules: Rules, subject_key: str, call: CheckoutCall) -> list[Key[Any]]:
+    """What this customer was quoted lately, where the policy limits how far that may move."""
+    limited = rules.policy.pricing.max_step_basis_points_per_day is not None
+    return [SHOWN.key(subject_key)] if limited and call.lines else []
+
+
+def _of_cart(shown: Shown, lines: Sequence[Line]) -> Shown:
+    """What was quoted of the articles in this cart: the record has no use for the others."""
+    return {line.sku: shown[line.sku] for line in lines if line.sku in shown}
 
 
 def _weigh(

@@ -23,7 +23,7 @@ from chalicelib.core.erasure import (
 )
 from chalicelib.core.errors import Transient
 from chalicelib.core.facts import Facts
-from chalicelib.core.kinds import CONSENT, COUPON, ISSUED, LIVE_OFFER, SESSION
+from chalicelib.core.kinds import CONSENT, COUPON, ISSUED, LIVE_OFFER, SESSION, SHOWN
 from chalicelib.core.offers import Coupon
 from chalicelib.core.orders import OrderState
 from chalicelib.core.sessions import Session
@@ -135,5 +135,6 @@ def _undo(
             stripped = erased_record(value, pseudonym=named, at=tombstone.at)
             yield Put(key, stripped, at, stored.expires_at)
             yield Delete(SESSION.key(session_of(value)), WHATEVER)
+            yield Delete(SHOWN.key(value["subject"]), WHATEVER)
         case _:
             yield Delete(key, at)

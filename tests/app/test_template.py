@@ -101,7 +101,7 @@ def test_scheduled_runs_never_overlap(template: Json, table: OperatingTable, fun
 
 
 def test_planned_effects_are_relayed_from_the_first(template: Json) -> None:
-    """The relay reads new effects alone, from the oldest, splits bad batches and parks failures."""
+    """The relay reads new effects and signals, oldest first; bad batches split, failures park."""
     (event,) = functions_of(template)["OnEffectsPlanned"]["Events"].values()
     mapping = event["Properties"]
     (pattern,) = mapping["FilterCriteria"]["Filters"]
@@ -113,7 +113,7 @@ def test_planned_effects_are_relayed_from_the_first(template: Json) -> None:
     assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == arn_of("StreamDeadLetters")
     assert json.loads(pattern["Pattern"]) == {
         "eventName": ["INSERT"],
-        "dynamodb": {"Keys": {"sk": {"S": ["effect"]}}},
+        "dynamodb": {"Keys": {"sk": {"S": ["effect", "signal"]}}},
     }
 
 

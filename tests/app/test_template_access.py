@@ -60,11 +60,22 @@ def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
             "sqs:SendMessage",
             {"OnEffect", "OnEffectsPlanned", "OnMailEvent", "OnReviewDue", "OnSweep"},
         ),
-        ("dynamodb:DeleteItem", {"APIHandler", "OnDrop", "OnReviewDue", "OnSweep"}),
+        (
+            "dynamodb:DeleteItem",
+            {"APIHandler", "OnDrop", "OnEffectsPlanned", "OnReviewDue", "OnSweep"},
+        ),
         ("dynamodb:GetRecords", {"OnEffectsPlanned"}),
         (
             "dynamodb:PutItem",
-            {"APIHandler", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue", "OnSweep"},
+            {
+                "APIHandler",
+                "OnDrop",
+                "OnEffect",
+                "OnEffectsPlanned",
+                "OnMailEvent",
+                "OnReviewDue",
+                "OnSweep",
+            },
         ),
         ("dynamodb:ConditionCheckItem", {"APIHandler", "OnDrop", "OnEffect"}),
         ("dynamodb:UpdateItem", {"APIHandler"}),
@@ -95,7 +106,7 @@ def test_only_those_who_need_it_may(template: Json, prefix: str, functions: set[
             {"APIHandler", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue", "OnSweep"},
         ),
         ("ControlTable", {"APIHandler", "OnDrop", "OnMailEvent"}),
-        ("SignalsTable", {"OnDrop"}),
+        ("SignalsTable", {"OnDrop", "OnEffectsPlanned"}),
     ],
 )
 def test_only_those_who_write_a_table_may(template: Json, table: str, functions: set[str]) -> None:

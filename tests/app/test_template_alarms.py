@@ -34,6 +34,7 @@ def test_every_failure_rings(template: Json) -> None:
         ("Segue", "ModelRejected", "Stage"),
         ("Segue", "LearningRejected", "Stage"),
         ("Segue", "PolicyRejected", "Stage"),
+        ("Segue", "PriceRulesFailed", "Stage"),
         ("Segue", "MailEventsRefused", "Stage"),
         ("Segue", "EffectsRefused", "Stage"),
         ("AWS/SES", "Reject", None),

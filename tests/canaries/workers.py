@@ -68,7 +68,7 @@ def act(zoo: Zoo) -> None:
 
 
 def relay(zoo: Zoo) -> None:
-    """Stream records of effects that name canaries, and unreadable ones."""
+    """Stream records of effects and signals that name canaries, and unreadable ones."""
     body = {
         "effect_id": "e",
         "correlation_id": "c",
@@ -77,17 +77,19 @@ def relay(zoo: Zoo) -> None:
         "subject": f"c#{CANARY}",
         "payload": {"sku": CANARY},
     }
-    text = zoo.chance.choice([json.dumps(body), CANARY, json.dumps({CANARY: 1})])
+    said = {"half_life_seconds": 60, "demand": {CANARY: [1.0, 0.0, NOW]}, "statements": []}
+    kind, readable = zoo.chance.choice([("effect", body), ("signal", said)])
+    text = zoo.chance.choice([json.dumps(readable), CANARY, json.dumps({CANARY: 1})])
     record = {
         "eventName": "INSERT",
         "dynamodb": {
-            "Keys": {"pk": {"S": f"e#{CANARY}"}, "sk": {"S": "effect"}},
+            "Keys": {"pk": {"S": f"e#{CANARY}"}, "sk": {"S": kind}},
             "NewImage": {"body": {"S": text}},
             "SequenceNumber": "1",
         },
     }
     zoo.break_something()
-    from_stream({"Records": [record]}, queue=zoo.shop.queue)
+    from_stream({"Records": [record]}, queue=zoo.shop.queue, store=zoo.shop.store, now=NOW)
 
 
 def feedback(zoo: Zoo) -> None:

@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.aws.items import key_of
+from chalicelib.core.effects import Effect
 from chalicelib.core.errors import SegueError, Transient
 from chalicelib.core.kinds import EFFECT
+from chalicelib.core.storage import Key
 from chalicelib.documents import Documents
 from chalicelib.flows import act, drop, feedback, relay, silence, sweep
 from chalicelib.flows.drop_work import DropLimits, DropPorts
@@ -67,14 +70,23 @@ def _relay(world: World, batch: Sequence[Message], _worker: str) -> set[int]:
         {
             "eventName": "INSERT",
             "dynamodb": {
-                "Keys": {"sk": {"S": "effect"}},
-                "NewImage": {"body": {"S": json.dumps(EFFECT.to_json(m.body))}},
+                "Keys": key_of(key),
+                "NewImage": {"body": {"S": json.dumps(key.kind.to_json(value))}},
                 "SequenceNumber": f"s-{number}",
             },
         }
-        for number, m in enumerate(batch)
+        for number, (key, value) in enumerate(_named(m.body) for m in batch)
     ]
-    return _failed(relay.from_stream({"Records": records}, queue=world.queue()))
+    answer = relay.from_stream(
+        {"Records": records}, queue=world.queue(), store=world.gated, now=world.clock.now
+    )
+    # A stream begins again at what failed, with all that came after it.
+    return {n for n in range(len(batch)) if n >= min(_failed(answer), default=len(batch))}
+
+
+def _named(body: Any) -> tuple[Key[Any], Any]:
+    """What the stream says was stored: an effect, or anything with its key."""
+    return (EFFECT.key(body.effect_id), body) if isinstance(body, Effect) else body
 
 
 def _act(world: World, batch: Sequence[Message], worker: str) -> set[int]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from chalicelib.core.contact_policy import ContactPolicy
 from chalicelib.core.errors import SegueError, Transient
-from chalicelib.core.kinds import EFFECT
+from chalicelib.core.kinds import EFFECT, SIGNAL
 from chalicelib.core.rules import Rules
 from chalicelib.core.storage import Put, Write
 from chalicelib.flows.act import ActPorts
@@ -148,8 +148,9 @@ class World:
     def _stored(self, before: Mapping[Any, Any], writes: Sequence[Write], now: int) -> None:
         self.model.saw_write(before, writes, now=self.clock.now)
         for write in writes:
-            if isinstance(write, Put) and write.key.kind is EFFECT and write.key not in before:
-                self.put(Message("stream", write.value, self.clock.now))
+            if isinstance(write, Put) and write.key.kind in (EFFECT, SIGNAL):
+                if write.key not in before:
+                    self.put(Message("stream", (write.key, write.value), self.clock.now))
 
     def _took(self, tags: Mapping[str, str]) -> None:
         self.model.saw_mail(tags)

@@ -23,7 +23,7 @@ import pytest
 from chalicelib.aws.items import key_of
 from chalicelib.core.control import SCOPES
 from chalicelib.core.instants import format_instant
-from chalicelib.core.kinds import EFFECT
+from chalicelib.core.kinds import EFFECT, PRODUCT
 from chalicelib.core.policy import policy_from_toml
 from ops.dead_letters import count_messages
 from ops.demo import PLAN
@@ -145,6 +145,23 @@ def test_codes_are_used_refused_and_taken_back(guarded: Venue, filled: Filled) -
         {"type": "identify", "anonymousId": "e2e-guest"},
     ]
     guarded.shop.send([{**each, "userId": buyer, "timestamp": at} for each in messages])
+
+
+def test_what_is_said_of_an_article_reaches_the_catalogue(guarded: Venue, filled: Filled) -> None:
+    """From the event through the stream into the article, which the relay alone writes."""
+    client = guarded.session.client("dynamodb")
+    sku = "e2e-article"
+    said = {"sku": sku, "base_price": 20, "floor_price": 15, "currency": "USD", "stock": 7}
+    guarded.shop.send([{"type": "track", "event": "Inventory Updated", "properties": said}])
+
+    def stored() -> Any:
+        row = client.get_item(
+            TableName=guarded.outputs["SignalsTable"], Key=key_of(PRODUCT.key(sku))
+        )
+        return row.get("Item")
+
+    item = eventually(stored, within_seconds=60, what="the article")
+    assert json.loads(item["body"]["S"])["stock"] == 7
 
 
 def test_the_schedule_finds_what_is_due(guarded: Venue, filled: Filled) -> None:

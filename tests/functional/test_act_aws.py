@@ -125,7 +125,9 @@ def relay(stack: Stack, clients: Clients) -> None:
     """Let the relay see the whole stream."""
     queue = SqsQueue(clients.sqs, url=stack.effects_queue_url)
     event = stream_event(stack.tables["effects"])
-    assert from_stream(event, queue=queue) == {"batchItemFailures": []}
+    store = DynamoStore(clients.dynamodb_patient, tables=stack.tables)
+    answer = from_stream(event, queue=queue, store=store, now=NOW)
+    assert answer == {"batchItemFailures": []}
 
 
 def test_from_the_ledger_to_the_mail(

@@ -251,7 +251,7 @@ def test_a_relay_that_dies_orphans_nothing_for_longer(queued: bool) -> None:
             raise Died
 
     with contextlib.suppress(Died):
-        from_stream({"Records": [effect_record(MAIL)]}, queue=Dies())
+        from_stream({"Records": [effect_record(MAIL)]}, queue=Dies(), store=world.store, now=NOW)
 
     assert queue.names(ID) == queued
     for offset_seconds in range(0, EVERY_SECONDS, STEP_SECONDS):

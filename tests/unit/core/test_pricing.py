@@ -43,7 +43,7 @@ def test_a_line_is_priced_by_catalogue_tier_and_floor(
 
 
 def test_a_missing_propensity_meets_no_threshold() -> None:
-    """A tier with a churn threshold is never given by rules that know no churn."""
+    """A tier with a churn threshold is never given by rules that know no churn, or no number."""
     tier = PriceTier(name="t", segments=("at_risk",), min_churn=0.0, discount_basis_points=1)
 
     policy = default_policy(price_tiers=(tier,))
@@ -52,6 +52,7 @@ def test_a_missing_propensity_meets_no_threshold() -> None:
         return choose_tier(policy, Seen(checkout(), Scores("at_risk", churn, None, "m"), {}))
 
     assert chosen(None) is None
+    assert chosen(float("nan")) is None
     assert chosen(0.0) is tier
 
 
