@@ -293,3 +293,35 @@ def test_a_drawn_action_stands_even_where_what_comes_before_it_was_not_drawn() -
         outcomes.add((decision.chosen, told(decision)["a-1"]))
 
     assert outcomes == {(("a-0",), 0.5), (("a-1",), 0.5)}
+
+
+def test_what_does_not_fit_the_cap_takes_part_in_no_sample() -> None:
+    """Beside a personal price of 5 %, 9.5 % more are too deep: the others are explored."""
+    offer = {"kind": "percent_off", "value": 10, "valid_days": 7}
+    policy = policy_with(
+        {"offer": offer}, {}, {}, exploration={}, stacking={"max_discount_percent": 14}
+    )
+
+    for n in range(20):
+        decision = decided(anybody(n), policy)
+        assert told(decision) == {"a-1": 0.5, "a-2": 0.5}
+        assert became_of(decision) == ("arbitration", "combined_discount_cap")
+        assert differences(record_of(anybody(n), policy), rules=rules_of(policy)) == ()
+
+
+def test_a_sample_under_which_nothing_is_worth_it_does_nothing() -> None:
+    """Though both are expected to be worth something, and could stand together."""
+    policy = exploring({"exclusion_groups": ["x"]}, {}, {"exclusion_groups": ["x"]}, most=2)
+    unsure = estimate(-0.1, 0.4, basis="lift")
+    drawn = publish(document({"at_risk": dict.fromkeys(("a-0", "a-1", "a-2"), unsure)}))
+    outcomes = set()
+    for n in range(40):
+        decision = decided(replace(anybody(n), learned=drawn), policy)
+        assert decision.choice is not None
+        assert decision.choice.action_probability == 0.5
+        outcomes.add((decision.choice.action, decision.chosen, became_of(decision, "a-2")[1]))
+
+    assert outcomes == {
+        (NOTHING, (), "costs_too_much"),
+        ("a-0", ("a-0", "a-1"), "excluded_by:a-0"),
+    }

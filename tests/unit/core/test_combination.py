@@ -261,6 +261,17 @@ def test_precedence_reaches_beyond_the_finalists() -> None:
     assert found.left["n1"] == "lower_priority"
 
 
+def test_what_costs_too_much_takes_no_finalist_s_place_by_coming_first() -> None:
+    """Precedence of an action that is worth less than it costs is nobody's business."""
+    contenders = [Contender(f"n{n}", n, 10.0 - n) for n in range(5)]
+    stacking = rules(after={"n0": {"dear"}})
+
+    found = best([*contenders, Contender("dear", 5, -1.0)], most=5, rules=stacking)
+
+    assert found.chosen == ("n0", "n1", "n2", "n3", "n4")
+    assert found.left == {"dear": "costs_too_much"}
+
+
 def test_the_cap_counts_what_is_off_already() -> None:
     """A discount that fits alone does not fit beside what a personal price took off."""
     contenders = [
