@@ -323,5 +323,5 @@ def test_a_sample_under_which_nothing_is_worth_it_does_nothing() -> None:
 
     assert outcomes == {
         (NOTHING, (), "costs_too_much"),
-        ("a-0", ("a-0", "a-1"), "excluded_by:a-0"),
+        ("a-0", ("a-0", "a-1"), "lower_priority"),
     }
