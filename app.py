@@ -17,8 +17,15 @@ from chalice.app import (
     SQSEvent,
 )
 
-from chalicelib import wiring
-from chalicelib.api import boundary, routes, routes_offers, routes_privacy
+from chalicelib import clock, wiring
+from chalicelib.api import (
+    boundary,
+    routes,
+    routes_offers,
+    routes_policies,
+    routes_privacy,
+    routes_records,
+)
 from chalicelib.flows import act, drop, feedback, relay, silence, sweep
 
 app = Chalice(app_name="segue", configure_logs=False)
@@ -72,6 +79,12 @@ def release_offer(code: str) -> Response:
     return routes_offers.release_offer(app.current_request, wiring.edge, code)
 
 
+@app.route("/v1/offers/{code}/revoke", methods=["POST"], authorizer=bearer)
+def revoke_offer(code: str) -> Response:
+    """Take a code back for good."""
+    return routes_offers.revoke_offer(app.current_request, wiring.edge, code)
+
+
 # --- what happened in the shop ------------------------------------------------------------------
 
 
@@ -87,13 +100,19 @@ def accept_events() -> Response:
 @app.route("/v1/decisions/{decision_id}", methods=["GET"], authorizer=bearer)
 def get_decision(decision_id: str) -> Response:
     """Show the whole record of a decision."""
-    return routes.get_decision(app.current_request, wiring.edge, decision_id)
+    return routes_records.get_decision(app.current_request, wiring.edge, decision_id)
 
 
 @app.route("/v1/decisions/{decision_id}/replay", methods=["POST"], authorizer=bearer)
 def replay_decision(decision_id: str) -> Response:
     """Decide a record again and compare."""
-    return routes.replay_decision(app.current_request, wiring.edge, decision_id)
+    return routes_records.replay_decision(app.current_request, wiring.edge, decision_id)
+
+
+@app.route("/v1/decisions/{decision_id}/review", methods=["POST"], authorizer=bearer)
+def request_review(decision_id: str) -> Response:
+    """Note that a person shall look at a decision."""
+    return routes_records.request_review(app.current_request, wiring.edge, decision_id)
 
 
 @app.route("/v1/customers/{customer_id}", methods=["GET"], authorizer=bearer)
@@ -135,6 +154,39 @@ def put_control() -> Response:
     return routes_privacy.put_control(app.current_request, wiring.edge)
 
 
+# --- policies -----------------------------------------------------------------------------------
+
+
+@app.route("/v1/policies", methods=["GET"], authorizer=bearer)
+def list_policies() -> Response:
+    """List policies and which of them decided when."""
+    return routes_policies.list_policies(app.current_request, wiring.edge)
+
+
+@app.route("/v1/policies", methods=["POST"], authorizer=bearer)
+def store_policy() -> Response:
+    """Validate and keep a policy."""
+    return routes_policies.store_policy(app.current_request, wiring.edge)
+
+
+@app.route("/v1/policies/{policy_hash}", methods=["GET"], authorizer=bearer)
+def get_policy(policy_hash: str) -> Response:
+    """Show a stored policy with its simulations."""
+    return routes_policies.get_policy(app.current_request, wiring.edge, policy_hash)
+
+
+@app.route("/v1/policies/{policy_hash}/simulations", methods=["POST"], authorizer=bearer)
+def add_simulation(policy_hash: str) -> Response:
+    """Write down that a policy was simulated."""
+    return routes_policies.add_simulation(app.current_request, wiring.edge, policy_hash)
+
+
+@app.route("/v1/policies/{policy_hash}/activate", methods=["POST"], authorizer=bearer)
+def activate_policy(policy_hash: str) -> Response:
+    """Let a policy decide, or go back to one that did."""
+    return routes_policies.activate_policy(app.current_request, wiring.edge, policy_hash)
+
+
 # --- mails and files ----------------------------------------------------------------------------
 
 
@@ -153,7 +205,7 @@ def get_drop(drop_id: str) -> Response:
 # --- open to everyone ---------------------------------------------------------------------------
 
 
-@app.route("/u/{token}", methods=["GET"])
+@app.route("/u/{token}", methods=["GET"], content_types=["*/*"])
 def show_unsubscribe(token: str) -> Response:
     """Ask whether to unsubscribe; changes nothing."""
     return routes.show_unsubscribe(app.current_request, wiring.edge, token)
@@ -182,39 +234,39 @@ def get_openapi() -> Response:
 
 @app.on_dynamodb_record(stream_arn="arn:aws:dynamodb:us-east-1:000000000000:table/effects/stream/0")
 def on_effects_planned(event: DynamoDBEvent) -> Any:
-    """Queue every effect that was planned."""
-    return relay.from_stream(event.to_dict(), queue=wiring.effects_queue())
+    """Queue every effect that was planned, and count what was said of articles."""
+    return relay.from_stream(event.to_dict(), **wiring.relay_parts(), now=clock.now())
 
 
 @app.on_sqs_message(queue="effects", batch_size=10)
 def on_effect(event: SQSEvent) -> Any:
     """Perform planned effects."""
     return act.from_messages(
-        event.to_dict(), ports=wiring.act_ports(), now=wiring.now(), worker=wiring.new_id()
+        event.to_dict(), ports=wiring.act_ports(), now=clock.now(), worker=wiring.new_id()
     )
 
 
 @app.on_sqs_message(queue="mail-events", batch_size=10)
 def on_mail_event(event: SQSEvent) -> Any:
     """Take in what became of mails."""
-    return feedback.from_messages(event.to_dict(), ports=wiring.feedback_ports(), now=wiring.now())
+    return feedback.from_messages(event.to_dict(), ports=wiring.feedback_ports(), now=clock.now())
 
 
 @app.on_sqs_message(queue="drops", batch_size=1)
 def on_drop(event: SQSEvent) -> Any:
     """Take in files that were dropped into S3."""
-    return drop.from_messages(event.to_dict(), **wiring.drop_parts(), now=wiring.now())
+    return drop.from_messages(event.to_dict(), **wiring.drop_parts(), now=clock.now())
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def on_review_due(event: CloudWatchEvent) -> Any:
     """Look after those for whom silence alone has changed something."""
     return silence.review_due(
-        **wiring.review_parts(), now=wiring.now(), correlation_id=event.event_id
+        **wiring.review_parts(), now=clock.now(), correlation_id=event.event_id
     )
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def on_sweep(event: CloudWatchEvent) -> Any:
     """Put back on its way whatever stands still."""
-    return sweep.sweep(ports=wiring.sweep_ports(), now=wiring.now(), correlation_id=event.event_id)
+    return sweep.sweep(ports=wiring.sweep_ports(), now=clock.now(), correlation_id=event.event_id)

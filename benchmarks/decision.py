@@ -49,6 +49,8 @@ SETTINGS = Settings(
     postal_address="Shop, 1 High Street, Springfield",
     public_url="https://api.shop.example/api",
     mail_events_topic="arn:aws:sns:us-east-1:123456789012:mail-events",
+    mail_events_queue_url="https://queue.example/mail-events",
+    mail_events_dead_letters_url="https://queue.example/mail-events-parked",
     signing_keys_parameter="/segue/bench/signing-keys",
 )
 Handler = Callable[[Any, Any], Mapping[str, Any]]
@@ -147,6 +149,7 @@ def install(people: People) -> HeldStore:
         signing_keys=lambda _: KEYS,
         effects_queue=aws.effects_queue,
         later=aws.later,
+        again=aws.again,
         bus=aws.bus,
         objects=aws.objects,
         mailer=aws.mailer,

@@ -54,7 +54,7 @@ class Settings(BaseModel):
     decisions_table: Name = Field(description="Decision records and sessions.")
     effects_table: Name = Field(description="The ledger of effects, coupons and live codes.")
     control_table: Name = Field(description="API keys, kill switches, drops.")
-    signals_table: Name = Field(description="The catalogue.")
+    signals_table: Name = Field(description="The catalogue, with stock and demand.")
     drops_bucket: Name = Field(description="Where files are dropped.")
     results_bucket: Name = Field(description="Where their results go.")
     effects_queue_url: Name = Field(description="The queue from which effects are performed.")
@@ -77,6 +77,12 @@ class Settings(BaseModel):
     policy: DocumentName = Field(default="default", description="The policy that decides.")
     mail_events_topic: Name = Field(
         description="ARN of the only SNS topic whose mail events are believed."
+    )
+    mail_events_queue_url: Name = Field(
+        description="The queue of mail events, to which what failed comes back without addresses."
+    )
+    mail_events_dead_letters_url: Name = Field(
+        description="Where mail events wait that failed five times."
     )
     mails_per_second: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="The account's rate; without it sending is not paced."

@@ -33,6 +33,7 @@ FIELDS = frozenset({
     "route", "method", "status", "error", "reason", "reasons", "fields", "state", "kind",
     "action", "actions", "trigger", "segment", "placement", "tier", "mode", "table", "operation",
     "event_name", "detail_type", "template", "purpose", "prefix", "format", "column",
+    "experiment", "arm",
     # which documents decided
     "policy", "model", "engine", "jurisdictions", "version", "function",
     # whether
@@ -53,9 +54,15 @@ METRICS: Mapping[str, tuple[Unit, str | None]] = {
     "Degraded": ("Count", None),
     "Segments": ("Count", "segment"),
     "EffectsByState": ("Count", "state"),
+    "EffectsRefused": ("Count", "reason"),
     "Rejects": ("Count", None),
     "LatencyMs": ("Milliseconds", None),
     "ModelRejected": ("Count", None),
+    "LearningRejected": ("Count", None),
+    "PolicyRejected": ("Count", None),
+    "PriceRulesFailed": ("Count", None),
+    "Exposures": ("Count", "placement"),
+    "ReviewsRequested": ("Count", None),
     "OfferMoves": ("Count", "operation"),
     "OfferRefusals": ("Count", "reason"),
     "MailEvents": ("Count", "kind"),

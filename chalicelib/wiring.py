@@ -1,6 +1,6 @@
 """The composition root: which adapter stands behind which port.
 
-It is the only place that reads the environment and the clock and makes ids. Nothing happens at
+It is the only place that reads the environment and passes clock and ids on. Nothing happens at
 import. The parts of a process are made on first use and kept; a test installs parts of its own.
 """
 
@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, Protocol, TypedDict
 
@@ -26,7 +26,11 @@ from chalicelib.aws.queues import SqsQueue
 from chalicelib.aws.secrets import SigningKeysParameter
 from chalicelib.aws.store import DynamoStore
 from chalicelib.aws.within import StoreWithin
+from chalicelib.challenging import load_challengers
+from chalicelib.clock import SortableIds, now, now_ms
+from chalicelib.core.challengers import Challengers
 from chalicelib.core.pace import Limits
+from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Bus, Mailer, Queue, Store
 from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
@@ -38,26 +42,23 @@ from chalicelib.flows.act import ActPorts
 from chalicelib.flows.authorize import RememberedKeys
 from chalicelib.flows.drop_work import DropPorts, Objects
 from chalicelib.flows.feedback import FeedbackPorts
+from chalicelib.flows.feedback_again import AgainPorts
+from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.list_mails import MailIndex
 from chalicelib.flows.put_off import LONGEST_DELAY_SECONDS
 from chalicelib.flows.read import Library
+from chalicelib.flows.rulebook import Rulebook
 from chalicelib.flows.settled import EventPorts
 from chalicelib.flows.sweep import OverdueIndex, SweepPorts
 from chalicelib.mail.compose import MailSettings
+from chalicelib.scoring.guarded import GuardedScorer
 from chalicelib.scoring.load import load_scorer
 from chalicelib.scoring.rejections import ArtifactRejected
 from chalicelib.settings import Settings, read_settings
 from chalicelib.version import __version__
 
-
-def now() -> int:
-    """The moment, in whole seconds since 1970-01-01T00:00:00Z."""
-    return int(time.time())
-
-
-def new_id() -> str:
-    """A new id that sorts by time: 48 bits of milliseconds, then 80 random bits, in hex."""
-    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+# Ids of this process, which sort by time.
+new_id = SortableIds()
 
 
 def new_secret() -> str:
@@ -80,6 +81,7 @@ class Adapters:
         signing_keys: brings the signing keys as of a moment.
         effects_queue: from which effects are performed.
         later: the same, each message delayed.
+        again: where mail events go that could not be taken in.
         bus: where events for other systems go.
         objects: files in buckets.
         mailer: hands mails to the provider.
@@ -91,6 +93,7 @@ class Adapters:
     signing_keys: Callable[[int], SigningKeys]
     effects_queue: Queue
     later: Queue
+    again: AgainPorts
     bus: Bus
     objects: Objects
     mailer: Mailer
@@ -126,10 +129,21 @@ def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
         later=SqsQueue(
             clients.sqs, url=settings.effects_queue_url, delay_seconds=LONGEST_DELAY_SECONDS
         ),
+        again=AgainPorts(
+            SqsQueue(clients.sqs, url=settings.mail_events_queue_url),
+            SqsQueue(clients.sqs, url=settings.mail_events_dead_letters_url),
+        ),
         bus=EventBridgeBus(clients.events, name=settings.bus_name),
         objects=S3Objects(clients.s3),
         mailer=SesMailer(clients.sesv2, configuration_set=settings.configuration_set),
     )
+
+
+class RelayParts(TypedDict):
+    """Arguments of ``relay.from_stream``."""
+
+    queue: Queue
+    store: Store
 
 
 class DropParts(TypedDict):
@@ -156,16 +170,48 @@ class Parts:
     adapters: Adapters
     documents: Documents = field(default_factory=Documents)
     clock: Callable[[], int] = now
+    clock_ms: Callable[[], int] | None = None
+    pause: Callable[[float], None] = time.sleep
     make_id: Callable[[], str] = new_id
 
     @cached_property
     def rules(self) -> Rules:
         """Policy, law and model; the rule scorecard where the packaged model was refused."""
         policy = self.documents.policy(self.settings.policy)
-        scorer = self._model[0] or Scorecard(policy)
+        scorecard, model = Scorecard(policy), self._model[0]
+        scorer: Scorer = scorecard
+        if model is not None:
+            scorer = GuardedScorer(model, scorecard, report=self._model_failed)
         return Rules(
-            policy, self.documents.jurisdictions, self.documents.jurisdictions_hash, scorer
+            policy,
+            self.documents.jurisdictions,
+            self.documents.jurisdictions_hash,
+            scorer,
+            challengers=self._challengers(policy),
         )
+
+    @cached_property
+    def rulebook(self) -> Rulebook:
+        """The packaged rules, and those of every policy that was activated since."""
+        packaged = self.rules
+
+        def rules_for(policy: Policy) -> Rules:
+            rules = replace(packaged, policy=policy, challengers=self._challengers(policy))
+            match packaged.scorer:
+                case Scorecard():
+                    return replace(rules, scorer=Scorecard(policy))
+                case GuardedScorer() as guarded:
+                    return replace(rules, scorer=guarded.with_rules(Scorecard(policy)))
+                case _:
+                    return rules
+
+        return Rulebook(packaged, rules_for)
+
+    def _rules_now(self) -> Rules:
+        """The rules that decide now, for work that begins."""
+        moment = self.clock()
+        spread = str(moment)
+        return self.rulebook.refresh(store=self.adapters.store, now=moment, spread=spread)
 
     @property
     def rejected(self) -> str | None:
@@ -180,11 +226,13 @@ class Parts:
             now=self.clock,
             new_id=self.make_id,
             new_secret=new_secret,
+            pause=self.pause,
             hurried=adapters.hurried,
             key_store=adapters.key_store,
             patient=self._patient,
-            rules=lambda: self.rules,
+            rulebook=lambda: self.rulebook,
             remembered_keys=RememberedKeys(),
+            learned=RememberedLearning(),
             fold_events=self._fold_events,
             engine=self.settings.scorer,
             rejected=lambda: self.rejected,
@@ -195,7 +243,7 @@ class Parts:
 
     def act_ports(self) -> ActPorts:
         """What performing effects needs."""
-        settings, adapters = self.settings, self.adapters
+        settings, adapters, policy = self.settings, self.adapters, self._rules_now().policy
         return ActPorts(
             store=adapters.store,
             bus=adapters.bus,
@@ -206,12 +254,13 @@ class Parts:
                 sender=settings.sender,
                 postal_address=settings.postal_address,
                 public_url=settings.public_url,
-                currency=self.rules.policy.default_currency,
+                currency=policy.default_currency,
                 shop_url=settings.shop_url,
+                jurisdictions=self.rules.jurisdictions,
             ),
-            contact_policy=self.rules.policy.contact_policy,
+            contact_policy=policy.contact_policy,
             limits=Limits(settings.mails_per_second, settings.mails_per_day),
-            clock=self.clock,
+            clock_ms=self.clock_ms or (lambda: self.clock() * 1_000),
         )
 
     def feedback_ports(self) -> FeedbackPorts:
@@ -220,7 +269,12 @@ class Parts:
             store=self.adapters.store,
             keys=self.adapters.signing_keys(self.clock()),
             topic=self.settings.mail_events_topic,
+            again=self.adapters.again,
         )
+
+    def relay_parts(self) -> RelayParts:
+        """What relaying the effects table's stream needs."""
+        return {"queue": self.adapters.effects_queue, "store": self.adapters.store}
 
     def drop_parts(self) -> DropParts:
         """What taking in files needs."""
@@ -232,7 +286,7 @@ class Parts:
                 results_bucket=self.settings.results_bucket,
                 mapping=self.documents.mapping,
             ),
-            "rules": self.rules,
+            "rules": self._rules_now(),
             "keys": adapters.signing_keys(self.clock()),
         }
 
@@ -240,7 +294,7 @@ class Parts:
         """What looking after silence needs."""
         return {
             "ports": EventPorts(self.adapters.store),
-            "rules": self.rules,
+            "rules": self._rules_now(),
             "keys": self.adapters.signing_keys(self.clock()),
         }
 
@@ -266,18 +320,48 @@ class Parts:
             )
             return None, reason
 
+    def _challengers(self, policy: Policy) -> Challengers:
+        """What arms of experiments name; what cannot be used is said, and the champion decides."""
+        found, refusals = load_challengers(
+            policy, documents=self.documents, engine=self.settings.scorer
+        )
+        for each in refusals:
+            is_policy = each.kind == "policy"
+            telemetry.emit_metrics(
+                f"{each.kind}_rejected",
+                {"PolicyRejected" if is_policy else "ModelRejected": 1},
+                policy=each.name if is_policy else None,
+                model=None if is_policy else each.name,
+                error=each.error,
+                reason=each.reason,
+            )
+        rules = Scorecard(policy)
+        guarded = {
+            name: GuardedScorer(model, rules, report=partial(self._model_failed, model=name))
+            for name, model in found.scorers.items()
+        }
+        return replace(found, scorers=guarded)
+
+    def _model_failed(self, reason: str, *, model: str | None = None) -> None:
+        """The model was loaded and could not score somebody; the rules of the policy did."""
+        named = model or self.settings.model
+        telemetry.emit_metrics("model_failed", {"ModelRejected": 1}, model=named, error=reason)
+
     def _patient(self) -> Access:
         moment = self.clock()
         return Access(self.adapters.store, partial(self.adapters.signing_keys, moment))
 
     def _fold_events(self, body: Any, *, now: int, correlation_id: str) -> Mapping[str, Any]:
-        return events.from_request(
+        fold = partial(
+            events.from_request,
             body,
             ports=EventPorts(self.adapters.store),
-            rules=self.rules,
             keys=self.adapters.signing_keys(now),
             now=now,
             correlation_id=correlation_id,
+        )
+        return self.rulebook.apply(
+            lambda rules: fold(rules=rules), store=self.adapters.store, now=now
         )
 
 
@@ -291,7 +375,7 @@ def parts() -> Parts:
         with _making:
             if not _installed:
                 settings = read_settings(os.environ)
-                install(Parts(settings, aws_adapters(settings, Clients())))
+                install(Parts(settings, aws_adapters(settings, Clients()), clock_ms=now_ms))
     return _installed[-1]
 
 
@@ -318,9 +402,9 @@ def feedback_ports() -> FeedbackPorts:
     return parts().feedback_ports()
 
 
-def effects_queue() -> Queue:
-    """From which effects are performed."""
-    return parts().adapters.effects_queue
+def relay_parts() -> RelayParts:
+    """What relaying the effects table's stream needs."""
+    return parts().relay_parts()
 
 
 def drop_parts() -> DropParts:

@@ -6,36 +6,17 @@ A fact that could not be looked up is None, and becomes a finding of its own: si
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
 from urllib.parse import urlsplit
 
-from ops.stage_facts import Facts, Identity
-
-Severity = Literal["blocks", "warns", "unknown"]
+from ops.diagnosis_sender import judge_dmarc, judge_identity
+from ops.finding import Finding, Severity, unknown
+from ops.stage_facts import Facts
 
 # A new account's limit; below twice of it nothing can be reserved for the checkout.
 NEW_ACCOUNT_CONCURRENCY = 10
 ROOM_FOR_CHECKOUT = 3  # an authorizer and two requests
 MAILS_PER_WORKER_SECOND = 10  # as ops/operating_table.toml says
 QUOTA_NEARLY_USED = 0.8
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that stands in the way, or may.
-
-    Attributes:
-        severity: whether it keeps mail from going out, spoils it, or could not be looked up.
-        topic: one word.
-        says: what is the case.
-        fix: what to do about it.
-    """
-
-    severity: Severity
-    topic: str
-    says: str
-    fix: str
 
 
 def diagnose(facts: Facts) -> list[Finding]:
@@ -48,7 +29,7 @@ def diagnose(facts: Facts) -> list[Finding]:
 def _account(facts: Facts) -> Iterator[Finding]:
     account = facts.account
     if account is None:
-        yield _unknown("account", "SES did not describe the account", "aws sesv2 get-account")
+        yield unknown("account", "SES did not describe the account", "aws sesv2 get-account")
         return
     if not account.production:
         yield Finding(
@@ -97,80 +78,9 @@ def _quota(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _identity(facts: Facts) -> Iterator[Finding]:
-    if facts.identities is None:
-        yield _unknown(
-            "identity",
-            f"SES did not say whether it knows {facts.domain}",
-            f"aws sesv2 get-email-identity --email-identity {facts.domain}",
-        )
-        return
-    if not facts.identities:
-        yield Finding(
-            "blocks",
-            "identity",
-            f"SES knows neither {facts.address} nor {facts.domain}",
-            f"aws sesv2 create-email-identity --email-identity {facts.domain}, then publish the"
-            " DNS records that it answers",
-        )
-    for identity in facts.identities:
-        if not identity.verified:
-            yield Finding(
-                "blocks",
-                "identity",
-                f"SES has not verified {identity.name}",
-                "publish the DNS records that aws sesv2 get-email-identity shows"
-                if identity.is_domain
-                else "follow the link in the mail that SES sent to it",
-            )
-        yield from _signatures(identity, facts.domain)
-
-
-def _signatures(identity: Identity, domain: str) -> Iterator[Finding]:
-    if not identity.is_domain:
-        yield Finding(
-            "warns",
-            "dkim",
-            f"{identity.name} is verified as an address, so mail is not signed for {domain}",
-            f"verify the domain: aws sesv2 create-email-identity --email-identity {domain}",
-        )
-        return
-    if identity.dkim != "SUCCESS":
-        yield Finding(
-            "warns",
-            "dkim",
-            f"mail of {identity.name} is not signed: DKIM is {identity.dkim}",
-            "publish the three CNAME records that aws sesv2 get-email-identity shows; without"
-            " them the large mailbox providers refuse bulk mail",
-        )
-    if identity.mail_from is None:
-        yield Finding(
-            "warns",
-            "mail_from",
-            "the envelope sender is amazonses.com, so SPF does not speak for the shop",
-            f"aws sesv2 put-email-identity-mail-from-attributes --email-identity {identity.name}"
-            f" --mail-from-domain bounce.{identity.name}, and its MX and TXT records",
-        )
-    elif identity.mail_from_status != "SUCCESS":
-        yield Finding(
-            "warns",
-            "mail_from",
-            f"the envelope domain {identity.mail_from} is {identity.mail_from_status}",
-            f"publish the MX and TXT records of {identity.mail_from}",
-        )
-
-
-def _dmarc(facts: Facts) -> Iterator[Finding]:
-    yield _unknown(
-        "dmarc",
-        "DMARC stands in the DNS alone; AWS does not know it, and this command asks no DNS server",
-        f"dig +short TXT _dmarc.{facts.domain}, which must answer v=DMARC1; p=… (at least p=none)",
-    )
-
-
 def _switches(facts: Facts) -> Iterator[Finding]:
     if facts.set_sends is None:
-        yield _unknown(
+        yield unknown(
             "configuration_set",
             "SES did not describe the configuration set",
             "aws sesv2 get-configuration-set --configuration-set-name NAME",
@@ -184,7 +94,7 @@ def _switches(facts: Facts) -> Iterator[Finding]:
             " --configuration-set-name NAME",
         )
     if facts.switched_on is None:
-        yield _unknown("switch", "the control table did not answer", "GET /v1/control")
+        yield unknown("switch", "the control table did not answer", "GET /v1/control")
     if facts.switched_on is False:
         yield Finding(
             "blocks",
@@ -196,7 +106,7 @@ def _switches(facts: Facts) -> Iterator[Finding]:
 
 def _concurrency(facts: Facts) -> Iterator[Finding]:
     if facts.concurrency is None:
-        yield _unknown(
+        yield unknown(
             "concurrency",
             "Lambda did not say how many functions the account runs at once",
             "aws lambda get-account-settings",
@@ -232,7 +142,7 @@ def _unsubscribe(facts: Facts) -> Iterator[Finding]:
 
 def _dead_letters(facts: Facts) -> Iterator[Finding]:
     if facts.dead_letters is None:
-        yield _unknown("dead_letters", "SQS did not count what is parked", "look into the console")
+        yield unknown("dead_letters", "SQS did not count what is parked", "look into the console")
         return
     for name, count in facts.dead_letters.items():
         if count:
@@ -247,9 +157,7 @@ def _dead_letters(facts: Facts) -> Iterator[Finding]:
 def _alarms(facts: Facts) -> Iterator[Finding]:
     alarms = facts.alarms
     if alarms is None:
-        yield _unknown(
-            "alarms", "nobody said who hears of alarms", "aws cloudwatch describe-alarms"
-        )
+        yield unknown("alarms", "nobody said who hears of alarms", "aws cloudwatch describe-alarms")
         return
     if not alarms.listening:
         yield Finding(
@@ -275,18 +183,14 @@ def _alarms(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _unknown(topic: str, says: str, command: str) -> Finding:
-    return Finding("unknown", topic, says, f"look yourself: {command}")
-
-
 _JUDGES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     _account,
-    _identity,
+    judge_identity,
     _switches,
     _unsubscribe,
     _quota,
     _concurrency,
-    _dmarc,
+    judge_dmarc,
     _dead_letters,
     _alarms,
 )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 from boto3.session import Session
 from botocore.exceptions import BotoCoreError, ClientError
+from dns.exception import DNSException
 
 from chalicelib.aws.store import DynamoStore
 from chalicelib.core.control import SWITCH_COPIES
@@ -27,9 +28,11 @@ from chalicelib.core.kinds import SWITCH
 from chalicelib.core.storage import Table
 from ops.cloudformation import stack_outputs
 from ops.dead_letters import count_messages, dead_letter_queues
-from ops.diagnosis import Finding, diagnose
+from ops.diagnosis import diagnose
+from ops.dmarc import Ask, ask_dns, find_dmarc, upwards
+from ops.finding import Finding
 from ops.operating import OperatingTable, read_operating_table
-from ops.session import open_session
+from ops.session import is_local, open_session
 from ops.stage_facts import Alarms, Facts, Identity, MailAccount
 from ops.template import read_template
 
@@ -41,8 +44,18 @@ T = TypeVar("T")
 _SERVING = ("api_handler", "bearer")
 
 
-def gather(session: Session, outputs: Mapping[str, str], *, stage: str, now: int) -> Facts:
-    """Look everything up, whatever of it can be; ``outputs`` are those of the stage's stack."""
+def gather(
+    session: Session, outputs: Mapping[str, str], *, stage: str, now: int, ask: Ask | None
+) -> Facts:
+    """Look everything up, whatever of it can be.
+
+    Args:
+        session: AWS, or a local stack.
+        outputs: those of the stage's stack.
+        stage: its name.
+        now: epoch seconds.
+        ask: gives the TXT records of a name; None asks nobody.
+    """
     table = read_operating_table()
     mail = session.client("sesv2")
     address = parseaddr(outputs["Sender"])[1]
@@ -51,6 +64,9 @@ def gather(session: Session, outputs: Mapping[str, str], *, stage: str, now: int
         address=address,
         public_url=outputs["PublicUrl"],
         identities=_asked(lambda: tuple(find_identity(mail, address))),
+        dmarc=None
+        if ask is None
+        else _asked(lambda: find_dmarc(address.rpartition("@")[2], ask=ask)),
         account=_asked(lambda: describe_account(mail)),
         set_sends=_asked(lambda: _set_sends(mail, outputs["ConfigurationSet"])),
         switched_on=_asked(lambda: _switched_on(session, outputs["ControlTable"], now)),
@@ -60,6 +76,12 @@ def gather(session: Session, outputs: Mapping[str, str], *, stage: str, now: int
         dead_letters=_asked(lambda: _parked(session, outputs)),
         alarms=_asked(lambda: describe_alarms(session, outputs["AlarmTopic"], f"segue-{stage}-")),
     )
+
+
+def needed_outputs() -> set[str]:
+    """What the stack has to say of itself before there is anything to look at."""
+    parked = {one.logical_id for one in dead_letter_queues(read_template())}
+    return {"Sender", "PublicUrl", "ConfigurationSet", "ControlTable", "AlarmTopic"} | parked
 
 
 def batch_concurrency(table: OperatingTable) -> int:
@@ -86,8 +108,11 @@ def describe_account(mail: SESV2Client) -> MailAccount:
 
 
 def find_identity(mail: SESV2Client, address: str) -> Iterator[Identity]:
-    """The identity that SES judges an address by: the narrowest that it knows, or none."""
-    for name in (address, address.rpartition("@")[2]):
+    """The identity that SES judges an address by: the narrowest that it knows, or none.
+
+    A verified domain may also send as the domains below it.
+    """
+    for name in (address, *upwards(address.rpartition("@")[2])):
         try:
             known = mail.get_email_identity(EmailIdentity=name)
         except mail.exceptions.NotFoundException:
@@ -166,7 +191,7 @@ def _asked(look_up: Callable[[], T]) -> T | None:
     """What a look-up answers; None, and why, when nobody answers."""
     try:
         return look_up()
-    except (BotoCoreError, ClientError, SegueError) as error:
+    except (BotoCoreError, ClientError, DNSException, SegueError) as error:
         click.echo(f"… {type(error).__name__}: {error}", err=True)
         return None
 
@@ -196,5 +221,12 @@ def doctor(stage: str, endpoint_url: str | None, region: str | None) -> None:
     outputs = stack_outputs(session.client("cloudformation"), f"segue-{stage}")
     if not outputs:
         raise click.ClickException(f"there is no stack segue-{stage} here: deploy it first")
-    if tell(diagnose(gather(session, outputs, stage=stage, now=int(time.time())))):
+    missing = sorted(needed_outputs() - set(outputs))
+    if missing:
+        raise click.ClickException(
+            f"the stack segue-{stage} does not say its {', '.join(missing)}: deploy this version"
+        )
+    ask = None if is_local(endpoint_url) else ask_dns  # a local stack mails to nobody's mailbox
+    facts = gather(session, outputs, stage=stage, now=int(time.time()), ask=ask)
+    if tell(diagnose(facts)):
         sys.exit(1)

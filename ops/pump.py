@@ -17,7 +17,7 @@ from boto3.session import Session
 from chalice.local import LambdaContext
 
 from chalicelib.core.instants import format_instant
-from chalicelib.core.kinds import EFFECT
+from chalicelib.core.kinds import EFFECT, SIGNAL
 from ops.resources import queue_url
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class Pump:
     def _stream(self) -> int:
         page = self._streams.get_records(ShardIterator=self._iterator, Limit=RELAY_BATCH)
         records = [_stream_record(each) for each in page["Records"]]
-        planned = [each for each in records if _is_new_effect(each)]
+        planned = [each for each in records if _is_relayed(each)]
         if planned:
             try:
                 self._call("on_effects_planned", {"Records": planned})
@@ -198,10 +198,10 @@ def _stream_record(record: Mapping[str, Any]) -> dict[str, Any]:
     return {**record, "dynamodb": change}
 
 
-def _is_new_effect(record: Mapping[str, Any]) -> bool:
+def _is_relayed(record: Mapping[str, Any]) -> bool:
     """What the event source's filter lets through (``FilterCriteria`` in resources.json)."""
-    is_effect: bool = record["dynamodb"]["Keys"]["sk"]["S"] == EFFECT.name
-    return record["eventName"] == "INSERT" and is_effect
+    sort_key: str = record["dynamodb"]["Keys"]["sk"]["S"]
+    return record["eventName"] == "INSERT" and sort_key in (EFFECT.name, SIGNAL.name)
 
 
 def _scheduled_event(name: str, now: int) -> dict[str, Any]:

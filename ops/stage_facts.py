@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ops.dmarc import Dmarc
+
 
 @dataclass(frozen=True, slots=True)
 class MailAccount:
@@ -77,6 +79,7 @@ class Facts:
         address: the sender's bare address.
         public_url: where unsubscribe links lead.
         identities: the sender's identity, or nothing when SES knows none.
+        dmarc: the policy of the sender's domain.
         account: what SES says of the account.
         set_sends: whether the configuration set sends.
         switched_on: whether the operator's switch lets mail go out.
@@ -91,6 +94,7 @@ class Facts:
     address: str
     public_url: str
     identities: tuple[Identity, ...] | None
+    dmarc: Dmarc | None
     account: MailAccount | None
     set_sends: bool | None
     switched_on: bool | None

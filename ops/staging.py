@@ -28,9 +28,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
+from chalicelib.challenging import load_challengers
 from chalicelib.core.canonical import canonical_json
+from chalicelib.core.errors import BadInput, FieldError
 from chalicelib.core.law import Jurisdictions
 from chalicelib.core.policy import policy_from_toml
+from chalicelib.documents import Documents
 from chalicelib.scoring.manifest import (
     MANIFEST_FILE,
     read_bytes,
@@ -67,9 +70,10 @@ def stage(root: Path, into: Path, build: Build, *, with_dependencies: bool = Tru
     """Lay out what ships from the checkout ``root``; whatever stood in ``into`` is gone.
 
     ``with_dependencies=False`` leaves the lock empty, for those who only want the template.
-    Raises BadInput when a policy does not validate, FileMissing or HashMismatch when a model is
-    not whole.
+    Raises BadInput when a policy does not validate or names another document that cannot decide
+    beside it, FileMissing or HashMismatch when a model is not whole.
     """
+    check_arms(root)
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
     shutil.copyfile(root / "app.py", into / "app.py")
@@ -103,6 +107,21 @@ def shipped_data(root: Path, engine: Engine) -> Iterator[tuple[str, bytes]]:
                 read_listed(directory, manifest, file) if listed else read_bytes(directory / file)
             )
             yield f"model_artifacts/{directory.name}/{file}", data
+
+
+def check_arms(root: Path) -> None:
+    """Raise BadInput where an arm of a policy names a document that is missing or does not fit."""
+    documents = Documents(root)
+    wrong: list[FieldError] = []
+    for path in sorted((root / "policies").glob("*.toml")):
+        if path.stem != "jurisdictions":
+            champion = policy_from_toml(path.read_text())
+            _, refusals = load_challengers(champion, documents=documents, engine="portable")
+            wrong += [
+                FieldError(f"policies/{path.name}", f"experiments: {r.reason}") for r in refusals
+            ]
+    if wrong:
+        raise BadInput(*wrong)
 
 
 def inputs_digest(root: Path, build: Build) -> str:

@@ -14,6 +14,7 @@ import click
 
 from chalicelib.aws.secrets import SigningKeysParameter
 from chalicelib.aws.store import DynamoStore
+from chalicelib.challenging import load_challengers
 from chalicelib.core.erasure import is_erased
 from chalicelib.core.errors import NotFound, SegueError
 from chalicelib.core.explain import explain
@@ -64,8 +65,16 @@ def rules_of(environment: Mapping[str, str], *, model: str) -> Rules:
     """The documents of this checkout: the stage's policy, and the model that decided."""
     documents = Documents()
     policy = documents.policy(environment.get("SEGUE_POLICY", "default"))
-    scorer = _scorer(environment.get("SEGUE_SCORER", "portable"), model, documents, policy)
-    return Rules(policy, documents.jurisdictions, documents.jurisdictions_hash, scorer)
+    engine = environment.get("SEGUE_SCORER", "portable")
+    scorer = _scorer(engine, model, documents, policy)
+    challengers, _ = load_challengers(policy, documents=documents, engine=engine)
+    return Rules(
+        policy,
+        documents.jurisdictions,
+        documents.jurisdictions_hash,
+        scorer,
+        challengers=challengers,
+    )
 
 
 def _scorer(engine: str, model: str, documents: Documents, policy: Policy) -> Scorer:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.aws.store import DynamoStore
+from chalicelib.core.actions import Action, OfferLimits
 from chalicelib.core.coupons import TRANSITIONS, money_of, state_of
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.kinds import COUPON, LIVE_OFFER
 from chalicelib.core.offers import Coupon, Offer, OfferKind
-from chalicelib.core.policy import Action, OfferLimits, Policy
+from chalicelib.core.rules import Rules
 from chalicelib.core.storage import Put
 from chalicelib.core.subject import Subject, customer
 from tests.fakes import MemoryStore
-from tests.unit.core.situations import NOW, default_policy
+from tests.unit.core.situations import NOW, default_policy, shipped_rules
 
 BUYER = customer("c-1")
 
@@ -89,9 +90,9 @@ CODES = [f"C0DE{number:08}" for number in range(64)]
 AMOUNT, BUDGET = 90, 4000  # 44 redemptions, and 40 that nobody can use
 
 
-def budget_policy() -> Policy:
-    """A policy with a budget for fewer codes than there are."""
-    return default_policy(actions=limited(WINBACK, budget_minor=BUDGET))
+def budget_rules() -> Rules:
+    """Rules with a budget for fewer codes than there are."""
+    return shipped_rules(actions=limited(WINBACK, budget_minor=BUDGET))
 
 
 def owner_of(code: str) -> Subject:

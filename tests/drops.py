@@ -9,11 +9,11 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from chalicelib.core.actions import Action, MailTreatment, OfferTerms
 from chalicelib.core.control import Drop
 from chalicelib.core.facts import Facts
 from chalicelib.core.instants import DAY_SECONDS, format_instant
 from chalicelib.core.kinds import FACTS
-from chalicelib.core.policy import Action, MailTreatment, OfferTerms
 from chalicelib.core.rules import Rules
 from chalicelib.core.subject import customer
 from chalicelib.documents import Documents

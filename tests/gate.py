@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from chalicelib.core.errors import Transient
-from chalicelib.core.ports import BusEvent, Store
+from chalicelib.core.ports import BusEvent, Queue, Store
 from chalicelib.core.storage import Found, Key, Write
 from chalicelib.core.subject import Subject
 from chalicelib.flows.act import ActPorts
@@ -71,6 +71,10 @@ class Gate:
         gated = _Gated(self, ports)
         return replace(ports, store=gated, bus=gated, mailer=gated, later=gated.later)
 
+    def guard_queue(self, queue: Queue) -> Queue:
+        """A queue behind this gate."""
+        return _GatedQueue(self, queue)
+
     def guard_store(self, store: Store) -> Store:
         """A store behind this gate, for flows that need nothing else."""
         return _GatedStore(self, store)
@@ -99,7 +103,7 @@ class _Gated:
 
     def __init__(self, gate: Gate, ports: ActPorts) -> None:
         self._gate, self._ports = gate, ports
-        self.later = _GatedQueue(gate, ports)
+        self.later = _GatedQueue(gate, ports.later)
 
     def read(self, keys: Sequence[Key[Any]], *, now: int) -> Found:
         """As ``Store.read``."""
@@ -128,12 +132,12 @@ class _Gated:
 
 
 class _GatedQueue:
-    def __init__(self, gate: Gate, ports: ActPorts) -> None:
-        self._gate, self._ports = gate, ports
+    def __init__(self, gate: Gate, queue: Queue) -> None:
+        self._gate, self._queue = gate, queue
 
     def send(
         self, bodies: Sequence[Mapping[str, Any]], *, delay_seconds: int | None = None
     ) -> None:
         """As ``Queue.send``."""
-        send = self._ports.later.send
+        send = self._queue.send
         self._gate.call("queue", lambda: send(bodies, delay_seconds=delay_seconds))

@@ -10,6 +10,7 @@ from typing import Any
 
 from chalicelib.core.instants import format_instant
 from chalicelib.flows.feedback import FeedbackPorts, from_messages
+from chalicelib.flows.feedback_again import AgainPorts
 from tests.fakes import SIGNING_KEYS
 from tests.mail_makers import NOW, World
 
@@ -44,19 +45,35 @@ def notification(event: Mapping[str, Any] | str, **changes: Any) -> str:
     return json.dumps({**envelope, "Message": message, **changes})
 
 
-def queued(*bodies: str) -> Json:
-    """Lambda's SQS event: message ids ``m-0`` and so on."""
+def queued(*bodies: str, deliveries: int = 1) -> Json:
+    """Lambda's SQS event: message ids ``m-0`` and so on, each handed out so many times by now."""
+    return delivered(*((body, deliveries) for body in bodies))
+
+
+def delivered(*messages: tuple[str, int]) -> Json:
+    """Lambda's SQS event of bodies, and how often each was handed out by now."""
     return {
         "Records": [
-            {"messageId": f"m-{n}", "body": body, "eventSource": "aws:sqs"}
-            for n, body in enumerate(bodies)
+            {
+                "messageId": f"m-{n}",
+                "body": body,
+                "attributes": {"ApproximateReceiveCount": str(deliveries)},
+                "eventSource": "aws:sqs",
+            }
+            for n, (body, deliveries) in enumerate(messages)
         ]
     }
 
 
 def ports_of(world: World, **changes: Any) -> FeedbackPorts:
     """What taking in mail events needs, in memory."""
-    given: Json = {"store": world.store, "keys": SIGNING_KEYS, "topic": TOPIC, **changes}
+    given: Json = {
+        "store": world.store,
+        "keys": SIGNING_KEYS,
+        "topic": TOPIC,
+        "again": AgainPorts(world.aside, world.parked),
+        **changes,
+    }
     return FeedbackPorts(**given)
 
 
@@ -64,9 +81,13 @@ def hear(world: World, *events: Mapping[str, Any], now: int = NOW + 3600, **port
     """Let the world take in events, all of which are taken."""
     bodies = [notification(event) for event in events]
     assert take(world, *bodies, now=now, **ports) == []
+    assert not world.aside.messages
 
 
-def take(world: World, *bodies: str, now: int = NOW + 3600, **ports: Any) -> list[str]:
-    """Let the world take in messages; returns the ids of those that come back."""
-    answer = from_messages(queued(*bodies), ports=ports_of(world, **ports), now=now)
+def take(
+    world: World, *bodies: str, now: int = NOW + 3600, deliveries: int = 1, **ports: Any
+) -> list[str]:
+    """Let the world take in messages; returns the ids of those that come back as they are."""
+    event = queued(*bodies, deliveries=deliveries)
+    answer = from_messages(event, ports=ports_of(world, **ports), now=now)
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]

@@ -135,6 +135,8 @@ class World:
     bus: MemoryBus = field(default_factory=MemoryBus)
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
     later: MemoryQueue = field(default_factory=MemoryQueue)
+    aside: MemoryQueue = field(default_factory=MemoryQueue)
+    parked: MemoryQueue = field(default_factory=MemoryQueue)
 
     @property
     def ports(self) -> ActPorts:
@@ -181,9 +183,17 @@ class World:
         worker: str = "w-1",
         **ports: Any,
     ) -> Outcome:
-        """Let a worker look at one effect, with some of its ports replaced."""
+        """Let a worker have the message that an effect has by now, with some ports replaced."""
         given = replace(self.ports, **ports)
-        return perform(effect_id, ports=given, now=now, worker=worker, correlation_id="c")
+        standing = self.store.one(EFFECT.key(effect_id))
+        return perform(
+            effect_id,
+            ports=given,
+            now=now,
+            worker=worker,
+            correlation_id="c",
+            held_until=None if standing is None else standing.not_before,
+        )
 
     def receive(
         self, event: Mapping[str, Any], *, now: int = NOW, worker: str = "w-1", **ports: Any
@@ -209,12 +219,27 @@ def world_with_a_mail() -> World:
     return world
 
 
-def sqs_event(*effect_ids: str, bodies: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Lambda's SQS event: message ids ``m-0`` and so on, then those of ``bodies``."""
-    named = {
-        f"m-{index}": json.dumps({"effect_id": effect_id, "correlation_id": "correlation-1"})
-        for index, effect_id in enumerate(effect_ids)
+def message_of(effect: Effect) -> dict[str, Any]:
+    """What a message of an effect that nobody holds says."""
+    return {
+        "effect_id": effect.effect_id,
+        "correlation_id": effect.correlation_id,
+        "planned_at": effect.planned_at,
     }
+
+
+def sqs_event(
+    *messages: str | Mapping[str, Any], bodies: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Lambda's SQS event: message ids ``m-0`` and so on, then those of ``bodies``.
+
+    A message is the id of an effect that nobody holds, or what was in the queue.
+    """
+    said = [
+        {"effect_id": each, "correlation_id": "correlation-1"} if isinstance(each, str) else each
+        for each in messages
+    ]
+    named = {f"m-{index}": json.dumps(each) for index, each in enumerate(said)}
     return {
         "Records": [
             {"messageId": message_id, "body": body, "eventSource": "aws:sqs"}

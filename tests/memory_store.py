@@ -19,6 +19,7 @@ from chalicelib.core.storage import (
     Found,
     Key,
     Kind,
+    Present,
     Put,
     Stored,
     Whatever,
@@ -217,14 +218,15 @@ class MemoryStore:
         )
 
     def _holds(self, write: Write, *, now: int) -> bool:
-        condition: Condition = write.condition
+        condition: Condition | Present = write.condition
         row = self._rows.get(write.key)
         match condition:
             case Whatever():
                 return True
+            case Present():
+                return row is not None and not _has_expired(row, now)
             case AtVersion(0):
-                expired = row is not None and row.expires_at is not None and row.expires_at <= now
-                return row is None or expired
+                return row is None or _has_expired(row, now)
             case AtVersion(version):
                 return row is not None and row.version == version
 
@@ -241,6 +243,10 @@ class MemoryStore:
                 self._rows.pop(key, None)
             case Check():
                 pass
+
+
+def _has_expired(row: _Row, now: int) -> bool:
+    return row.expires_at is not None and row.expires_at <= now
 
 
 def _stored(key: Key[T], row: _Row) -> Stored[T]:

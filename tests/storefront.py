@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +22,7 @@ from chalicelib.core.facts import Facts
 from chalicelib.core.kinds import API_KEY, CONTACT, FACTS, PRODUCT, SWITCH
 from chalicelib.core.rules import Rules
 from chalicelib.core.storage import WHATEVER, Kind, Put
+from chalicelib.flows.feedback_again import AgainPorts
 from chalicelib.settings import Settings
 from tests.fakes import (
     FixedClock,
@@ -50,6 +51,8 @@ SETTINGS = Settings(
     postal_address="The Shop, 1 High Street, 10115 Berlin, Germany",
     public_url="https://api.shop.example/api",
     mail_events_topic="arn:aws:sns:us-east-1:123456789012:mail-events",
+    mail_events_queue_url="https://queue.example/mail-events",
+    mail_events_dead_letters_url="https://queue.example/mail-events-parked",
     signing_keys_parameter="/segue/test/signing-keys",
 )
 MUGS = {"lines": [{"sku": "MUG", "quantity": 2, "unit_price": 2000}]}
@@ -78,6 +81,7 @@ class Storefront:
     clock: FixedClock = field(default_factory=lambda: FixedClock(NOW))
     log: io.StringIO = field(default_factory=io.StringIO)
     client: Client = field(default_factory=lambda: Client(segue.app))
+    pause: Callable[[float], None] = lambda _: None
 
     def adapters(self) -> wiring.Adapters:
         """This memory in place of AWS."""
@@ -92,6 +96,7 @@ class Storefront:
             signing_keys=lambda now: self.signing.read(now=now),
             effects_queue=self.queue,
             later=self.queue,
+            again=AgainPorts(MemoryQueue(), MemoryQueue()),
             bus=self.bus,
             objects=self.objects,
             mailer=self.mailer,
@@ -99,7 +104,9 @@ class Storefront:
 
     def start(self, adapters: wiring.Adapters | None = None) -> None:
         """Start a process of the app with these rules, and this memory unless told otherwise."""
-        parts = wiring.Parts(SETTINGS, adapters or self.adapters(), clock=self.clock)
+        parts = wiring.Parts(
+            SETTINGS, adapters or self.adapters(), clock=self.clock, pause=self.pause
+        )
         # A cached property may be filled beforehand: these rules instead of the packaged ones.
         parts.__dict__["rules"] = self.rules
         wiring.install(parts)

@@ -1,4 +1,4 @@
-"""Forty time zones, and the moments at which their clocks change."""
+"""More than forty time zones, and the moments at which their clocks change."""
 
 from __future__ import annotations
 
@@ -8,18 +8,26 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.core.instants import DAY_SECONDS
 
+# Where clocks are strange: set at midnight and before it, by half an hour and by two hours, and on
+# either side of the date line.
+STRANGE = (
+    "Africa/Cairo", "America/Havana", "America/Nuuk", "America/Santiago", "Antarctica/Troll",
+    "Asia/Beirut", "Atlantic/Azores", "Australia/Lord_Howe", "Pacific/Apia", "Pacific/Kiritimati",
+    "Pacific/Pago_Pago", "Asia/Gaza",
+)  # fmt: skip
 ZONES = (
+    *STRANGE,
     # east of Greenwich with and without daylight saving, with half and quarter hours
     "Europe/London", "Europe/Dublin", "Europe/Lisbon", "Europe/Berlin", "Europe/Paris",
     "Europe/Madrid", "Europe/Athens", "Europe/Helsinki", "Europe/Istanbul", "Europe/Moscow",
-    "Africa/Cairo", "Africa/Casablanca", "Africa/Lagos", "Africa/Johannesburg", "Asia/Jerusalem",
-    "Asia/Beirut", "Asia/Tehran", "Asia/Dubai", "Asia/Kolkata", "Asia/Kathmandu",
+    "Africa/Casablanca", "Africa/Lagos", "Africa/Johannesburg", "Asia/Jerusalem",
+    "Asia/Tehran", "Asia/Dubai", "Asia/Kolkata", "Asia/Kathmandu",
     "Asia/Singapore", "Asia/Tokyo", "Australia/Sydney", "Australia/Adelaide",
-    "Australia/Lord_Howe", "Pacific/Auckland", "Pacific/Chatham", "Pacific/Kiritimati",
+    "Pacific/Auckland", "Pacific/Chatham",
     # and west of it
     "America/New_York", "America/Chicago", "America/Denver", "America/Phoenix",
     "America/Los_Angeles", "America/Anchorage", "Pacific/Honolulu", "America/St_Johns",
-    "America/Halifax", "America/Sao_Paulo", "America/Santiago", "America/Havana",
+    "America/Halifax", "America/Sao_Paulo",
 )  # fmt: skip
 YEAR_BEGINS = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
 

@@ -89,6 +89,18 @@ class PricedLine(Part):
     base_unit_price: Amount
     unit_price: Amount
     reason: str = ""
+    was: Amount = Field(
+        default=0,
+        description="Lowest published price of the last 30 days, now included, in minor units. "
+        "It stands here only where 30 days are known and the unit price lies below it; without it "
+        "no reduction may be announced.",
+    )
+    percent_off: int = Field(
+        default=0, description="The reduction from ``was`` in whole percent, rounded down."
+    )
+    adjustments: list[str] = Field(
+        default=[], description="Rules of stock and demand that moved the discount."
+    )
 
 
 class Price(Part):
@@ -104,13 +116,31 @@ class Price(Part):
     quote: str | None
 
 
-class Offer(Part):
-    """An offer with its unique code."""
+class Terms(Part):
+    """What an offer gives, and what a cart must hold for it; the shop applies it.
+
+    What may be left out is left out where it says nothing.
+    """
 
     action: str
     code: str
-    kind: Literal["percent_off", "amount_off", "free_shipping"]
-    value: int = Field(description="Percent, minor units, or 0 for free shipping.")
+    kind: Literal["percent_off", "amount_off", "free_shipping", "gift", "early_access"]
+    value: int = Field(description="Percent, minor units, or 0 for the other kinds.")
+    min_spend: Amount = 0
+    skus: list[str] = Field(default=[], description="It is about these articles alone,")
+    categories: list[str] = Field(
+        default=[], description="and those of these categories; without either, about all."
+    )
+    gift_sku: str = Field(default="", description="The article that a gift is.")
+    access: str = Field(default="", description="What early access opens, in the shop's own name.")
+    exclusive: bool = Field(
+        default=False, description="Nothing else may be taken off beside it in the same order."
+    )
+
+
+class Offer(Terms):
+    """An offer with its unique code."""
+
     expires_at: Moment
 
 
@@ -129,10 +159,21 @@ class Reason(Part):
 
 
 class Experiment(Part):
-    """Whether nothing was personalised, to measure against."""
+    """Whether nothing was personalised, to measure against, and the arms of experiments."""
 
     holdout: bool
-    arms: dict[str, str]
+    arms: dict[str, str] = Field(description="The arm that the customer is in, by experiment.")
+    not_running: list[str] = Field(
+        default=[],
+        description="Experiments whose policy or model could not be used; the champion decided.",
+    )
+
+
+class Treatment(Part):
+    """What a place renders of one action: opaque to Segue."""
+
+    action: str
+    content: dict[str, str | int | float | bool]
 
 
 class Decision(Part):
@@ -148,6 +189,9 @@ class Decision(Part):
     scores: Scores
     price: Price | None = Field(description="Null without a cart.")
     offers: list[Offer]
+    treatments: list[Treatment] = Field(
+        description="What the place renders of the actions that won, as the policy spells it."
+    )
     reasons: list[Reason]
     experiment: Experiment
     policy: str
@@ -174,13 +218,15 @@ class QuoteVerdict(Part):
     expires_at: Moment = ""
 
 
-class OfferStanding(Part):
-    """How a code stands, and one order's part in it."""
+class OfferStanding(Terms):
+    """How a code stands, and one order's part in it.
 
-    code: str
-    action: str
-    kind: Literal["percent_off", "amount_off", "free_shipping"]
-    value: int = Field(description="Percent, minor units, or 0 for free shipping.")
+    Checked are the code's state, whose it is, its budget, the currency, and that the amount is at
+    most ``value`` of an amount off and 0 of early access. What is in the cart is not known here:
+    that the articles are in scope, come to the minimum spend and get no more than the percentage
+    is for the shop to see, by these terms.
+    """
+
     state: Literal["live", "reserved", "redeemed", "rolled_back", "expired", "revoked"]
     order_id: str
     amount: Amount = Field(description="The discount that this order holds or has used.")
@@ -188,6 +234,18 @@ class OfferStanding(Part):
     currency: str
     redemptions_left: int
     reserved_until: Moment | None
+    expires_at: Moment
+
+
+class OfferRevoked(Part):
+    """A code that was taken back, as it was when that was done first."""
+
+    code: str
+    action: str
+    state: Literal["revoked"]
+    reason: str | None
+    revoked_at: Moment
+    redeemed: int = Field(description="How many orders had used it before; they stay as they are.")
     expires_at: Moment
 
 

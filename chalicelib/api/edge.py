@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from chalicelib.core.ports import Store
-from chalicelib.core.rules import Rules
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.authorize import RememberedKeys
+from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.list_mails import MailIndex
 from chalicelib.flows.read import Library
+from chalicelib.flows.rulebook import Rulebook
 
 
 class KeysWithin(Protocol):
@@ -49,11 +50,13 @@ class Edge:
         now: the moment, in whole seconds.
         new_id: a new id that sorts by time.
         new_secret: a key that nobody can guess, 32 hex digits.
+        pause: waits some seconds.
         hurried: opens access for a checkout, whose deadline begins now.
         key_store: opens storage to look an API key up.
         patient: opens access for calls that may wait for the SDK's own retries.
-        rules: policy, law and model; loaded on first use.
+        rulebook: policy, law and model; loaded on first use, followed from storage.
         remembered_keys: API keys that this process saw confirmed.
+        learned: what this process remembers of the learning document.
         fold_events: the events flow, with everything it needs.
         engine: the setting that chose the scorer.
         rejected: why the packaged model does not serve, None when it does.
@@ -65,11 +68,13 @@ class Edge:
     now: Callable[[], int]
     new_id: Callable[[], str]
     new_secret: Callable[[], str]
+    pause: Callable[[float], None]
     hurried: Callable[[], Access]
     key_store: Callable[[], Store]
     patient: Callable[[], Access]
-    rules: Callable[[], Rules]
+    rulebook: Callable[[], Rulebook]
     remembered_keys: RememberedKeys
+    learned: RememberedLearning
     fold_events: FoldEvents
     engine: str
     rejected: Callable[[], str | None]

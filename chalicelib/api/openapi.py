@@ -1,13 +1,12 @@
 """The interface as OpenAPI 3.1: built from the app's routes, the scopes and the models.
 
-A route without an entry in ``OPERATIONS`` is a KeyError here and a failing test, so the document
+A route without an entry in ``operations`` is a KeyError here and a failing test, so the document
 cannot fall behind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -15,20 +14,13 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
-from chalicelib.api import answers, views
+from chalicelib.api import answers
 from chalicelib.api.boundary import CORRELATION_HEADER, Routes
 from chalicelib.api.mail_table import NEXT_CURSOR_HEADER
+from chalicelib.api.operations import OPERATIONS, REPEATABLE, Operation
 from chalicelib.api.problems import CONTENT_TYPE
 from chalicelib.api.queries import USUAL_PAGE
 from chalicelib.api.requests import IDEMPOTENCY_HEADER, LONGEST_IDEMPOTENCY_KEY
-from chalicelib.api.schemas import (
-    ConsentRequest,
-    ControlRequest,
-    DecisionRequest,
-    OfferRequest,
-    QuoteRequest,
-    ReleaseRequest,
-)
 from chalicelib.api.scopes import SCOPES, Route
 from chalicelib.core.mail_list import ASKABLE
 from chalicelib.flows.list_mails import LARGEST_PAGE
@@ -37,129 +29,6 @@ _REF = "#/components/schemas/{model}"
 _FORM = {"type": "object", "properties": {"List-Unsubscribe": {"const": "One-Click"}}}
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """How one route is described.
-
-    Attributes:
-        name: unique id of the operation.
-        summary: one line.
-        answer: the model of the answer; None for a page.
-        status: of the answer.
-        request: the model of the body, where there is one.
-        refusals: statuses besides those that every route of its kind may answer.
-    """
-
-    name: str
-    summary: str
-    answer: type[BaseModel] | None
-    status: int = 200
-    request: type[BaseModel] | None = None
-    refusals: Sequence[int] = ()
-
-
-OPERATIONS: Mapping[Route, Operation] = {
-    ("POST", "/v1/decisions"): Operation(
-        "decide",
-        "Decide for a checkout: segment, price, offers, and why.",
-        answers.Decision,
-        request=DecisionRequest,
-    ),
-    ("GET", "/v1/decisions/{decision_id}"): Operation(
-        "getDecision", "The whole record of a decision.", views.DecisionRecord, refusals=(404,)
-    ),
-    ("POST", "/v1/decisions/{decision_id}/replay"): Operation(
-        "replayDecision",
-        "Decide a record again and compare.",
-        views.Replay,
-        refusals=(404, 409),
-    ),
-    ("POST", "/v1/quotes/verify"): Operation(
-        "verifyQuote", "Is this price still good?", answers.QuoteVerdict, request=QuoteRequest
-    ),
-    ("POST", "/v1/offers/{code}/reserve"): Operation(
-        "reserveOffer",
-        "Lock a code for a cart, and hold its discount in the action's budget.",
-        answers.OfferStanding,
-        request=OfferRequest,
-        refusals=(404, 409),
-    ),
-    ("POST", "/v1/offers/{code}/redeem"): Operation(
-        "redeemOffer",
-        "Use a code for an order, reserved or not.",
-        answers.OfferStanding,
-        request=OfferRequest,
-        refusals=(404, 409),
-    ),
-    ("POST", "/v1/offers/{code}/release"): Operation(
-        "releaseOffer",
-        "Give a locked code free, and what it holds back to the budget.",
-        answers.OfferStanding,
-        request=ReleaseRequest,
-        refusals=(404, 409),
-    ),
-    ("POST", "/v1/events"): Operation(
-        "acceptEvents",
-        "Segment-spec messages, one or a batch of at most 100.",
-        answers.EventsAccepted,
-        status=202,
-        refusals=(409,),
-    ),
-    ("GET", "/v1/customers/{customer_id}"): Operation(
-        "getCustomer",
-        "Facts, segment, scores, consent, recent decisions and mails of a customer.",
-        views.Customer,
-        refusals=(404,),
-    ),
-    ("PUT", "/v1/customers/{customer_id}/consent"): Operation(
-        "putConsent",
-        "Write down what a customer said of a purpose, with its proof.",
-        views.RecordedConsent,
-        request=ConsentRequest,
-        refusals=(409,),
-    ),
-    ("GET", "/v1/customers/{customer_id}/export"): Operation(
-        "exportCustomer",
-        "Everything that is stored of a customer, to take along.",
-        views.Export,
-        refusals=(404,),
-    ),
-    ("DELETE", "/v1/customers/{customer_id}"): Operation(
-        "eraseCustomer",
-        "Forget a customer for good; ERASING asks to be called again.",
-        views.Erasure,
-    ),
-    ("GET", "/v1/control"): Operation("getControl", "How the kill switches stand.", views.Control),
-    ("PUT", "/v1/control"): Operation(
-        "putControl",
-        "Flip the kill switches, effective on the very next send or decision.",
-        views.Control,
-        request=ControlRequest,
-    ),
-    ("GET", "/v1/messages"): Operation(
-        "listMessages",
-        "Mails by state, newest first: who was not sent, and why.",
-        views.MessageList,
-        refusals=(400,),
-    ),
-    ("GET", "/v1/drops/{drop_id}"): Operation(
-        "getDrop", "A dropped file's progress and counts.", views.Drop, refusals=(404,)
-    ),
-    ("GET", "/u/{token}"): Operation(
-        "showUnsubscribe", "Ask whether to unsubscribe; changes nothing.", None
-    ),
-    ("POST", "/u/{token}"): Operation("unsubscribe", "Unsubscribe (RFC 8058).", None),
-    ("GET", "/v1/health"): Operation("getHealth", "Versions and hashes.", views.Health),
-    ("GET", "/v1/openapi.json"): Operation("getOpenApi", "This document.", None),
-}
-# Where an Idempotency-Key is heard.
-REPEATABLE = frozenset({
-    ("POST", "/v1/decisions"),
-    ("POST", "/v1/events"),
-    ("POST", "/v1/offers/{code}/reserve"),
-    ("POST", "/v1/offers/{code}/redeem"),
-    ("POST", "/v1/offers/{code}/release"),
-})  # fmt: skip
 _MESSAGE = {
     "type": "object",
     "description": "As Segment's spec has it; fields that Segue does not know are allowed.",

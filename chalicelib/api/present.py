@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.core.answer import reasons
+from chalicelib.core.answer import claims, reasons
 from chalicelib.core.candidates import Candidate
 from chalicelib.core.control import Drop
 from chalicelib.core.effects import Effect
 from chalicelib.core.erasure import is_erased
+from chalicelib.core.exploration import Finalist
 from chalicelib.core.facts import Facts, facts_from_json
 from chalicelib.core.instants import format_instant
-from chalicelib.core.pricing import PricedLine
+from chalicelib.core.pricing import line_from_json
 from chalicelib.core.situation import Line
 from chalicelib.core.subject import Subject
 from chalicelib.flows.quotes import Verdict
@@ -21,7 +22,7 @@ from chalicelib.flows.read import Consent, CustomerView
 Json = dict[str, Any]
 
 
-def decision_record(record: Mapping[str, Any]) -> Json:
+def decision_record(record: Mapping[str, Any], *, intact: bool | None = None) -> Json:
     """The body of ``GET /v1/decisions/{id}``."""
     situation, decision = record["situation"], record["decision"]
     if is_erased(record):
@@ -33,7 +34,9 @@ def decision_record(record: Mapping[str, Any]) -> Json:
         "placement": situation["placement"],
         "trigger": situation["trigger"],
         "correlation_id": record["correlation_id"],
+        "intact": intact,
         "policy": record["policy"],
+        **({"champion": record["champion"]} if "champion" in record else {}),
         "jurisdictions": record["jurisdictions"],
         "model": dict(record["model"]),
         "situation": _situation(situation),
@@ -41,8 +44,17 @@ def decision_record(record: Mapping[str, Any]) -> Json:
         "reasons": reasons(
             [Candidate(*each) for each in decision["candidates"]],
             [Line(*each) for each in situation["lines"]],
-            [PricedLine(*each) for each in decision["lines"]],
+            list(map(line_from_json, decision["lines"])),
         ),
+    }
+
+
+def review(decision_id: str, asked: Mapping[str, Any]) -> Json:
+    """That a person shall look at a decision."""
+    return {
+        "decision_id": decision_id,
+        "requested_at": format_instant(asked["requested_at"]),
+        "key_id": asked["key_id"],
     }
 
 
@@ -132,10 +144,27 @@ def _situation(stored: Mapping[str, Any]) -> Json:
         "products": [_product(each) for each in stored["products"]],
         "held": None
         if held is None
-        else {"tier": held["tier"], "offers": [_offer(offer) for offer in held["offers"]]},
+        else {
+            "tier": held["tier"],
+            "offers": [_offer(offer) for offer in held["offers"]],
+            **_kept(held.get("prices", {})),
+        },
         "live_offers": [_offer(offer) for offer in stored["live_offers"]],
         "contacted": list(stored["contacted"]),
+        "redeemed_at": _moment(stored.get("redeemed_at")),
+        "mails_left": stored.get("mails_left"),
     }
+
+
+def _kept(prices: Mapping[str, Any]) -> Json:
+    """What a session was quoted, by article; nothing where it kept no price."""
+    return {"prices": {sku: unit for sku, (_, unit) in prices.items()}} if prices else {}
+
+
+def _choice(stored: Mapping[str, Any] | None) -> Json | None:
+    if stored is None:
+        return None
+    return {**stored, "finalists": [Finalist(*each)._asdict() for each in stored["finalists"]]}
 
 
 def _decision(stored: Mapping[str, Any]) -> Json:
@@ -150,18 +179,23 @@ def _decision(stored: Mapping[str, Any]) -> Json:
         "disclosures": list(stored["disclosures"]),
         "lines": [
             {
-                "sku": sku,
-                "quantity": quantity,
-                "base_unit_price": base_unit_price,
-                "unit_price": unit_price,
-                "reason": reason,
+                "sku": line.sku,
+                "quantity": line.quantity,
+                "base_unit_price": line.base_unit_price_minor,
+                "unit_price": line.unit_price_minor,
+                "reason": line.reason,
+                **claims(line),
             }
-            for sku, quantity, base_unit_price, unit_price, reason in stored["lines"]
+            for line in map(line_from_json, stored["lines"])
         ],
         "offers": [_offer(offer) for offer in stored["offers"]],
         "issued": list(stored["issued"]),
         "chosen": list(stored["chosen"]),
         "holdout": stored["holdout"],
+        "arms": dict(stored.get("arms", {})),
+        "exposures": list(stored.get("exposures", ())),
+        "not_running": list(stored.get("not_running", ())),
+        "choice": _choice(stored.get("choice")),
         "quote_expires_at": format_instant(stored["quote_expires_at"]),
     }
 
@@ -192,12 +226,22 @@ def _product(stored: Mapping[str, Any]) -> Json:
     names = {"base_price_minor": "base_price", "floor_minor": "floor_price"}
     shown = {names.get(name, name): value for name, value in stored.items()}
     if "said_at" in shown:
-        shown["said_at"] = format_instant(shown["said_at"])
+        shown["said_at"] = _moment(shown["said_at"])
+    if "times" in shown:
+        shown["times"] = {name: _moment(at) for name, at in stored["times"].items()}
+    if "prices" in shown:
+        shown["prices"] = [
+            {"since": format_instant(at), "base_price": minor} for at, minor in stored["prices"]
+        ]
+    if "demand" in shown:
+        views, pieces, at = stored["demand"]
+        shown["demand"] = {"views": views, "pieces": pieces, "at": format_instant(at)}
     return shown
 
 
 def _offer(stored: Mapping[str, Any]) -> Json:
-    return {**stored, "expires_at": format_instant(stored["expires_at"])}
+    moments = {name: stored[name] for name in ("expires_at", "redeemed_at") if name in stored}
+    return {**stored, **{name: format_instant(at) for name, at in moments.items()}}
 
 
 def _recent(record: Mapping[str, Any]) -> Json:
@@ -230,4 +274,4 @@ def _consent(consent: Consent) -> Json:
 
 
 def _moment(at: int | None) -> str | None:
-    return None if at is None else format_instant(at)
+    return None if at is None or at < 0 else format_instant(at)

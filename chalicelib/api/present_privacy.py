@@ -65,11 +65,21 @@ def export(told: CustomerExport, *, now: int) -> Json:
         "withdrawn": _withdrawn(told),
         "consent_ledger": [_entry(entry) for entry in told.ledger.entries],
         "consent_ledger_intact": told.ledger.is_intact,
+        **_address_ledger(told),
         "orders": [_order(order) for order in told.orders],
         "decisions": [present.decision_record(record) for record in told.records],
         "effects": [_effect(effect) for effect in told.effects],
         "coupons": [_coupon(coupon, now=now) for coupon in told.coupons],
+        "codes_issued": dict(told.issued),
         "left_out": dict(told.left_out),
+    }
+
+
+def _address_ledger(told: CustomerExport) -> Json:
+    ledger = told.address_ledger
+    return {
+        "address_ledger": [] if ledger is None else [_entry(entry) for entry in ledger.entries],
+        "address_ledger_intact": ledger is None or ledger.is_intact,
     }
 
 
@@ -101,6 +111,7 @@ def _entry(entry: Entry) -> Json:
         "address_confirmed": said.address_confirmed,
         "recorded_at": format_instant(entry.recorded_at),
         "key_id": entry.key_id,
+        "reference": entry.reference,
         "previous": entry.previous,
         "hash": entry.hash,
     }

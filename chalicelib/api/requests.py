@@ -11,7 +11,9 @@ from pydantic_core import from_json
 from chalicelib.api.boundary import body_of, caller_of
 from chalicelib.api.problems import Malformed, invalid
 from chalicelib.api.schemas import LARGEST_BODY_BYTES
+from chalicelib.core.canonical import content_hash, sha256_hex
 from chalicelib.core.errors import TooLarge
+from chalicelib.core.repeats import RepeatOf
 from chalicelib.core.subject import Subject, customer, guest
 
 M = TypeVar("M", bound=BaseModel)
@@ -24,13 +26,13 @@ def subject_of(customer_id: str | None, anonymous_id: str | None) -> Subject:
     return guest(anonymous_id or "") if customer_id is None else customer(customer_id)
 
 
-def repeat_of_call(request: Request) -> tuple[str, str] | None:
-    """Who asks and the Idempotency-Key, when one was sent; raises Malformed."""
+def repeat_of_call(request: Request) -> RepeatOf | None:
+    """Who asks which route with which Idempotency-Key, when one was sent; raises Malformed."""
     key = request.headers.get(IDEMPOTENCY_HEADER)
     if key is None:
         return None
     _check_idempotency_key(key)
-    return caller_of(request), key
+    return caller_of(request), f"{request.method} {request.path}", key
 
 
 def _check_idempotency_key(key: str) -> None:
@@ -47,6 +49,18 @@ def raw_body(request: Request) -> bytes:
     if len(raw) > LARGEST_BODY_BYTES:
         raise TooLarge.of("body", f"must be at most {LARGEST_BODY_BYTES} bytes, not {len(raw)}")
     return raw
+
+
+def body_hash(request: Request) -> str:
+    """What two bodies that say the same have in common: order of fields and blanks do not count.
+
+    A body that is no JSON is compared byte by byte. Raises TooLarge, Malformed.
+    """
+    raw = raw_body(request)
+    try:
+        return content_hash(from_json(raw))
+    except ValueError:
+        return sha256_hex(raw)
 
 
 def body_as(request: Request, model: type[M]) -> M:

@@ -18,25 +18,27 @@ from chalicelib.api.edge import GetEdge
 from chalicelib.api.queries import as_malformed, mail_query
 from chalicelib.api.requests import (
     body_as,
+    body_hash,
     json_body,
-    raw_body,
     repeat_of_call,
     subject_of,
 )
 from chalicelib.api.schemas import DecisionRequest, QuoteRequest
-from chalicelib.core.canonical import sha256_hex
+from chalicelib.core.answer import broken_prices
 from chalicelib.core.errors import BadInput
 from chalicelib.core.situation import Context, Line
 from chalicelib.flows import health, read, unsubscribe
 from chalicelib.flows.authorize import Caller, Unknown, recognise
-from chalicelib.flows.checkout import Answered, answer_checkout
-from chalicelib.flows.gather import PLACEMENT, CheckoutCall
+from chalicelib.flows.checkout import Answered, answer_by
+from chalicelib.flows.gather import CheckoutCall
 from chalicelib.flows.list_mails import LARGEST_PAGE, list_mails
 from chalicelib.flows.once import once
 from chalicelib.flows.quotes import judge
+from chalicelib.flows.wordless import wordless
 from chalicelib.telemetry import log_event
 
 
+@wordless
 def authorize(request: AuthRequest, get_edge: GetEdge) -> AuthResponse:
     """Say who is calling; what they may do is checked at the route, which the gateway cannot.
 
@@ -63,43 +65,18 @@ def create_decision(request: Request, get_edge: GetEdge) -> Answer:
     """``POST /v1/decisions``."""
     edge = get_edge()
     call = _checkout_call(request, call_id=edge.new_id())
-    rules = edge.rules()  # read from disk by a new process, which the deadline must not pay for
+    book = edge.rulebook()  # read from disk by a new process, which the deadline must not pay for
     access = edge.hurried()
-    answered = answer_checkout(
+    answered = answer_by(
+        book,
         call,
         store=access.store,
-        rules=rules,
         keys=access.keys,
         now=edge.now(),
         correlation_id=correlation_of(request),
+        learned=edge.learned,
     )
-    return _told(answered)
-
-
-@answering
-def get_decision(request: Request, get_edge: GetEdge, decision_id: str) -> Answer:
-    """``GET /v1/decisions/{decision_id}``."""
-    edge = get_edge()
-    access = edge.patient()
-    record = read.find_record(
-        unquote(decision_id), store=access.store, keys=access.keys(), now=edge.now()
-    )
-    return Answer(present.decision_record(record))
-
-
-@answering
-def replay_decision(request: Request, get_edge: GetEdge, decision_id: str) -> Answer:
-    """``POST /v1/decisions/{decision_id}/replay``."""
-    edge = get_edge()
-    access = edge.patient()
-    altered = read.replay(
-        unquote(decision_id),
-        store=access.store,
-        rules=edge.rules(),
-        keys=access.keys(),
-        now=edge.now(),
-    )
-    return Answer({"same": not altered, "differences": list(altered)})
+    return _told(answered, call.placement)
 
 
 @answering
@@ -126,7 +103,7 @@ def accept_events(request: Request, get_edge: GetEdge) -> Answer:
         told = once(
             fold,
             repeat_of=repeat_of,
-            request_hash=sha256_hex(raw_body(request)),
+            request_hash=body_hash(request),
             store=edge.patient().store,
             now=now,
             owner=edge.new_id(),
@@ -152,7 +129,7 @@ def get_customer(request: Request, get_edge: GetEdge, customer_id: str) -> Answe
     view = read.view_customer(
         unquote(customer_id),
         store=access.store,
-        rules=edge.rules(),
+        rules=edge.rulebook().current,
         keys=access.keys(),
         now=edge.now(),
     )
@@ -217,7 +194,7 @@ def unsubscribe_now(request: Request, get_edge: GetEdge, token: str) -> Answer:
 def get_health(request: Request, get_edge: GetEdge) -> Answer:
     """``GET /v1/health``."""
     edge = get_edge()
-    rules = edge.rules()
+    rules = edge.rulebook().current
     return Answer(
         health.report(
             rules=rules,
@@ -259,13 +236,15 @@ def _checkout_call(request: Request, *, call_id: str) -> CheckoutCall:
         else tuple([Line(line.sku, line.quantity, line.unit_price) for line in asked.cart.lines]),
         call_id=call_id,
         repeat_of=repeat_of,
+        placement=asked.placement,
     )
 
 
-def _told(answered: Answered) -> Answer:
+def _told(answered: Answered, placement: str) -> Answer:
     body = answered.body
     segment = body["segment"]
     decided = answered.how == "decided"
+    failed = broken_prices(body["price"]) if decided else 0
     return Answer(
         body,
         metrics={
@@ -273,8 +252,9 @@ def _told(answered: Answered) -> Answer:
             "Segments": int(decided),
             "Fallbacks": int(decided and segment["fallback"]),
             "Degraded": int(answered.how == "degraded"),
+            **({"PriceRulesFailed": failed} if failed else {}),
         },
-        dimensions={"placement": PLACEMENT, "segment": segment["name"]},
+        dimensions={"placement": placement, "segment": segment["name"]},
         fields={
             "decision_id": body["decision_id"],
             "model": segment["model"],

@@ -65,6 +65,7 @@ def erase_customer(request: Request, get_edge: GetEdge, customer_id: str) -> Ans
         store=access.store,
         keys=access.keys(),
         new_key=edge.new_secret,
+        pause=edge.pause,
         now=edge.now(),
         key_id=caller_of(request),
         correlation_id=correlation_of(request),

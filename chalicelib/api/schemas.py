@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from chalicelib.core.actions import AskedAt
 from chalicelib.core.money import LARGEST_AMOUNT_MINOR, MINOR_DIGITS
 from chalicelib.core.subject import LONGEST_ID
 
@@ -120,7 +121,7 @@ class RequestContext(Part):
 
 
 class DecisionRequest(Part):
-    """A checkout asks for the next right action."""
+    """A checkout, or another place in the shop, asks for the next right action."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -146,9 +147,7 @@ class DecisionRequest(Part):
     anonymous_id: Id | None = Field(
         default=None, description="A guest's id, as the shop's events carry it."
     )
-    placement: Literal["checkout"] = Field(
-        default="checkout", description="Where the answer will be shown."
-    )
+    placement: AskedAt = Field(default="checkout", description="Where the answer will be shown.")
     context: RequestContext = Field(default=RequestContext(), description="Where and how.")
     cart: Cart | None = Field(default=None, description="Left out, nothing is priced.")
 
@@ -227,49 +226,6 @@ class ControlRequest(Part):
     sending: bool = Field(description="Whether mail goes out.")
     pricing: bool = Field(description="Whether prices are personal.")
     offers: bool = Field(description="Whether offers are made.")
-
-
-class ReleaseRequest(Part):
-    """A cart gives a code free."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"customer_id": "c-123", "order_id": "o-1"}],
-            "oneOf": [{"required": ["customer_id"]}, {"required": ["anonymous_id"]}],
-        }
-    )
-
-    customer_id: Id | None = Field(default=None, description="Whose code it is.")
-    anonymous_id: Id | None = Field(default=None, description="The guest whose code it is.")
-    order_id: Id = Field(description="The cart or order; the same one in every call about it.")
-
-    @model_validator(mode="after")
-    def _names_one_person(self) -> ReleaseRequest:
-        if self.customer_id is None and self.anonymous_id is None:
-            raise field_error("customer_id", "or anonymous_id must be given")
-        if self.customer_id is not None and self.anonymous_id is not None:
-            raise field_error("anonymous_id", "must be left out when customer_id is given")
-        return self
-
-
-class OfferRequest(ReleaseRequest):
-    """A cart locks a code, or an order uses it."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"customer_id": "c-123", "order_id": "o-1", "amount": 199, "currency": "USD"}
-            ],
-            "oneOf": [{"required": ["customer_id"]}, {"required": ["anonymous_id"]}],
-        }
-    )
-
-    amount: int = Field(
-        ge=0,
-        le=LARGEST_AMOUNT_MINOR,
-        description="The discount that the code gives here, in minor units: 199 for 1.99 USD.",
-    )
-    currency: Currency = Field(description="ISO 4217; the policy's, in which budgets are.")
 
 
 def describe_field(model: type[BaseModel], location: tuple[Any, ...]) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from chalicelib.api.answers import Amount, Moment, Part, Reason, Scores, Segment
+from chalicelib.core.actions import Placement
 
 
 class RecordedModel(Part):
@@ -16,6 +17,23 @@ class RecordedModel(Part):
     hash: str
 
 
+class Explanation(Part):
+    """A decision in words that the customer can be given."""
+
+    procedure: list[str]
+    factors: list[str]
+    nearest_change: list[str] = Field(description="What would have led to another result.")
+    review: str
+
+
+class Review(Part):
+    """That a person shall look at a decision."""
+
+    decision_id: str
+    requested_at: Moment
+    key_id: str = Field(description="The key with which it was asked for.")
+
+
 class DecisionRecord(Part):
     """Everything that a decision was made from, and everything that came of it."""
 
@@ -23,16 +41,25 @@ class DecisionRecord(Part):
     customer_id: str = ""
     anonymous_id: str = ""
     decided_at: Moment
-    placement: Literal["checkout", "mail", "batch"]
+    placement: Placement
     trigger: str | None
     correlation_id: str
     erased_at: Moment = Field(default="", description="When the person was erased, where they were")
+    intact: bool | None = Field(
+        default=None,
+        description="Whether it is to the byte what was written down; null where nobody looked.",
+    )
     policy: str
+    champion: str = Field(
+        default="", description="The policy whose experiment let this one decide, where one did."
+    )
     jurisdictions: str
     model: RecordedModel
     situation: dict[str, Any]
     decision: dict[str, Any]
     reasons: list[Reason]
+    explanation: Explanation | None = None
+    review: Review | None = Field(default=None, description="Null where nobody asked for one.")
 
 
 class Replay(Part):
@@ -122,13 +149,16 @@ class ConsentEntry(Part):
     number: int
     purpose: str
     granted: bool
-    basis: str
-    wording: str
-    source: str
+    basis: str | None = Field(description="Null where whoever told us did not say.")
+    wording: str | None = Field(description="Null where whoever told us did not say.")
+    source: str = Field(description="As told; event, file or link for what came in one of those.")
     said_at: Moment
     address_confirmed: bool
     recorded_at: Moment
-    key_id: str
+    key_id: str | None
+    reference: str | None = Field(
+        description="What it came in where key_id is null: a request, a drop, or a mail's effect."
+    )
     previous: str
     hash: str
 
@@ -216,10 +246,17 @@ class Export(Part):
     withdrawn: dict[str, Moment]
     consent_ledger: list[ConsentEntry]
     consent_ledger_intact: bool
+    address_ledger: list[ConsentEntry] = Field(
+        description="What the owner of the address said by links in mails, for every account."
+    )
+    address_ledger_intact: bool
     orders: list[dict[str, Any]]
     decisions: list[DecisionRecord]
     effects: list[ExportedEffect]
     coupons: list[ExportedCoupon]
+    codes_issued: dict[str, int] = Field(
+        description="How many codes they were given by action, where the policy limits that."
+    )
     left_out: dict[str, int]
 
 

@@ -27,6 +27,7 @@ from chalicelib.core.storage import (
     Delete,
     IndexAttributes,
     Key,
+    Present,
     Put,
     Stored,
     Table,
@@ -113,7 +114,7 @@ def same_save(wanted: Item, found: Item | None) -> bool:
     )
 
 
-def _condition_of(condition: Condition, *, now: int) -> dict[str, Any]:
+def _condition_of(condition: Condition | Present, *, now: int) -> dict[str, Any]:
     match condition:
         case AtVersion(0):
             # TTL deletes days late: what has expired is as good as absent.
@@ -125,6 +126,14 @@ def _condition_of(condition: Condition, *, now: int) -> dict[str, Any]:
             return {
                 "ConditionExpression": "version = :version",
                 "ExpressionAttributeValues": {":version": {"N": str(version)}},
+            }
+        case Present():
+            return {
+                "ConditionExpression": (
+                    "attribute_exists(pk) AND "
+                    "(attribute_not_exists(expires_at) OR expires_at > :now)"
+                ),
+                "ExpressionAttributeValues": {":now": {"N": str(now)}},
             }
         case Whatever():
             return {}

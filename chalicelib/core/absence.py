@@ -1,14 +1,16 @@
 """Silence as an event: when nothing happening would by itself change something.
 
-``review_at`` is the first moment after now at which the segment differs, a churn threshold of the
-policy is crossed, or an open checkout counts as abandoned. It is searched on a weekly grid over
+``review_at`` is the first moment after now at which the segment differs, a threshold of the policy
+is crossed, or an open checkout counts as abandoned. It is searched on a weekly grid over
 two years and then bisected to the hour; a change that comes and goes within one week is not seen.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from chalicelib.core.facts import Facts
 from chalicelib.core.features import describe
@@ -24,8 +26,16 @@ RESOLUTION_SECONDS = 3_600
 # A checkout noticed later than this, as in imported history, is nothing to remind anyone of.
 REMEMBERED_SECONDS = 7 * DAY_SECONDS
 
-# What silence can change about a customer: the segment, and how many thresholds churn has reached.
-_State = tuple[str, int]
+# What silence can change: the segment, and how many of its thresholds each feature has reached.
+_State = tuple[str, tuple[int, ...]]
+_Thresholds = Mapping[str, tuple[float, ...]]
+
+
+class Stood(NamedTuple):
+    """Who a customer was just before the review that came due."""
+
+    at: int
+    scores: Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +56,14 @@ class Settled:
         scores: at ``as_of``; None without a counted order, or when nobody may look.
         transition: the segment change, None when it stayed.
         abandoned_checkout_at: the checkout that has just become abandoned, else None.
-        churn_reached: the churn thresholds that silence crossed while the segment stayed.
+        stood: who they were just before silence crossed a threshold while the segment stayed.
     """
 
     facts: Facts
     scores: Scores | None
     transition: Transition | None
     abandoned_checkout_at: int | None
-    churn_reached: tuple[float, ...] = ()
+    stood: Stood | None = None
 
 
 def settle(
@@ -65,7 +75,7 @@ def settle(
     a checkout left alone is a fact, not a profile.
     """
     scores = score_at(facts, as_of, scorer) if may_profile else None
-    reached = _churn_reached(facts, scores, as_of=as_of, scorer=scorer, policy=policy)
+    stood = _stood(facts, scores, as_of=as_of, scorer=scorer, policy=policy)
     facts, transition = _name_segment(facts, scores, as_of=as_of, policy=policy)
     abandoned = abandoned_checkout(facts, as_of=as_of, policy=policy)
     if abandoned is not None:
@@ -76,7 +86,7 @@ def settle(
         scores=scores,
         transition=transition,
         abandoned_checkout_at=abandoned,
-        churn_reached=reached if transition is None else (),
+        stood=stood if transition is None else None,
     )
 
 
@@ -105,7 +115,7 @@ def next_review(
         abandoned_at = started + policy.cart_abandoned_after_seconds
         if abandoned_at + REMEMBERED_SECONDS >= as_of:
             moments.append(abandoned_at)
-    drift = _next_change(facts, as_of, scorer, policy.churn_thresholds) if may_profile else None
+    drift = _next_change(facts, as_of, scorer, policy.silence_thresholds) if may_profile else None
     if drift is not None:
         moments.append(drift)
     return Instant(max(as_of + 1, min(moments))) if moments else None
@@ -123,29 +133,41 @@ def _name_segment(
     return replace(facts, segment=segment, segment_model=model), transition
 
 
-def _churn_reached(
+def _stood(
     facts: Facts, scores: Scores | None, *, as_of: int, scorer: Scorer, policy: Policy
-) -> tuple[float, ...]:
-    """The thresholds between churn just before the review that has come due, and now."""
+) -> Stood | None:
+    """Who they were just before the review that has come due, if a threshold lies between."""
     due = facts.review_at
-    if due is None or due > as_of or scores is None or scores.churn is None:
-        return ()
-    before = score_at(facts, due - RESOLUTION_SECONDS, scorer)
-    if before is None or before.churn is None:
-        return ()
-    return tuple(t for t in policy.churn_thresholds if before.churn < t <= scores.churn)
+    if due is None or due > as_of or scores is None:
+        return None
+    at = due - RESOLUTION_SECONDS
+    before = score_at(facts, at, scorer)
+    if before is None:
+        return None
+    thresholds = policy.silence_thresholds
+    same = _state(facts, at, scorer, thresholds)[1] == _state(facts, as_of, scorer, thresholds)[1]
+    return None if same else Stood(at, before)
 
 
-def _state(facts: Facts, as_of: int, scorer: Scorer, thresholds: tuple[float, ...]) -> _State:
+def _state(facts: Facts, as_of: int, scorer: Scorer, thresholds: _Thresholds) -> _State:
     """What silence has made of somebody who had ordered by then."""
-    scores = scorer.score(describe(facts, as_of=as_of, currency=scorer.currency))
-    churn = -1.0 if scores.churn is None else scores.churn
-    return scores.segment, bisect_right(thresholds, churn)
+    features = describe(facts, as_of=as_of, currency=scorer.currency)
+    scores = scorer.score(features)
+    values = {
+        "churn": scores.churn,
+        "expected_orders": scores.expected_orders,
+        "recency_days": features.recency_days,
+        "tenure_days": features.tenure_days,
+    }
+    reached = [_reached(values[name], steps) for name, steps in thresholds.items()]
+    return scores.segment, tuple(reached)
 
 
-def _next_change(
-    facts: Facts, as_of: int, scorer: Scorer, thresholds: tuple[float, ...]
-) -> int | None:
+def _reached(value: float | None, steps: tuple[float, ...]) -> int:
+    return -1 if value is None else bisect_right(steps, value)
+
+
+def _next_change(facts: Facts, as_of: int, scorer: Scorer, thresholds: _Thresholds) -> int | None:
     last_at = facts.last_order_at
     if last_at is None:
         return None
@@ -165,7 +187,7 @@ def _bisect(
     after: int,
     state: _State,
     scorer: Scorer,
-    thresholds: tuple[float, ...],
+    thresholds: _Thresholds,
 ) -> int:
     """The end of the last hour in which ``state`` still held at its beginning."""
     while after - before > RESOLUTION_SECONDS:

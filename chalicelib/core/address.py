@@ -16,11 +16,25 @@ Audience = Literal["marketing", "transactional"]
 def address_hash(email: str, *, secret: bytes) -> str:
     """The HMAC-SHA256 of the normalised address, 40 hex digits.
 
-    Normalised means trimmed and case-folded as a whole: RFC 5321 lets a local part be
+    Normalised means trimmed, case-folded, and the domain in its ASCII form (IDNA 2008, as mapped
+    by UTS 46), in which mail is sent and its bounces come back. RFC 5321 lets a local part be
     case-sensitive, no mail provider in use is, and two spellings must not be mailed twice.
     """
-    normalised = email.strip().casefold().encode()
+    local, at, domain = email.strip().rpartition("@")
+    normalised = f"{local.casefold()}{at}{_ascii(domain)}".encode()
     return hmac.new(secret, b"address:" + normalised, hashlib.sha256).hexdigest()[:40]
+
+
+def _ascii(domain: str) -> str:
+    if domain.isascii():
+        return domain.lower()
+    # As the mail itself is addressed; its tables are large, and few domains need them.
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
+
+    try:
+        return validate_email(f"a@{domain}", check_deliverability=False).ascii_domain
+    except EmailNotValidError:
+        return domain.casefold()  # nothing is ever delivered there
 
 
 class Suppression(NamedTuple):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from chalicelib.core.candidates import Candidate
 from chalicelib.core.decide import Decision
 from chalicelib.core.instants import format_instant
-from chalicelib.core.policy import BASE_TIER
-from chalicelib.core.pricing import PricedLine, overruled, total_minor
+from chalicelib.core.offers import terms_to_json
+from chalicelib.core.price_tiers import BASE_TIER
+from chalicelib.core.pricing import BROKEN_REASONS, PricedLine, overruled, total_minor
 from chalicelib.core.situation import Line, Situation
 from chalicelib.core.tokens import SigningKeys, sign
 
@@ -47,11 +48,20 @@ def build_answer(
                 "kind": offer.kind,
                 "value": offer.value,
                 "expires_at": format_instant(offer.expires_at),
+                **terms_to_json(offer),
             }
             for offer in decision.offers
         ],
+        "treatments": [
+            {"action": action, "content": dict(content)}
+            for action, content in decision.treatments.items()
+        ],
         "reasons": reasons(decision.candidates, situation.lines, decision.lines),
-        "experiment": {"holdout": decision.holdout, "arms": {}},
+        "experiment": {
+            "holdout": decision.holdout,
+            "arms": dict(decision.arms),
+            **({"not_running": list(decision.not_running)} if decision.not_running else {}),
+        },
         "policy": policy_hash,
         "expires_at": format_instant(decision.quote_expires_at),
     }
@@ -87,12 +97,31 @@ def _price(situation: Situation, decision: Decision, keys: SigningKeys) -> dict[
                 "base_unit_price": line.base_unit_price_minor,
                 "unit_price": line.unit_price_minor,
                 **({} if line.reason is None else {"reason": line.reason}),
+                **claims(line),
             }
             for line in decision.lines
         ],
         "total": promised["t"],
         "quote": sign(keys, purpose=QUOTE, payload=promised),
     }
+
+
+def broken_prices(price: Mapping[str, Any] | None) -> int:
+    """How many prices fell back to the published one because a rule or an article is broken."""
+    if price is None:
+        return 0
+    broken = sum(line.get("reason") in BROKEN_REASONS for line in price["lines"])
+    return broken + (price["reason"] in BROKEN_REASONS)
+
+
+def claims(line: PricedLine) -> dict[str, Any]:
+    """What may be claimed of a line's price, and which rules have moved its discount."""
+    told: dict[str, Any] = {}
+    if line.was_minor is not None:
+        told = {"was": line.was_minor, "percent_off": line.percent_off}
+    if line.adjustments:
+        told["adjustments"] = list(line.adjustments)
+    return told
 
 
 def quote_payload(situation: Situation, decision: Decision) -> dict[str, Any]:
@@ -142,6 +171,7 @@ def degraded_answer(
         "scores": {"churn": None, "expected_orders": None},
         "price": price if lines else None,
         "offers": [],
+        "treatments": [],
         "reasons": [],
         "experiment": {"holdout": False, "arms": {}},
         "policy": policy_hash,

@@ -1,16 +1,25 @@
 """Every action as a candidate, and the layer that removed it: engagement policy in its order.
 
 Eligibility (may they ever have it), applicability (is it relevant now), suitability (is it right
-for them), contact policy (was it said too often), limits (is any left), arbitration (what is worth
-most).
+for them), contact policy (was it said too often), limits (is any left). What survives competes
+(``core.arbitration``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, NamedTuple
 
-from chalicelib.core.policy import Action, Policy
+from chalicelib.core.actions import REACHED_AT, Action
+from chalicelib.core.assignment import NO_CHANGES, Changes
+from chalicelib.core.baskets import Basket, misses
+from chalicelib.core.conditions import Values
+from chalicelib.core.cool_downs import cooling
+from chalicelib.core.effects import TRANSACTIONAL
+from chalicelib.core.features import Features, describe
+from chalicelib.core.observed import observe
+from chalicelib.core.policy import Policy
+from chalicelib.core.policy_conditions import Asked
 from chalicelib.core.scores import Scores
 from chalicelib.core.situation import Situation
 
@@ -36,10 +45,42 @@ class Candidate(NamedTuple):
     reason: str
 
 
-def removed(action: Action, situation: Situation, scores: Scores) -> Candidate | None:
+class Seen(NamedTuple):
+    """A situation, what the scorer says of it, and a value for each feature that is known.
+
+    Where a policy asks no condition, ``values`` is empty: nobody would look. ``changes`` is what
+    the arms of experiments say, ``basket`` the priced cart where some offer asks what is in it.
+    """
+
+    situation: Situation
+    scores: Scores
+    values: Mapping[str, Any]
+    changes: Changes = NO_CHANGES
+    basket: Basket | None = None
+
+
+def see(situation: Situation, scores: Scores, *, policy: Policy, features: Features | None) -> Seen:
+    """Lay out what actions are asked about; ``features`` is None where nothing may be read."""
+    values = observe(situation, scores, features) if policy.conditions else {}
+    return Seen(situation, scores, values)
+
+
+def see_freely(situation: Situation, scores: Scores, *, policy: Policy, currency: str) -> Seen:
+    """Lay out what actions would be asked about, of somebody who may be read."""
+    facts, features = situation.facts, None
+    if facts is not None and policy.conditions and not situation.opted_out:
+        features = describe(facts, as_of=situation.as_of, currency=currency)
+    return see(situation, scores, policy=policy, features=features)
+
+
+def removed(action: Action, seen: Seen, policy: Policy) -> Candidate | None:
     """The first layer that says no; None when the action survives to arbitration."""
-    for layer, ask in _LAYERS:
-        reason = ask(action, situation, scores)
+    for layer, ask, ask_also in _LAYERS:
+        reason = ask(action, seen.situation, seen.scores)
+        if reason is None and (asked := policy.conditions.asked.get(layer)):
+            reason = _unmet(asked.get(action.id, ()), seen.values)
+        if reason is None and ask_also is not None:
+            reason = ask_also(action, seen, policy)
         if reason is not None:
             return Candidate(action.id, "rejected", layer, reason)
     return None
@@ -55,7 +96,7 @@ def _ineligible(action: Action, situation: Situation, scores: Scores) -> str | N
     if (
         "mail" in action.placements
         and action.mail is not None
-        and situation.placement != "checkout"
+        and situation.placement in REACHED_AT
     ):
         return _unmailable(action, situation)
     return None
@@ -102,38 +143,54 @@ def _over_limit(action: Action, situation: Situation, _: Scores) -> str | None:
     if action.offer is None:
         return None
     live = situation.live_offers.get(action.id)
+    if live is not None and live.spent:
+        return "code_revoked" if live.revoked else "code_used"
     if live is not None:
-        return "code_used" if live.spent else None
+        return None
     return situation.limited.get(action.id)
 
 
-_LAYERS: tuple[tuple[Layer, Callable[[Action, Situation, Scores], str | None]], ...] = (
-    ("eligibility", _ineligible),
-    ("applicability", _inapplicable),
-    ("suitability", _unsuitable),
-    ("contact_policy", _over_contacted),
-    ("limits", _over_limit),
+def _misses_cart(action: Action, seen: Seen, policy: Policy) -> str | None:
+    if action.offer is None:
+        return None
+    currency, as_of = policy.default_currency, seen.situation.as_of
+    return misses(action.offer, seen.basket, currency=currency, as_of=as_of)
+
+
+def _has_to_wait(action: Action, seen: Seen, policy: Policy) -> str | None:
+    """What holds over all actions and channels; never for a mail that the customer waits for."""
+    situation = seen.situation
+    if situation.mails_left is None and not policy.cools_down:
+        return None
+    if action.mail is not None and situation.placement in REACHED_AT:
+        if action.mail.purpose == TRANSACTIONAL:
+            return None
+        if situation.mails_left is not None and situation.mails_left < 1:
+            return "frequency_cap"
+    return cooling(
+        policy.contact_policy.cool_downs,
+        action.id,
+        ordered_at=None if situation.facts is None else situation.facts.last_order_at,
+        redeemed_at=situation.redeemed_at,
+        as_of=situation.as_of,
+    )
+
+
+_Ask = Callable[[Action, Situation, Scores], str | None]
+_AskAlso = Callable[[Action, Seen, Policy], str | None]
+# Each layer with what it asks before the conditions of the policy, and after them.
+_LAYERS: tuple[tuple[Layer, _Ask, _AskAlso | None], ...] = (
+    ("eligibility", _ineligible, None),
+    ("applicability", _inapplicable, _misses_cart),
+    ("suitability", _unsuitable, None),
+    ("contact_policy", _over_contacted, _has_to_wait),
+    ("limits", _over_limit, None),
 )
 
 
-def arbitrate(
-    policy: Policy, situation: Situation, scores: Scores, *, holdout: bool
-) -> tuple[tuple[Action, ...], tuple[Candidate, ...]]:
-    """Rank what survives by priority and keep the best; ties go to the earlier in the document."""
-    survivors: list[Action] = []
-    candidates: list[Candidate] = []
-    for action in policy.actions_at(situation.placement):
-        if holdout:
-            candidates.append(Candidate(action.id, "rejected", "experiment", "global_holdout"))
-        elif (gone := removed(action, situation, scores)) is not None:
-            candidates.append(gone)
-        else:
-            survivors.append(action)
-    survivors.sort(key=lambda action: -action.priority)
-    chosen = tuple(survivors[: policy.offers_per_decision])
-    candidates += [Candidate(a.id, "chosen", "arbitration", "highest_priority") for a in chosen]
-    candidates += [
-        Candidate(a.id, "rejected", "arbitration", "lower_priority")
-        for a in survivors[policy.offers_per_decision :]
-    ]
-    return chosen, tuple(candidates)
+def _unmet(asked: Iterable[Asked], values: Values) -> str | None:
+    for each in asked:
+        reason = each.failed(values)
+        if reason is not None:
+            return reason
+    return None

@@ -7,7 +7,7 @@ the one before. What an entry says is folded into the contact, where the later s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from chalicelib.core.canonical import content_hash
@@ -24,9 +24,10 @@ class Statement:
     Attributes:
         purpose: one of the purposes.
         granted: granted, or withdrawn.
-        basis: the legal basis (GDPR, article 6).
-        wording: the version of the text that the customer had before them.
-        source: where it was said: a form, a call, a shop.
+        basis: the legal basis (GDPR, article 6); None where whoever told us did not say.
+        wording: the version of the text that the customer had before them; None as above.
+        source: where it was said: a form, a call, a shop. ``event`` and ``file`` for what such a
+            one told us, ``link`` for a link in a mail, ``contact`` for what stood in the contact.
         said_at: when it was said.
         address_confirmed: whether the owner of the address confirmed it by a link sent there
             (double opt-in).
@@ -34,8 +35,8 @@ class Statement:
 
     purpose: str
     granted: bool
-    basis: Basis
-    wording: str
+    basis: Basis | None
+    wording: str | None
     source: str
     said_at: int
     address_confirmed: bool = False
@@ -49,19 +50,22 @@ class Entry:
         number: its place, from 1.
         statement: what was said.
         recorded_at: when we were told.
-        key_id: the API key that told us.
+        key_id: the API key that told us; None where no call was made for it.
         address_hash: the HMAC of the address known then; None without one.
         previous: the hash of the entry before.
         hash: of all of this.
+        reference: what it came in, where no call was made for it: the correlation id of a request
+            or a drop, or the effect id of a mail.
     """
 
     number: int
     statement: Statement
     recorded_at: int
-    key_id: str
+    key_id: str | None
     address_hash: str | None
     previous: str
     hash: str
+    reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,54 +88,39 @@ def append_entry(
     statement: Statement,
     *,
     recorded_at: int,
-    key_id: str,
+    key_id: str | None,
     address_hash: str | None,
+    reference: str | None = None,
 ) -> tuple[LedgerHead, Entry]:
-    """The next entry, and the ledger's new end."""
+    """The ledger's new end, and the next entry."""
     number = head.count + 1
-    body = _hashed(number, statement, recorded_at, key_id, address_hash, head.hash)
-    hashed = content_hash(body)
-    entry = Entry(number, statement, recorded_at, key_id, address_hash, head.hash, hashed)
+    open_entry = Entry(
+        number, statement, recorded_at, key_id, address_hash, head.hash, "", reference
+    )
+    entry = replace(open_entry, hash=content_hash(_hashed(open_entry)))
     began_at = recorded_at if head.began_at is None else head.began_at
-    return LedgerHead(number, hashed, began_at), entry
+    return LedgerHead(number, entry.hash, began_at), entry
 
 
 def is_intact(head: LedgerHead, entries: Sequence[Entry]) -> bool:
     """Whether these are all entries up to the head, in order and as they were written."""
     previous = FIRST
     for number, entry in enumerate(entries, start=1):
-        body = _hashed(
-            number,
-            entry.statement,
-            entry.recorded_at,
-            entry.key_id,
-            entry.address_hash,
-            previous,
-        )
         if entry.number != number or entry.previous != previous:
             return False
-        if content_hash(body) != entry.hash:
+        if content_hash(_hashed(entry)) != entry.hash:
             return False
         previous = entry.hash
     return (head.count, head.hash) == (len(entries), previous)
 
 
-def _hashed(
-    number: int,
-    statement: Statement,
-    recorded_at: int,
-    key_id: str,
-    address_hash: str | None,
-    previous: str,
-) -> dict[str, Any]:
-    return {
-        "number": number,
-        "statement": asdict(statement),
-        "recorded_at": recorded_at,
-        "key_id": key_id,
-        "address_hash": address_hash,
-        "previous": previous,
-    }
+def _hashed(entry: Entry) -> dict[str, Any]:
+    """What an entry's hash is made of; one without a reference says nothing of it."""
+    body = asdict(entry)
+    del body["hash"]
+    if entry.reference is None:
+        del body["reference"]
+    return body
 
 
 def entry_to_json(entry: Entry) -> dict[str, Any]:

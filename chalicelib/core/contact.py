@@ -105,6 +105,19 @@ def _rank(said: Stamped) -> tuple[int, str]:
     return said.at, "" if said.value is True else repr(said.value)
 
 
+def changed_consents(before: Contact | None, after: Contact) -> tuple[tuple[str, Stamped], ...]:
+    """The purposes of which something else holds than before, with what was said and when.
+
+    The same word said again is no change, whenever it was said.
+    """
+    return tuple(
+        (purpose, said)
+        for purpose in PURPOSES
+        if (said := after.fields.get(CONSENT_PREFIX + purpose)) is not None
+        and (before is None or before.consent(purpose) is not bool(said.value))
+    )
+
+
 def check_field(name: str, value: object, *, field: str) -> Scalar:
     """Return the value that a contact field stores; raises BadInput naming ``field``."""
     if name.startswith(CONSENT_PREFIX):

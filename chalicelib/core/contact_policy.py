@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from chalicelib.core.cool_downs import CoolDown
 from chalicelib.core.instants import CLOCK_SKEW_SECONDS, DAY_SECONDS
 
 # A permission is used within the life of the worker that got it, so quiet begins that much sooner.
@@ -52,6 +53,7 @@ class ContactPolicy(BaseModel):
         window_days: the rolling window of the cap.
         quiet_hours: when nobody is mailed; None for no such hours.
         default_time_zone: the zone of whoever named none, or none that exists.
+        cool_downs: how long an order or the use of a code keeps actions away.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,6 +62,7 @@ class ContactPolicy(BaseModel):
     window_days: int = Field(default=7, ge=1, le=90)
     quiet_hours: QuietHours | None = None
     default_time_zone: str = "UTC"
+    cool_downs: tuple[CoolDown, ...] = ()
 
     @field_validator("default_time_zone")
     @classmethod
@@ -88,6 +91,11 @@ def is_capped(mailed: Mailed | None, effect_id: str, *, policy: ContactPolicy, n
     """Whether another mail would be one too many."""
     others = _within(mailed, policy, now).keys() - {effect_id}
     return len(others) >= policy.max_marketing_mails
+
+
+def mails_left(mailed: Mailed | None, *, policy: ContactPolicy, now: int) -> int:
+    """How many more mails the cap leaves an address."""
+    return max(0, policy.max_marketing_mails - len(_within(mailed, policy, now)))
 
 
 def count_mail(mailed: Mailed | None, effect_id: str, *, policy: ContactPolicy, now: int) -> Mailed:

@@ -38,13 +38,30 @@ def counterfactuals(
     situation: Situation, decision: Decision, *, rules: Rules
 ) -> list[Counterfactual]:
     """Every alternative that leads elsewhere, nearest first by how little it takes."""
+    rules = rules.under(situation.subject.key, as_of=situation.as_of)
     actual = outcome_of(decision)
     found = []
     for had, other, other_rules in _alternatives(situation, rules):
-        alternative = outcome_of(_decide(other, other_rules))
-        if alternative != actual:
+        decided = _decide(other, other_rules)
+        alternative = outcome_of(decided)
+        if alternative != actual and _is_known(situation, decided):
             found.append(Counterfactual(had, _in_words(alternative)))
     return found
+
+
+def _is_known(situation: Situation, alternative: Decision) -> bool:
+    """Whether an alternative rests on nothing that was learned and is not in the record.
+
+    A record keeps of the learning document what its own decision used. Where others would have
+    competed, or in another segment, nothing is claimed.
+    """
+    learned, choice = situation.learned, alternative.choice
+    if learned is None or learned.refused is not None or choice is None:
+        return True
+    known = learned.of(alternative.scores.segment)
+    competed = {c.action for c in alternative.candidates if c.layer == "arbitration"}
+    finalists = {each.action for each in choice.finalists}
+    return competed <= known.keys() and all(known[each].samples for each in finalists)
 
 
 def _alternatives(situation: Situation, rules: Rules) -> Iterator[tuple[str, Situation, Rules]]:
@@ -156,6 +173,7 @@ def _decide(situation: Situation, rules: Rules) -> Decision:
         jurisdictions=rules.jurisdictions,
         scorer=rules.scorer,
         code_for=lambda effect: effect,
+        arms=rules.arms,
     )
 
 

@@ -240,8 +240,11 @@ def roll_back(coupon: Coupon, *, order_id: str, to_minor: int, now: int) -> Coup
     return _with_use(coupon, use, now=now)
 
 
-def revoke(coupon: Coupon, *, now: int) -> Coupon:
+def revoke(coupon: Coupon, *, reason: str, now: int) -> Coupon:
     """Take back a code that was not used; a cart that holds it loses it.
+
+    One that was taken back before stays as it is, with its first reason. What orders have used of
+    a code for several stays used; it is given back by cancelling or refunding them.
 
     Raises Refused: ``code_redeemed``, ``code_rolled_back``, ``code_expired``.
     """
@@ -252,7 +255,7 @@ def revoke(coupon: Coupon, *, now: int) -> Coupon:
     if state in _UNUSABLE:
         raise Refused(_UNUSABLE[state])
     used = tuple(use for use in coupon.uses if use.state != "reserved")
-    return replace(coupon, uses=used, revoked_at=now)
+    return replace(coupon, uses=used, revoked_at=now, revoked_for=reason)
 
 
 def _check_usable(
@@ -273,7 +276,9 @@ def _check_usable(
 
 
 def _check_amount(coupon: Coupon, amount_minor: int) -> None:
-    if coupon.offer.kind == "amount_off" and amount_minor > coupon.offer.value:
+    """Refuse what the offer cannot give; what it is of a cart, only the shop knows."""
+    bounded = coupon.offer.kind in ("amount_off", "early_access")
+    if bounded and amount_minor > coupon.offer.value:
         raise Refused("amount_above_value")
 
 

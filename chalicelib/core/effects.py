@@ -34,10 +34,10 @@ SENT: frozenset[State] = frozenset({"ACCEPTED", "DELIVERED", "BOUNCED", "COMPLAI
 TERMINAL: frozenset[State] = SENT | {"FAILED", "SUPPRESSED", "ABANDONED"}
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     # PLANNED → PLANNED: held until a later moment.
-    "PLANNED": frozenset({"PLANNED", "CLAIMED", "SUPPRESSED", "ABANDONED"}),
+    "PLANNED": frozenset({"PLANNED", "CLAIMED", "SUPPRESSED"}),
     # CLAIMED → CLAIMED: another worker takes over a dead lease; nothing was sent yet.
     # CLAIMED → SENT: the provider says that it has it after all, whatever its answer was.
-    "CLAIMED": SENT | {"CLAIMED", "PLANNED", "SENDING", "SUPPRESSED", "FAILED", "ABANDONED"},
+    "CLAIMED": SENT | {"CLAIMED", "PLANNED", "SENDING", "SUPPRESSED", "FAILED"},
     # SENDING → CLAIMED only when the provider definitely did not take it.
     "SENDING": SENT | {"CLAIMED", "FAILED", "IN_DOUBT"},
     # IN_DOUBT → SENDING: the one resend of a transactional mail.
@@ -55,6 +55,7 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
 }
 TRANSACTIONAL = "transactional"
 MOST_POSTS = 2  # of a transactional mail; of any other one
+EFFECT_ID_PATTERN = r"^[0-9a-f]{32}$"  # what ``effect_id`` makes
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,8 @@ class Effect:
         not_before: until when it is held, None when it is not.
         posts: how often it may have been handed to the provider.
         heard: what the provider said of it, each word once, sorted.
-        queued_at: when the sweep last queued it again, None when it never did.
-        queued_times: how often it did so since the effect last changed state.
+        queued_at: when the sweep last queued it again, None when it did not since the last move.
+        queued_times: how often it did so since then.
     """
 
     effect_id: str
@@ -117,10 +118,13 @@ def effect_id(*parts: str) -> str:
 
 
 def move(effect: Effect, to: State, *, now: int, **changes: Any) -> Effect:
-    """Move an effect along the table; raises Refused(``transition_refused``) off it."""
+    """Move an effect along the table; raises Refused(``transition_refused``) off it.
+
+    A move ends the patience of the sweep, whose note is about the state that was left.
+    """
     if to not in TRANSITIONS[effect.state]:
         raise Refused("transition_refused")
-    return replace(effect, state=to, changed_at=now, **changes)
+    return replace(effect, state=to, changed_at=now, queued_at=None, queued_times=0, **changes)
 
 
 def claim(effect: Effect, *, owner: str, now: int, lease_seconds: int) -> Effect:
@@ -144,7 +148,12 @@ def claim(effect: Effect, *, owner: str, now: int, lease_seconds: int) -> Effect
 
 
 def hold(effect: Effect, *, until: int, reason: str, now: int) -> Effect:
-    """Put an effect off: planned as before, and not before a moment; nobody's claim any more."""
+    """Put an effect off: planned as before, and not before a moment; nobody's claim any more.
+
+    A doubt stays one, for the reason and from the moment that it had: it only waits.
+    """
+    if effect.state == "IN_DOUBT":
+        return replace(effect, not_before=until, queued_at=None, queued_times=0)
     return move(
         effect,
         "PLANNED",
@@ -158,7 +167,7 @@ def hold(effect: Effect, *, until: int, reason: str, now: int) -> Effect:
 
 def enter_sending(effect: Effect, *, now: int) -> Effect:
     """Pass the point of no return: from here on it may have been posted."""
-    return move(effect, "SENDING", now=now, posts=effect.posts + 1)
+    return move(effect, "SENDING", now=now, posts=effect.posts + 1, not_before=None)
 
 
 def send_again(effect: Effect, *, owner: str, now: int, lease_seconds: int) -> Effect:

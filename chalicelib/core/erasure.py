@@ -10,10 +10,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from chalicelib.core.consents import Entry, LedgerHead
+from chalicelib.core.contact import Contact
 from chalicelib.core.effects import Effect, State, move
+from chalicelib.core.facts import Facts
 from chalicelib.core.offers import Coupon
+from chalicelib.core.orders import OrderState
 from chalicelib.core.sessions import sticky_key
-from chalicelib.core.tombstones import Tombstone
+from chalicelib.core.tombstones import PSEUDONYM_PREFIX, Tombstone
 
 ERASED = "erased"
 # Where an open effect ends. One that is just being sent is left to whoever sends it.
@@ -35,6 +39,8 @@ _KEPT = (
     "candidates",
     "holdout",
     "quote_expires_at",
+    "arms",
+    "exposures",
 )
 
 
@@ -49,7 +55,7 @@ def erased_record(record: Mapping[str, Any], *, pseudonym: str, at: int) -> dict
         "request_hash": None,
         "erased_at": at,
         "situation": {"placement": situation["placement"], "trigger": situation["trigger"]},
-        "decision": {name: decision[name] for name in _KEPT},
+        "decision": {name: decision[name] for name in _KEPT if name in decision},
     }
 
 
@@ -88,7 +94,56 @@ def erased_effect(effect: Effect, *, pseudonym: str, now: int) -> Effect:
     )
 
 
+def left_over(effect: Effect, *, now: int) -> Effect:
+    """An open effect that an erasure did not find, ended without the person.
+
+    The key of their pseudonym is dead by now, so it stands under a name of its own.
+    """
+    return erased_effect(effect, pseudonym=f"{PSEUDONYM_PREFIX}{effect.effect_id}", now=now)
+
+
 def erased_coupon(coupon: Coupon, *, pseudonym: str) -> Coupon:
-    """A coupon without the person; what its uses took of a budget still counts."""
+    """A coupon without the person; what its uses took of a budget still counts.
+
+    Nor with the words for which it was revoked, which may speak of them.
+    """
     uses = tuple(replace(use, order_id=f"{ERASED}-{n}") for n, use in enumerate(coupon.uses, 1))
-    return replace(coupon, subject_key=pseudonym, uses=uses)
+    return replace(
+        coupon,
+        subject_key=pseudonym,
+        uses=uses,
+        revoked_for=None if coupon.revoked_for is None else ERASED,
+    )
+
+
+def first_said(value: Any) -> int | None:
+    """When a stored thing was first said; None where it does not tell, and then it is from before.
+
+    Nothing that a person who came back has left is undated, but for a link to a guest, and a
+    session, which the next checkout makes anew.
+    """
+    match value:
+        case Facts():
+            return min(_said(value.first_order_at, value.last_seen_at), default=None)
+        case Contact():
+            return min(
+                (said.at for said in (*value.fields.values(), *value.supplied.values())),
+                default=None,
+            )
+        case OrderState():
+            return None if value.completed is None else value.completed.at
+        case (
+            Entry(recorded_at=at)
+            | LedgerHead(began_at=at)
+            | Effect(planned_at=at)
+            | Coupon(issued_at=at)
+            | {"decided_at": at}
+            | {"since": at}
+        ):
+            return None if at is None else int(at)
+        case _:
+            return None
+
+
+def _said(*moments: int | None) -> list[int]:
+    return [at for at in moments if at is not None]

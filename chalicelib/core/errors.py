@@ -64,8 +64,16 @@ class Refused(SegueError):
         super().__init__(reason)
 
 
+class MessageRefused(Refused):
+    """A queue message leads to nothing that may be done; it is named, counted and done with."""
+
+
 class Transient(SegueError):
     """Storage or a provider did not answer; the same call may succeed later."""
+
+
+class UnknownKey(Transient):
+    """A signing key that this process has not read yet, or that there never was."""
 
 
 class DeadlineExceeded(Transient):

@@ -11,6 +11,7 @@ from chalicelib.core.facts import facts_from_json
 from chalicelib.core.features import Features, describe
 from chalicelib.core.instants import format_instant
 from chalicelib.core.money import format_amount
+from chalicelib.core.pricing import PricedLine, line_from_json
 from chalicelib.core.record import situation_from_json
 from chalicelib.core.replay import differences, reexecute
 from chalicelib.core.rules import Rules
@@ -19,6 +20,8 @@ from chalicelib.core.rules import Rules
 REASONS: Mapping[str, str] = {
     "highest_priority": "it was worth most of all that were possible",
     "lower_priority": "another action was worth more",
+    "explored": "it was tried, to learn whether it is worth more than it seems",
+    "costs_too_much": "it costs more than it is worth",
     "segment_not_allowed": "it is meant for other segments",
     "opted_out": "the customer opted out of personalisation",
     "offers_switched_off": "an operator has switched offers off",
@@ -46,11 +49,36 @@ REASONS: Mapping[str, str] = {
     "catalogue_price_differs": "the catalogue's price stands, the cart said another",
     "no_floor": "the catalogue names no floor, so there is no personal price",
     "floor_reached": "the discount stopped at the floor",
+    "ceiling_reached": "a price never lies above its ceiling, by default the published price",
+    "step_limited": "prices shown to one customer move by no more than a step within a day",
+    "step_leaves_no_price": "no price lies within a day's step of what was shown, so the published "
+    "price stands",
+    "rounding_leaves_no_price": "no round price lies within the bounds, so the published price "
+    "stands",
+    "price_rule_failed": "a rule of the policy could not be applied, so the published price stands",
+    "catalogue_unusable": "the catalogue's price cannot be one, so the shop's own price stands",
+    "best_combination": "together with what else was chosen it was worth most",
+    "combined_discount_cap": "all discounts together would have been more than allowed",
+    "open_to_all": "by now it is open to everybody",
+    "another_currency": "the cart is in another currency than the offer",
+    "not_in_scope": "nothing in the cart is what it is about",
+    "below_minimum_spend": "the cart holds less of it than the minimum spend",
+    "frequency_cap": "the customer has had as many mails as they may have for now",
+    "cool_down_after_order": "the customer has ordered a short while ago",
+    "cool_down_after_redemption": "the customer has used a code a short while ago",
+    "control": "the customer is in the group that is never shown it, to compare with",
+    "switched_off": "an experiment shows these customers no such action, to compare with",
+}
+# The same of reasons that name another action after a colon.
+REASONS_WITH_ACTION: Mapping[str, str] = {
+    "excluded_by": "it may not stand beside {}, which was chosen",
+    "comes_after": "it comes only after {}",
 }
 
 
 def explain(record: Mapping[str, Any], *, rules: Rules) -> str:
     """The whole reasoning of one decision as text; reads nothing but the record and the rules."""
+    rules = rules.under(record["subject"], as_of=record["situation"]["as_of"])
     parts = [
         _heading(record),
         _known(record, rules),
@@ -65,13 +93,15 @@ def explain(record: Mapping[str, Any], *, rules: Rules) -> str:
 def _heading(record: Mapping[str, Any]) -> str:
     situation = record["situation"]
     trigger = f", set off by {situation['trigger']}" if situation["trigger"] else ""
+    arms = record["decision"].get("arms", {})
+    said = "".join(f"\n  experiment {name}: arm {arm}" for name, arm in arms.items())
     return (
         f"Decision {record['decision_id']}\n"
         f"  for {record['subject']} at {format_instant(record['decided_at'])}, "
         f"placement {situation['placement']}{trigger}\n"
         f"  policy {record['policy']}\n"
         f"  model {record['model']['name']} {record['model']['hash']}\n"
-        f"  correlation {record['correlation_id']}"
+        f"  correlation {record['correlation_id']}{said}"
     )
 
 
@@ -139,13 +169,20 @@ def _price(record: Mapping[str, Any]) -> str:
     currency = situation["context"]["currency"]
     lines = [f"  tier {decision['tier']}: {_words(decision['price_reason'])}"]
     lines.append(f"  rules of the place: {decision['mode'] or 'unknown'}")
-    for sku, quantity, base_minor, unit_minor, reason in decision["lines"]:
-        note = f" ({_words(reason)})" if reason else ""
-        base = format_amount(base_minor, currency=currency)
-        unit = format_amount(unit_minor, currency=currency)
-        lines.append(f"  {quantity} x {sku}: {base} -> {unit}{note}")
+    for line in map(line_from_json, decision["lines"]):
+        base = format_amount(line.base_unit_price_minor, currency=currency)
+        unit = format_amount(line.unit_price_minor, currency=currency)
+        lines.append(f"  {line.quantity} x {line.sku}: {base} -> {unit}{_note(line)}")
     lines += [f"  shown with the price: {text}" for text in decision["disclosures"]]
     return "The price\n" + "\n".join(lines)
+
+
+def _note(line: PricedLine) -> str:
+    """What was special about a line, and which rules of stock and demand moved its discount."""
+    said = [] if line.reason is None else [_words(line.reason)]
+    if line.adjustments:
+        said.append("moved by " + ", ".join(line.adjustments))
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def _actions(record: Mapping[str, Any]) -> str:
@@ -174,4 +211,7 @@ def _alternatives(record: Mapping[str, Any], rules: Rules) -> str:
 
 
 def _words(reason: str) -> str:
+    kind, _, action = reason.partition(":")
+    if action and kind in REASONS_WITH_ACTION:
+        return REASONS_WITH_ACTION[kind].format(action)
     return REASONS.get(reason, reason.replace("_", " "))

@@ -11,6 +11,7 @@ from chalicelib.core.instants import Instant
 from chalicelib.core.messages import (
     CheckoutStarted,
     Identified,
+    InventoryUpdated,
     Message,
     OrderCancelled,
     OrderCompleted,
@@ -44,7 +45,14 @@ def fold(facts: Facts, message: Message) -> Facts:
             return replace(facts, last_checkout_at=_later(facts.last_checkout_at, at))
         case OrderCompleted():
             return replace(facts, last_completed_at=_later(facts.last_completed_at, at))
-        case Identified() | OrderUpdated() | OrderRefunded() | OrderCancelled() | Seen():
+        case (
+            Identified()
+            | OrderUpdated()
+            | OrderRefunded()
+            | OrderCancelled()
+            | InventoryUpdated()
+            | Seen()
+        ):
             pass
     return facts
 

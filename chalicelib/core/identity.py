@@ -22,7 +22,13 @@ from chalicelib.core.errors import BadInput
 from chalicelib.core.facts import Facts
 from chalicelib.core.fold import fold, join_order, merge_facts, recount
 from chalicelib.core.kinds import CONTACT, FACTS, ORDER
-from chalicelib.core.messages import Identified, Message, OrderCompleted, OrderMessage
+from chalicelib.core.messages import (
+    Identified,
+    InventoryUpdated,
+    Message,
+    OrderCompleted,
+    OrderMessage,
+)
 from chalicelib.core.orders import OrderState
 from chalicelib.core.storage import Found, Key
 from chalicelib.core.subject import Subject, customer, guest
@@ -93,6 +99,8 @@ def profiles_from(found: Found, keys: Iterable[Key[Any]]) -> Profiles:
 
 def fold_message(profiles: Profiles, message: Message) -> Profiles:
     """Fold one message; raises BadInput when its order belongs to somebody else."""
+    if isinstance(message, InventoryUpdated):
+        return profiles  # it is about an article, whoever's id stands beside it
     if isinstance(message, Identified) and len(_named(message)) > 1:
         profiles = _merge(profiles, *_named(message))
     who = profiles.known_as(_named(message)[0])
@@ -107,6 +115,8 @@ def fold_message(profiles: Profiles, message: Message) -> Profiles:
 
 def _named(message: Message) -> tuple[Subject, ...]:
     """The subject of a message, and the guest that an "identify" makes known beside it."""
+    if isinstance(message, InventoryUpdated):
+        return ()
     envelope = message.envelope
     guests = () if envelope.anonymous_id is None else (guest(envelope.anonymous_id),)
     if envelope.customer_id is None:

@@ -7,7 +7,14 @@ from typing import Any
 
 from chalicelib.core.address import AddressState, address_from_json, address_to_json
 from chalicelib.core.allotments import Allotment, allotment_from_json, allotment_to_json
-from chalicelib.core.breaker import Tally, tally_from_json, tally_to_json
+from chalicelib.core.breaker import (
+    Restarts,
+    Tally,
+    restarts_from_json,
+    restarts_to_json,
+    tally_from_json,
+    tally_to_json,
+)
 from chalicelib.core.catalogue import Product, product_from_json, product_to_json
 from chalicelib.core.consents import (
     Entry,
@@ -33,6 +40,7 @@ from chalicelib.core.effects import Effect, effect_from_json, effect_to_json
 from chalicelib.core.engagement import Engagement, engagement_from_json, engagement_to_json
 from chalicelib.core.facts import Facts, facts_from_json, facts_to_json
 from chalicelib.core.instants import DAY_SECONDS
+from chalicelib.core.learning import Learning, learning_from_json, learning_to_json
 from chalicelib.core.mail_list import mail_index
 from chalicelib.core.offers import (
     Coupon,
@@ -45,8 +53,18 @@ from chalicelib.core.offers import (
 from chalicelib.core.orders import OrderState, order_from_json, order_to_json
 from chalicelib.core.overdue import open_index
 from chalicelib.core.pace import Pace, pace_from_json, pace_to_json
+from chalicelib.core.policy_life import (
+    PolicyLog,
+    StoredPolicy,
+    policy_log_from_json,
+    policy_log_to_json,
+    stored_policy_from_json,
+    stored_policy_to_json,
+)
 from chalicelib.core.repeats import Repeat, repeat_from_json, repeat_to_json
 from chalicelib.core.sessions import Session, session_from_json, session_to_json
+from chalicelib.core.shown_prices import Shown, shown_from_json, shown_to_json
+from chalicelib.core.signals import Signal, signal_from_json, signal_to_json
 from chalicelib.core.storage import IndexAttributes, Kind
 from chalicelib.core.subject import customer
 from chalicelib.core.tombstones import Tombstone, tombstone_from_json, tombstone_to_json
@@ -84,6 +102,10 @@ def _by_subject(record: Json) -> IndexAttributes:
     return {"subject": record["subject"], "decided_at": record["decided_at"]}
 
 
+def _issued_to(issued: Json) -> IndexAttributes:
+    return {"owned_by": issued["subject"]} if "subject" in issued else {}
+
+
 def _of_coupon(coupon: Coupon) -> IndexAttributes:
     return {**_owned(coupon), **reserved_index(coupon)}
 
@@ -106,6 +128,8 @@ LEDGER_HEAD: Kind[LedgerHead] = Kind("ledger_head", "profiles", "", head_to_json
 RECORD: Kind[Json] = Kind(
     "record", "decisions", "d#", _as_is, _as_is, index=_by_subject, compressed=True
 )
+# That a person shall look at a decision: {"requested_at": …, "key_id": …}.
+REVIEW: Kind[Json] = Kind("review", "decisions", "r#", _as_is, _as_is)
 SESSION: Kind[Session] = Kind(
     "session", "decisions", "s#", session_to_json, session_from_json, compressed=True
 )
@@ -121,8 +145,11 @@ LIVE_OFFER: Kind[Offer] = Kind("live", "effects", "l#", offer_to_json, offer_fro
 ALLOTMENT: Kind[Allotment] = Kind(
     "allotment", "effects", "b#", allotment_to_json, allotment_from_json
 )
-# How many codes of an action were issued to a customer: {"count": …}; only where that is limited.
-ISSUED: Kind[Json] = Kind("issued", "effects", "n#", _as_is, _as_is)
+# How many codes of an action were issued to a customer, and since when: {"count", "subject",
+# "since"}; only where that is limited. It outlives the codes, so it says itself whose it is.
+ISSUED: Kind[Json] = Kind("issued", "effects", "n#", _as_is, _as_is, index=_issued_to)
+# What a customer was quoted lately, by article; only where the policy limits the step of a day.
+SHOWN: Kind[Shown] = Kind("shown", "decisions", "q#", shown_to_json, shown_from_json)
 # What a call with an Idempotency-Key was answered, or that it is under way.
 REPEAT: Kind[Repeat] = Kind(
     "repeat", "decisions", "i#", repeat_to_json, repeat_from_json, compressed=True
@@ -135,6 +162,8 @@ MAILED: Kind[Mailed] = Kind("mailed", "effects", "f#", mailed_to_json, mailed_fr
 ENGAGEMENT: Kind[Engagement] = Kind(
     "engagement", "effects", "g#", engagement_to_json, engagement_from_json
 )
+# What an events request says of articles, until the stream has brought it to the catalogue.
+SIGNAL: Kind[Signal] = Kind("signal", "effects", "y#", signal_to_json, signal_from_json)
 # How fast mails leave: one item for the whole account, named PACE_NAME.
 PACE: Kind[Pace] = Kind("pace", "effects", "p#", pace_to_json, pace_from_json)
 PACE_NAME = "account"
@@ -142,11 +171,32 @@ PRODUCT: Kind[Product] = Kind("sku", "signals", "sku#", product_to_json, product
 SWITCH: Kind[Switches] = Kind("switch", "control", "switch#", to_json, switches_from_json)
 # Bounces and complaints, counted in shards.
 BREAKER: Kind[Tally] = Kind("breaker", "control", "breaker#", tally_to_json, tally_from_json)
+# Which policy decides: {"policy": hash or null}, in copies; the policies; and their log.
+ALIAS: Kind[Json] = Kind("alias", "control", "alias#", _as_is, _as_is)
+STORED_POLICY: Kind[StoredPolicy] = Kind(
+    "policy", "control", "policy#", stored_policy_to_json, stored_policy_from_json, compressed=True
+)
+POLICY_LOG: Kind[PolicyLog] = Kind(
+    "policy_log", "control", "policies#", policy_log_to_json, policy_log_from_json, compressed=True
+)
+POLICY_LOG_NAME = "all"
+# When operators let those counts begin anew, and what stood there; one item, RESTARTS_NAME.
+RESTARTS: Kind[Restarts] = Kind(
+    "restarts", "control", "restarts#", restarts_to_json, restarts_from_json
+)
+RESTARTS_NAME = "breaker"
 API_KEY: Kind[ApiKey] = Kind("key", "control", "k#", to_json, api_key_from_json)
 DROP: Kind[Drop] = Kind("drop", "control", "drop#", to_json, drop_from_json)
 # That somebody was erased, by the HMAC of the subject ("s") or of the address ("a").
 TOMBSTONE: Kind[Tombstone] = Kind(
     "tombstone", "control", "x#", tombstone_to_json, tombstone_from_json
 )
+# What outcomes have taught; one item, which the learner replaces.
+LEARNING: Kind[Learning] = Kind(
+    "learning", "control", "learning#", learning_to_json, learning_from_json, compressed=True
+)
+LEARNING_KEY = LEARNING.key("published")
 # What an index that finds a person's things may name, by its sort key.
-OWNED: Mapping[str, Kind[Any]] = {kind.name: kind for kind in (FACTS, ORDER, EFFECT, COUPON)}
+OWNED: Mapping[str, Kind[Any]] = {
+    kind.name: kind for kind in (FACTS, ORDER, EFFECT, COUPON, ISSUED)
+}

@@ -6,7 +6,7 @@ disclosure applies. An unknown place has no personal price.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -72,6 +72,17 @@ class Ruling(NamedTuple):
         return self.mode is not None and self.mode != "ban"
 
 
+NO_LAW = Jurisdictions(rows=())
+
+
+def rule_at(
+    table: Jurisdictions, *, country: str | None, region: str | None, at: int, default: Mode
+) -> Ruling:
+    """Find what applies at a place at a moment, in epoch seconds; the table's days are UTC's."""
+    on = datetime.fromtimestamp(at, UTC).date()
+    return rule_on(table, country=country, region=region, on=on, default=default)
+
+
 @lru_cache(maxsize=1024)
 def rule_on(
     table: Jurisdictions,
@@ -81,13 +92,16 @@ def rule_on(
     on: date,
     default: Mode,
 ) -> Ruling:
-    """Find what applies at a place on a date."""
+    """Find what applies at a place on a date.
+
+    Where nobody names the region it could be any: the rows of all of the country's apply.
+    """
     matching = [
         row
         for row in table.rows
         if row.enabled
         and country in row.countries
-        and (not row.regions or region in row.regions)
+        and (not row.regions or region is None or region in row.regions)
         and row.since <= on
         and (row.until is None or on <= row.until)
     ]
@@ -96,6 +110,6 @@ def rule_on(
     mode = max([default, *(row.mode for row in matching)], key=_STRICTNESS.__getitem__)
     return Ruling(
         mode=mode,
-        disclosures=tuple(row.disclosure for row in matching if row.disclosure),
+        disclosures=tuple(dict.fromkeys(row.disclosure for row in matching if row.disclosure)),
         rows=tuple(row.id for row in matching),
     )

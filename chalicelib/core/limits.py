@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from chalicelib.core.actions import Action, OfferLimits, OfferTerms
 from chalicelib.core.allotments import (
     DRY_SECONDS,
     SHARDS,
@@ -19,9 +20,10 @@ from chalicelib.core.allotments import (
     shard_of,
     shift,
 )
-from chalicelib.core.kinds import ALLOTMENT, ISSUED, LIVE_OFFER
-from chalicelib.core.policy import Action, OfferLimits, OfferTerms
+from chalicelib.core.instants import DAY_SECONDS
+from chalicelib.core.kinds import ALLOTMENT, GUEST_WINDOW_SECONDS, ISSUED, LIVE_OFFER
 from chalicelib.core.storage import AtVersion, Found, Key, Put, Write
+from chalicelib.core.subject import Subject
 
 Counted = Literal["codes", "money"]
 
@@ -38,11 +40,13 @@ class Limits:
         refused: why an action may not issue another code, by action.
         takes: what issuing its code writes besides the code, by action.
         marks: that a shard found all of them used up, so that it need not look again so soon.
+        over: where a code that has expired still stands, its version: a new one takes its place.
     """
 
     refused: Mapping[str, str] = field(default_factory=dict)
     takes: Mapping[str, tuple[Write, ...]] = field(default_factory=dict)
     marks: tuple[Write, ...] = ()
+    over: Mapping[str, int] = field(default_factory=dict)
 
 
 NO_LIMITS = Limits()
@@ -97,10 +101,16 @@ def weigh(
     refused: dict[str, str] = {}
     takes: dict[str, tuple[Write, ...]] = {}
     marks: list[Write] = []
+    over: dict[str, int] = {}
     for action in actions:
-        if action.offer is None or not action.offer.limits.limit_anything:
+        if action.offer is None:
             continue
-        if found.value(LIVE_OFFER.key(subject_key, action.id)) is not None:
+        live = found.stored(LIVE_OFFER.key(subject_key, action.id))
+        if live is not None and live.value.expires_at > now:
+            continue
+        if live is not None:
+            over[action.id] = live.version
+        if not action.offer.limits.limit_anything:
             continue
         one = _One(action.id, action.offer, subject_key, found, now, attempt, whole)
         match one.weigh():
@@ -109,7 +119,7 @@ def weigh(
                 marks += one.marks
             case writes:
                 takes[action.id] = tuple(writes)
-    return Limits(refused, takes, tuple(marks))
+    return Limits(refused, takes, tuple(marks), over)
 
 
 @dataclass(slots=True)
@@ -131,10 +141,16 @@ class _One:
         writes: list[Write] = []
         if limits.codes_per_customer is not None:
             key = ISSUED.key(self.subject_key, self.action_id)
-            issued = (self.found.value(key) or {"count": 0})["count"]
-            if issued >= limits.codes_per_customer:
+            known = self.found.value(key) or {"count": 0}
+            if known["count"] >= limits.codes_per_customer:
                 return "limit_reached"
-            writes.append(Put(key, {"count": issued + 1}, AtVersion(self.found.version(key))))
+            issued = {
+                "count": known["count"] + 1,
+                "subject": self.subject_key,
+                "since": known.get("since", self.now),
+            }
+            at = AtVersion(self.found.version(key))
+            writes.append(Put(key, issued, at, expires_at=self._count_expires_at))
         if limits.codes is not None:
             shards = self._room("codes", 1, limits.codes)
             if shards is None:
@@ -150,6 +166,13 @@ class _One:
             if len(shards) > 1:
                 writes += self._puts("money", shards)
         return writes
+
+    @property
+    def _count_expires_at(self) -> int | None:
+        """A customer's count stays; a guest's is forgotten with the guest, or after their code."""
+        if Subject.from_key(self.subject_key).kind == "customer":
+            return None
+        return self.now + max(GUEST_WINDOW_SECONDS, self.terms.valid_days * DAY_SECONDS)
 
     @property
     def _home(self) -> int:

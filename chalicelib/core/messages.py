@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.core.canonical import short_hash
+from chalicelib.core.catalogue import Statement
 from chalicelib.core.contact import ContactChange, change_from_traits
 from chalicelib.core.errors import BadInput
 from chalicelib.core.instants import CLOCK_SKEW_SECONDS, Instant, parse_instant
+from chalicelib.core.inventory import read_inventory
 from chalicelib.core.money import LARGEST_AMOUNT_MINOR, check_currency, parse_amount
 from chalicelib.core.offers import is_code, normal_code
-from chalicelib.core.subject import check_id
+from chalicelib.core.subject import check_id, is_id
 
 LARGEST_MESSAGE_BYTES = 32 * 1024  # Segment's own limit for one message
 MOST_PIECES = 1_000_000  # of one product in one order; more is a data error
+INVENTORY_UPDATED = "Inventory Updated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,10 @@ class Identified:
 
 @dataclass(frozen=True, slots=True)
 class OrderCompleted:
-    """An order was placed: "Order Completed"; perhaps with a code, and the discount it had."""
+    """An order was placed: "Order Completed"; perhaps with a code, and the discount it had.
+
+    ``pieces`` says how many of which article were bought, as far as its products say so.
+    """
 
     envelope: Envelope
     order_id: str
@@ -51,6 +57,7 @@ class OrderCompleted:
     currency: str
     code: str | None = None
     discount_minor: int | None = None
+    pieces: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,14 @@ class ProductViewed:
 
 
 @dataclass(frozen=True, slots=True)
+class InventoryUpdated:
+    """Price, floor, label or stock of an article changed: "Inventory Updated"; about nobody."""
+
+    envelope: Envelope
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True)
 class CheckoutStarted:
     """A checkout began: "Checkout Started"."""
 
@@ -104,7 +119,7 @@ class Seen:
 
 
 OrderMessage = OrderCompleted | OrderUpdated | OrderRefunded | OrderCancelled
-Message = Identified | OrderMessage | ProductViewed | CheckoutStarted | Seen
+Message = Identified | OrderMessage | ProductViewed | InventoryUpdated | CheckoutStarted | Seen
 
 
 def parse_message(raw: object, *, now: int, default_currency: str) -> Message:
@@ -144,7 +159,8 @@ def _size_bytes(raw: Mapping[str, Any]) -> int:
 def _envelope(raw: Mapping[str, Any], *, now: int) -> Envelope:
     customer_id = raw.get("userId")
     anonymous_id = raw.get("anonymousId")
-    if customer_id is None and anonymous_id is None:
+    about_nobody = raw.get("type") == "track" and raw.get("event") == INVENTORY_UPDATED
+    if customer_id is None and anonymous_id is None and not about_nobody:
         raise BadInput.of("userId", "or anonymousId must be given")
     at = Instant(now)
     if raw.get("timestamp") is not None:
@@ -176,6 +192,10 @@ def _track(raw: Mapping[str, Any], envelope: Envelope, default_currency: str) ->
             if sku is None:
                 sku = properties.get("product_id")
             return ProductViewed(envelope, check_id(sku, field="properties.sku"))
+        case "Inventory Updated":
+            at = envelope.at
+            statement = read_inventory(properties, at=at, default_currency=default_currency)
+            return InventoryUpdated(envelope, statement)
         case "Checkout Started":
             return CheckoutStarted(envelope)
         case _:
@@ -199,7 +219,25 @@ def _track_order(
     if event == "Order Updated":
         return OrderUpdated(envelope, order_id, amount_minor, currency)
     code, discount_minor = _code(properties, currency)
-    return OrderCompleted(envelope, order_id, amount_minor, currency, code, discount_minor)
+    return OrderCompleted(
+        envelope, order_id, amount_minor, currency, code, discount_minor, _pieces(properties)
+    )
+
+
+def _pieces(properties: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+    """How many of which article; what a product does not say plainly, the order stands without."""
+    products = properties.get("products")
+    counted: dict[str, int] = {}
+    for product in products if isinstance(products, list) else ():
+        if not isinstance(product, dict):
+            continue
+        sku = product.get("sku") or product.get("product_id")
+        quantity = product.get("quantity", 1)
+        if not isinstance(sku, str) or not is_id(sku) or type(quantity) is not int:
+            continue
+        if 1 <= quantity <= MOST_PIECES:
+            counted[sku] = counted.get(sku, 0) + quantity
+    return tuple(counted.items())
 
 
 def _code(properties: Mapping[str, Any], currency: str) -> tuple[str | None, int | None]:

@@ -1,10 +1,16 @@
-"""Effects that stand still: by when somebody must look at each again, and where the index has it.
+"""Effects that stand still: whose turn it is with each, and when somebody must look again.
 
-Every effect that a worker may still have to do something about stands in a sparse index, ordered
-by that moment. The moment leaves the ordinary ways room to do their work first: a worker has its
-lease, and a queue message has ``GRACE_SECONDS`` from when the effect may be taken up. Whatever is
-still there after that is overdue, and the sweep queues it again; each time in vain it waits
-longer, so that a backlog or a broken effect does not fill the queue.
+Of every effect that a worker may still have to do something about, exactly one has the next turn:
+
+* a worker, until its lease ends;
+* a queue message: the relay's for what was planned, the one that came back for a claim that was
+  given up, and for a hold of seconds the one that the worker has sent with the hold;
+* the sweep, for every other wait: no message is under way, and it queues one when the wait is over.
+
+Each stands in a sparse index, ordered by the moment at which that turn should be over; a message
+has ``GRACE_SECONDS`` from when the effect may be taken up. Whatever is still there after that is
+overdue, and the sweep queues it again; each time in vain it waits longer, so that a backlog or a
+broken effect does not fill the queue.
 """
 
 from __future__ import annotations
@@ -23,28 +29,28 @@ GRACE_SECONDS = 120
 FIRST_PATIENCE_SECONDS = 900
 MOST_PATIENCE_SECONDS = 86_400
 SHARDS = 8
+# A slot of the rate is free again within seconds. Whoever waited for one by a sweep each minute
+# would use a part of the rate only.
+_SOON = "rate"
 
-# Taken: a worker had it. Waiting: none has. Apart, so that a backlog of the one, which a big file
-# can make, does not hide the other.
-Lane = Literal["taken", "waiting"]
-LANES: tuple[Lane, ...] = ("taken", "waiting")
+# Taken: a worker had it. Waiting: a message has it. Held: the sweep has it. Apart, so that a
+# backlog of the one, which a big file or the end of the quiet hours can make, does not hide the
+# others.
+Lane = Literal["taken", "waiting", "held"]
+LANES: tuple[Lane, ...] = ("taken", "waiting", "held")
 
 
 def look_at(effect: Effect) -> int | None:
     """When somebody must look again, in epoch seconds; None when nobody must."""
     at = _may_be_taken_at(effect)
-    if at is None:
-        return None
-    if effect.queued_at is None or not _untouched(effect, effect.queued_at):
+    if at is None or effect.queued_at is None:
         return at
     return max(at, effect.queued_at + _patience_seconds(effect.queued_times))
 
 
 def queued_again(effect: Effect, *, now: int) -> Effect:
     """The effect with the note that a message was queued for it; its state stays what it is."""
-    in_vain = effect.queued_at is not None and _untouched(effect, effect.queued_at)
-    times = effect.queued_times + 1 if in_vain else 1
-    return replace(effect, queued_at=now, queued_times=times)
+    return replace(effect, queued_at=now, queued_times=effect.queued_times + 1)
 
 
 def open_index(effect: Effect) -> IndexAttributes:
@@ -66,11 +72,28 @@ def held_until(effect: Effect) -> int | None:
     return effect.not_before if effect.state == "PLANNED" else None
 
 
+def has_its_own_message(effect: Effect) -> bool:
+    """Whether a hold is so short that the worker sends the message that ends it."""
+    return held_until(effect) is not None and effect.reason == _SOON
+
+
+def is_superseded(effect: Effect, sent_for: int | None) -> bool:
+    """Whether a message has no turn any more, since another one was sent for the present hold.
+
+    ``sent_for`` is the end of the hold that the message was sent for, None when it was sent for
+    none. So however often a message is repeated, one is left of it after the next hold.
+    """
+    return has_its_own_message(effect) and effect.not_before != sent_for
+
+
 def _may_be_taken_at(effect: Effect) -> int | None:
     """When an effect should have been taken up, finished or found dead."""
     match effect.state:
         case "PLANNED":
-            return (held_until(effect) or effect.planned_at) + GRACE_SECONDS
+            until = held_until(effect)
+            if until is None:
+                return effect.planned_at + GRACE_SECONDS
+            return until + GRACE_SECONDS if has_its_own_message(effect) else until
         case "CLAIMED" | "SENDING":
             if effect.lease_until is not None:
                 return effect.lease_until
@@ -78,7 +101,7 @@ def _may_be_taken_at(effect: Effect) -> int | None:
             return (effect.changed_at or effect.planned_at) + GRACE_SECONDS
         case "IN_DOUBT":
             doubted_until = untouched(effect, now=0)
-            return (doubted_until.at if isinstance(doubted_until, WaitUntil) else 0) + GRACE_SECONDS
+            return doubted_until.at if isinstance(doubted_until, WaitUntil) else 0
         case "ACCEPTED" | "DELIVERED" | "BOUNCED" | "COMPLAINED" | "REJECTED":
             return None  # only the provider has anything left to say
         case "FAILED" | "SUPPRESSED" | "ABANDONED":
@@ -87,16 +110,13 @@ def _may_be_taken_at(effect: Effect) -> int | None:
             assert_never(effect.state)
 
 
-def _untouched(effect: Effect, since: int) -> bool:
-    """Whether its state is older than a moment; within one second, the change came later."""
-    return since > (effect.changed_at or effect.planned_at)
-
-
 def _lane(effect: Effect) -> Lane:
-    return "waiting" if effect.state == "PLANNED" else "taken"
+    if effect.state != "PLANNED":
+        return "taken"
+    return "waiting" if held_until(effect) is None or has_its_own_message(effect) else "held"
 
 
 def _patience_seconds(times: int) -> int:
-    """How long to wait after the nth time: 15 minutes, doubled each time, at most a day."""
+    """How long to wait after the nth time in vain: 15 minutes, doubled each time, up to a day."""
     doublings = min(times - 1, 10)  # far more than it takes to reach the most
     return min(FIRST_PATIENCE_SECONDS << max(doublings, 0), MOST_PATIENCE_SECONDS)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from chalicelib.core.actions import REACHED_AT, Action, MailTreatment
 from chalicelib.core.decide import Decision
 from chalicelib.core.effects import Effect, EffectKind, effect_id
 from chalicelib.core.instants import DAY_SECONDS
@@ -19,10 +20,10 @@ from chalicelib.core.kinds import (
 )
 from chalicelib.core.limits import NO_LIMITS, Limits
 from chalicelib.core.offers import Coupon, Offer, offer_to_json
-from chalicelib.core.policy import Action, MailTreatment, Policy
+from chalicelib.core.policy import Policy
 from chalicelib.core.pricing import total_minor
 from chalicelib.core.situation import Situation
-from chalicelib.core.storage import Put, Write
+from chalicelib.core.storage import AtVersion, Put, Write
 
 # A code is remembered this long after it expired, so that a late use gets a true answer.
 COUPON_MEMORY_SECONDS = 90 * DAY_SECONDS
@@ -53,7 +54,8 @@ def decision_writes(
     ]
     offers = {offer.action: offer for offer in decision.offers}
     for action_id in decision.issued:
-        writes += _issue(situation, offers[action_id], policy, correlation_id, now)
+        standing = AtVersion(limits.over.get(action_id, 0))
+        writes += _issue(situation, offers[action_id], standing, policy, correlation_id, now)
         writes += limits.takes.get(action_id, ())
     writes += limits.marks
     if decision.price_reason == "tier_fits":
@@ -65,7 +67,7 @@ def decision_writes(
         }
         planned = _effect(situation, "price_tier", decision.tier, payload, correlation_id, now)
         writes.append(put_effect(planned, now=now))
-    if situation.placement != "checkout" and address_hash is not None:
+    if situation.placement in REACHED_AT and address_hash is not None:
         for action_id in decision.chosen:
             action = policy.action(action_id)
             if action is not None and action.mail is not None:
@@ -81,6 +83,15 @@ def decision_writes(
                     address_hash,
                 )
     return tuple(writes)
+
+
+def marketing_mails(writes: Iterable[Write]) -> int:
+    """How many marketing mails these writes plan."""
+    values = [write.value for write in writes if isinstance(write, Put)]
+    return sum(
+        isinstance(each, Effect) and each.kind == "mail" and not each.is_transactional
+        for each in values
+    )
 
 
 def put_effect(effect: Effect, *, now: int) -> Put[Effect]:
@@ -109,7 +120,12 @@ def _effect(
 
 
 def _issue(
-    situation: Situation, offer: Offer, policy: Policy, correlation_id: str, now: int
+    situation: Situation,
+    offer: Offer,
+    standing: AtVersion,
+    policy: Policy,
+    correlation_id: str,
+    now: int,
 ) -> list[Write]:
     """Store a new code as the customer's one live code, and announce it."""
     subject_key = situation.subject.key
@@ -133,6 +149,7 @@ def _issue(
         Put(
             LIVE_OFFER.key(subject_key, offer.action),
             offer,
+            standing,
             expires_at=offer.expires_at,
         ),
         put_effect(effect, now=now),
@@ -155,9 +172,12 @@ def _mail(
         "purpose": mail.purpose,
         "segment": decision.scores.segment,
         "disclosures": list(decision.disclosures),
+        "mode": decision.mode,
     }
     if offer is not None:
         payload["offer"] = offer_to_json(offer)
+    if decision.exposures:
+        payload["exposures"] = dict(decision.exposed_arms)
     facts = situation.facts
     if facts is not None and facts.last_product is not None:
         payload["sku"] = facts.last_product[1]

@@ -6,46 +6,28 @@ them off. The caller gathers ``reach_keys`` first, unless ``could_reach`` says t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from chalicelib.core.address import address_hash
-from chalicelib.core.candidates import removed
-from chalicelib.core.contact import PURPOSES, Contact
+from chalicelib.core.absence import Stood, score_at
+from chalicelib.core.arbitration import expected_priority, withheld
+from chalicelib.core.candidates import Seen, removed, see_freely
+from chalicelib.core.contact import Contact
 from chalicelib.core.control import Switches
 from chalicelib.core.decide import Decision, decide
 from chalicelib.core.facts import Facts
-from chalicelib.core.kinds import ADDRESS, CONTACTED, LIVE_OFFER
-from chalicelib.core.limits import limit_keys, weigh
+from chalicelib.core.occasions import Approach, approach
+from chalicelib.core.occasions import Occasion as Occasion
 from chalicelib.core.offers import coupon_code
 from chalicelib.core.plan import decision_writes
-from chalicelib.core.policy import Action, Placement, Trigger
 from chalicelib.core.record import build_record
 from chalicelib.core.rules import Rules
 from chalicelib.core.scores import Scores
-from chalicelib.core.situation import Context, Permissions, Situation, permissions_of, place_of
+from chalicelib.core.seal import sealed
+from chalicelib.core.situation import Situation
 from chalicelib.core.storage import Found, Key, Write
 from chalicelib.core.tokens import SigningKeys
-
-
-@dataclass(frozen=True, slots=True)
-class Occasion:
-    """What sets a decision off that nobody asked for.
-
-    Attributes:
-        decision_id: derived from the occasion, so that its repetition is the same decision.
-        placement: ``mail`` for a trigger, ``batch`` for a drop.
-        trigger: what happened; None for a drop.
-        as_of: the moment at which the customer is described.
-        correlation_id: ties effects to the message, file or schedule that began it.
-    """
-
-    decision_id: str
-    placement: Placement
-    trigger: Trigger | None
-    as_of: int
-    correlation_id: str
 
 
 def could_reach(
@@ -56,10 +38,41 @@ def could_reach(
     occasion: Occasion,
     rules: Rules,
 ) -> bool:
-    """Whether some action would want this customer, contact policy and holdout aside."""
-    situation = _situation(facts, contact, occasion, permissions=permissions_of(contact))
-    actions = rules.policy.actions_at(occasion.placement)
-    return any(removed(action, situation, scores) is None for action in actions)
+    """Whether some action would want this customer; recent mails, limits and groups aside."""
+    return bool(_wanting(facts, contact, scores, occasion=occasion, rules=rules))
+
+
+def newly_reachable(
+    facts: Facts,
+    contact: Contact | None,
+    scores: Scores,
+    stood: Stood,
+    *,
+    occasion: Occasion,
+    rules: Rules,
+) -> bool:
+    """Whether some action of the occasion wants this customer now and did not as they stood.
+
+    A customer may enter a segment before they are what an action asks for; without this the action
+    would be lost on everybody who lapses in that order.
+    """
+    before = replace(occasion, as_of=stood.at)
+    now = _wanting(facts, contact, scores, occasion=occasion, rules=rules)
+    return not now <= _wanting(facts, contact, stood.scores, occasion=before, rules=rules)
+
+
+def _wanting(
+    facts: Facts,
+    contact: Contact | None,
+    scores: Scores,
+    *,
+    occasion: Occasion,
+    rules: Rules,
+) -> set[str]:
+    """The actions that would want this customer; recent mails, limits and groups aside."""
+    about = approach(facts, contact, occasion=occasion, rules=rules)
+    seen, policy = _seen(about, about.alone(), scores), about.rules.policy
+    return {action.id for action in about.actions if removed(action, seen, policy) is None}
 
 
 def reach_keys(
@@ -71,16 +84,41 @@ def reach_keys(
     keys: SigningKeys,
 ) -> tuple[Key[Any], ...]:
     """What must be known before deciding: codes, limits, recent contacts, withdrawn consent."""
-    actions = rules.policy.actions_at(occasion.placement)
-    wanted: list[Key[Any]] = [
-        LIVE_OFFER.key(facts.subject.key, action.id) for action in actions if action.offer
-    ]
-    wanted += limit_keys(actions, facts.subject.key, whole=True)
-    named = _address_hash(contact, keys)
-    if named is not None:
-        wanted += [CONTACTED.key(named, action.id) for action in actions if action.mail]
-        wanted.append(ADDRESS.key(named))
-    return tuple(wanted)
+    return approach(facts, contact, occasion=occasion, rules=rules, keys=keys).keys()
+
+
+def most_valuable_first(
+    occasions: Sequence[Occasion],
+    facts: Facts,
+    contact: Contact | None,
+    scores: Scores,
+    found: Found,
+    *,
+    switches: Switches,
+    rules: Rules,
+    keys: SigningKeys,
+    now: int,
+) -> Sequence[Occasion]:
+    """Occasions of one customer at one moment, by what the best action is worth on each.
+
+    Decided in this order, what the cap leaves of mails goes to what is worth most.
+    """
+    if len(occasions) < 2:
+        return occasions
+
+    def worth(occasion: Occasion) -> float:
+        about = approach(facts, contact, occasion=occasion, rules=rules, keys=keys)
+        limits = about.limits(found, now=now)
+        situation = about.situation(found, limits, switches, now=now, planned=0)
+        seen, policy = _seen(about, situation, scores), about.rules.policy
+        possible = [
+            expected_priority(action, seen, policy)
+            for action in about.actions
+            if removed(action, seen, policy) is None and not withheld(action, seen)
+        ]
+        return max(possible, default=-1.0)
+
+    return sorted(occasions, key=worth, reverse=True)
 
 
 def reach_out(
@@ -93,33 +131,23 @@ def reach_out(
     rules: Rules,
     keys: SigningKeys,
     now: int,
+    planned: int = 0,
 ) -> tuple[Decision, tuple[Write, ...]]:
-    """Decide, and say what to write; the record alone when nothing was chosen."""
-    actions = rules.policy.actions_at(occasion.placement)
-    named = _address_hash(contact, keys)
-    limits = weigh(actions, facts.subject.key, found, now=now, whole=True)
-    situation = _situation(
-        facts,
-        contact,
-        occasion,
-        limited=limits.refused,
-        permissions=_permissions(contact, named, found),
-        switches=switches,
-        live_offers=_live_offers(facts, actions, found),
-        contacted=frozenset(
-            action.id
-            for action in actions
-            if action.mail is not None
-            and named is not None
-            and found.stored(CONTACTED.key(named, action.id)) is not None
-        ),
-    )
+    """Decide, and say what to write; the record alone when nothing was chosen.
+
+    ``planned`` is how many marketing mails the same write plans for them already.
+    """
+    about = approach(facts, contact, occasion=occasion, rules=rules, keys=keys)
+    rules = about.rules
+    limits = about.limits(found, now=now)
+    situation = about.situation(found, limits, switches, now=now, planned=planned)
     decision = decide(
         situation,
         policy=rules.policy,
         jurisdictions=rules.jurisdictions,
         scorer=rules.scorer,
         code_for=lambda effect: coupon_code(keys.coupon_secret, effect_id=effect),
+        arms=rules.arms,
     )
     record = build_record(
         situation,
@@ -128,59 +156,24 @@ def reach_out(
         jurisdictions_hash=rules.jurisdictions_hash,
         scorer=rules.scorer,
         correlation_id=occasion.correlation_id,
+        champion_hash=rules.champion_hash,
     )
     writes = decision_writes(
         situation,
         decision,
-        record,
+        sealed(record, keys),
         policy=rules.policy,
         correlation_id=occasion.correlation_id,
         now=now,
         limits=limits,
-        address_hash=named,
+        address_hash=about.address,
     )
     return decision, writes
 
 
-def _live_offers(facts: Facts, actions: tuple[Action, ...], found: Found) -> Mapping[str, Any]:
-    keys = {action.id: LIVE_OFFER.key(facts.subject.key, action.id) for action in actions}
-    live = {action_id: found.value(key) for action_id, key in keys.items()}
-    return {action_id: offer for action_id, offer in live.items() if offer is not None}
-
-
-def _permissions(contact: Contact | None, named: str | None, found: Found) -> Permissions:
-    """What the customer agreed to, less what the owner of the address said no to since."""
-    said = permissions_of(contact)
-    address = None if named is None else found.value(ADDRESS.key(named))
-    if contact is None or address is None:
-        return said
-    forbidden = [
-        purpose
-        for purpose in PURPOSES
-        if address.forbids(
-            purpose,
-            subject_key=contact.subject.key,
-            agreed_at=contact.agreed_at(purpose),
-        )
-    ]
-    return replace(said, consents={**said.consents, **dict.fromkeys(forbidden, False)})
-
-
-def _address_hash(contact: Contact | None, keys: SigningKeys) -> str | None:
-    email = None if contact is None else contact.text("email")
-    return None if email is None else address_hash(email, secret=keys.address_secret)
-
-
-def _situation(
-    facts: Facts, contact: Contact | None, occasion: Occasion, **gathered: Any
-) -> Situation:
-    return Situation(
-        decision_id=occasion.decision_id,
-        subject=facts.subject,
-        placement=occasion.placement,
-        trigger=occasion.trigger,
-        as_of=occasion.as_of,
-        context=place_of(Context(), contact),
-        facts=facts,
-        **gathered,
-    )
+def _seen(about: Approach, situation: Situation, scores: Scores) -> Seen:
+    """What the actions are asked about; ``scores`` are the champion's."""
+    rules = about.rules
+    if rules.arms.by_experiment:
+        scores = score_at(about.facts, about.occasion.as_of, rules.scorer) or scores
+    return see_freely(situation, scores, policy=rules.policy, currency=rules.scorer.currency)

@@ -6,6 +6,7 @@ A record re-executes: ``situation_from_json`` gives back exactly what ``decide``
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
@@ -14,12 +15,15 @@ from chalicelib.core.canonical import short_hash
 from chalicelib.core.catalogue import product_from_json, product_to_json
 from chalicelib.core.control import Switches
 from chalicelib.core.decide import Decision
+from chalicelib.core.exploration import choice_from_json, choice_to_json
 from chalicelib.core.facts import facts_from_json, facts_to_json
+from chalicelib.core.learning import used_from_json, used_to_json
 from chalicelib.core.offers import offer_from_json, offer_to_json
 from chalicelib.core.policy import Policy
-from chalicelib.core.pricing import PricedLine
+from chalicelib.core.pricing import line_from_json, line_to_json
 from chalicelib.core.scores import Scorer, Scores
-from chalicelib.core.situation import Context, Held, Line, Permissions, Situation
+from chalicelib.core.shown_prices import shown_from_json, shown_to_json
+from chalicelib.core.situation import Context, Held, KeptPrice, Line, Permissions, Situation
 from chalicelib.core.subject import Subject
 
 RECORD_SCHEMA = 1
@@ -44,8 +48,13 @@ def build_record(
     scorer: Scorer,
     correlation_id: str,
     request_hash: str | None = None,
+    champion_hash: str | None = None,
 ) -> dict[str, Any]:
-    """Write down one decision as JSON."""
+    """Write down one decision as JSON.
+
+    ``policy`` and ``model`` are what really decided; ``champion`` is the policy whose arms named
+    them, where there was a choice.
+    """
     return {
         "schema": RECORD_SCHEMA,
         "decision_id": situation.decision_id,
@@ -56,9 +65,31 @@ def build_record(
         "policy": policy.hash,
         "jurisdictions": jurisdictions_hash,
         "model": {"name": scorer.name, "hash": scorer.hash},
-        "situation": situation_to_json(situation),
+        "situation": situation_to_json(_as_used(situation, decision)),
         "decision": decision_to_json(decision),
+        **_where_known(champion=champion_hash),
     }
+
+
+def rules_hash_of(record: Mapping[str, Any]) -> str:
+    """The policy from which everything about a record follows: the champion, where it has arms."""
+    named: str = record.get("champion") or record["policy"]
+    return named
+
+
+def _as_used(situation: Situation, decision: Decision) -> Situation:
+    """The situation with no more of the learning document than the decision needs to be repeated.
+
+    Means of what competed, since they name the finalists, and samples of those.
+    """
+    if situation.learned is None:
+        return situation
+    competed = [c.action for c in decision.candidates if c.layer in ("arbitration", "experiment")]
+    choice = decision.choice
+    finalists = () if choice is None else tuple(each.action for each in choice.finalists)
+    segment = decision.scores.segment
+    used = situation.learned.narrowed(segment, actions=competed, finalists=finalists)
+    return replace(situation, learned=used)
 
 
 def situation_to_json(situation: Situation) -> dict[str, Any]:
@@ -88,11 +119,21 @@ def situation_to_json(situation: Situation) -> dict[str, Any]:
         else {
             "tier": held.tier,
             "offers": [offer_to_json(offer) for offer in held.offers],
+            "prices": {sku: list(kept) for sku, kept in held.prices.items()},
         },
         "live_offers": [offer_to_json(offer) for offer in situation.live_offers.values()],
         "contacted": sorted(situation.contacted),
         "limited": dict(situation.limited),
+        "supplied": dict(situation.supplied),
+        "shown": shown_to_json(situation.shown),
+        "learned": used_to_json(situation.learned),
+        **_where_known(redeemed_at=situation.redeemed_at, mails_left=situation.mails_left),
     }
+
+
+def _where_known(**values: Any) -> dict[str, Any]:
+    """These values without those that say nothing."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def situation_from_json(stored: Mapping[str, Any]) -> Situation:
@@ -114,10 +155,19 @@ def situation_from_json(stored: Mapping[str, Any]) -> Situation:
         products={product.sku: product for product in products},
         held=None
         if held is None
-        else Held(held["tier"], tuple(offer_from_json(offer) for offer in held["offers"])),
+        else Held(
+            held["tier"],
+            tuple(offer_from_json(offer) for offer in held["offers"]),
+            {sku: KeptPrice(*kept) for sku, kept in held.get("prices", {}).items()},
+        ),
         live_offers={offer.action: offer for offer in live},
         contacted=frozenset(stored["contacted"]),
         limited=stored.get("limited", {}),
+        supplied=stored.get("supplied", {}),
+        shown=shown_from_json(stored.get("shown", {})),
+        learned=used_from_json(stored.get("learned")),
+        redeemed_at=stored.get("redeemed_at"),
+        mails_left=stored.get("mails_left"),
     )
 
 
@@ -148,13 +198,20 @@ def decision_to_json(decision: Decision) -> dict[str, Any]:
         "price_reason": decision.price_reason,
         "mode": decision.mode,
         "disclosures": list(decision.disclosures),
-        "lines": list(map(list, decision.lines)),
+        "lines": list(map(line_to_json, decision.lines)),
         "offers": [offer_to_json(offer) for offer in decision.offers],
         "issued": list(decision.issued),
         "chosen": list(decision.chosen),
+        "treatments": {name: dict(each) for name, each in decision.treatments.items()},
         "candidates": list(map(list, decision.candidates)),
         "holdout": decision.holdout,
         "quote_expires_at": decision.quote_expires_at,
+        "choice": choice_to_json(decision.choice),
+        **_where_known(
+            arms=dict(decision.arms) or None,
+            exposures=list(decision.exposures) or None,
+            not_running=list(decision.not_running) or None,
+        ),
     }
 
 
@@ -172,13 +229,18 @@ def decision_from_json(stored: Mapping[str, Any]) -> Decision:
         price_reason=stored["price_reason"],
         mode=stored["mode"],
         disclosures=tuple(stored["disclosures"]),
-        lines=tuple(PricedLine(*line) for line in stored["lines"]),
+        lines=tuple(map(line_from_json, stored["lines"])),
         offers=tuple(offer_from_json(offer) for offer in stored["offers"]),
         issued=tuple(stored["issued"]),
         chosen=tuple(stored["chosen"]),
+        treatments=stored.get("treatments", {}),
         candidates=tuple(Candidate(*candidate) for candidate in stored["candidates"]),
         holdout=stored["holdout"],
         quote_expires_at=stored["quote_expires_at"],
+        choice=choice_from_json(stored.get("choice")),
+        arms=stored.get("arms", {}),
+        exposures=tuple(stored.get("exposures", ())),
+        not_running=tuple(stored.get("not_running", ())),
     )
 
 

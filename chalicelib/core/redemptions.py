@@ -109,7 +109,7 @@ def discount_of(coupon: Coupon, order: OrderState, *, currency: str) -> int:
     match offer.kind:
         case "amount_off":
             return offer.value
-        case "free_shipping":
+        case "free_shipping" | "gift" | "early_access":
             return 0
         case "percent_off":
             paid_minor = 0 if order.completed is None else order.completed.amount_minor

@@ -16,6 +16,8 @@ from chalicelib.core.canonical import short_hash
 from chalicelib.core.errors import KeyReused, Refused
 from chalicelib.core.instants import DAY_SECONDS
 
+# Who asks, which route, and the Idempotency-Key.
+RepeatOf = tuple[str, str, str]
 # As long as a sender may still repeat itself; a decision's record, which is its answer, lives on.
 REPEAT_WINDOW_SECONDS = 30 * DAY_SECONDS
 
@@ -37,9 +39,9 @@ class Repeat:
     lease_until: int = 0
 
 
-def repeat_name(caller: str, key: str) -> str:
-    """The name of a call: keys of different callers never meet."""
-    return short_hash(caller, key)
+def repeat_name(caller: str, route: str, key: str) -> str:
+    """The name of a call: keys of different callers, or on different routes, never meet."""
+    return short_hash(caller, route, key)
 
 
 def check_same_request(stored_hash: str | None, request_hash: str | None) -> None:

@@ -22,7 +22,9 @@ def reexecute(record: Mapping[str, Any], *, rules: Rules) -> Decision:
         Refused: ``other_policy``, ``other_model`` or ``other_jurisdictions`` when the documents
             at hand are not those that decided.
     """
+    rules = rules.under(record["subject"], as_of=record["situation"]["as_of"])
     for reason, recorded, ours in (
+        ("other_policy", record.get("champion"), rules.champion_hash),
         ("other_policy", record["policy"], rules.policy.hash),
         ("other_model", record["model"]["hash"], rules.scorer.hash),
         ("other_jurisdictions", record["jurisdictions"], rules.jurisdictions_hash),
@@ -39,6 +41,7 @@ def reexecute(record: Mapping[str, Any], *, rules: Rules) -> Decision:
         jurisdictions=rules.jurisdictions,
         scorer=rules.scorer,
         code_for=lambda effect: codes.get(effect, ""),
+        arms=rules.arms,
     )
 
 

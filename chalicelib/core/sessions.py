@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.core.canonical import short_hash
-from chalicelib.core.offers import Offer
+from chalicelib.core.offers import Offer, offer_from_json, offer_to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,7 @@ def session_to_json(session: Session) -> dict[str, Any]:
         "decision_id": session.decision_id,
         "situation_hash": session.situation_hash,
         "tier": session.tier,
-        "offers": [
-            [offer.action, offer.code, offer.kind, offer.value, offer.expires_at]
-            for offer in session.offers
-        ],
+        "offers": [offer_to_json(offer) for offer in session.offers],
         "answer": dict(session.answer),
         "known": session.known,
     }
@@ -57,7 +54,7 @@ def session_from_json(stored: Mapping[str, Any]) -> Session:
         decision_id=stored["decision_id"],
         situation_hash=stored["situation_hash"],
         tier=stored["tier"],
-        offers=tuple(Offer(*offer) for offer in stored["offers"]),
+        offers=tuple(offer_from_json(offer) for offer in stored["offers"]),
         answer=stored["answer"],
         known=stored["known"],
     )

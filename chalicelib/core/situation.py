@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from chalicelib.core.actions import Placement, Trigger
 from chalicelib.core.catalogue import Product
-from chalicelib.core.contact import Contact
+from chalicelib.core.contact import Contact, Scalar
 from chalicelib.core.control import Switches
 from chalicelib.core.facts import Facts
+from chalicelib.core.learning import Learning
 from chalicelib.core.offers import Offer
-from chalicelib.core.policy import Placement, Trigger
+from chalicelib.core.shown_prices import ShownPrice
 from chalicelib.core.subject import Subject
 
 
@@ -57,12 +59,20 @@ class Permissions:
         return self.consents.get(purpose) is True
 
 
+class KeptPrice(NamedTuple):
+    """What a session was quoted for one article, and the published price then, in minor units."""
+
+    base: int
+    unit: int
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the customer was already shown in this session."""
+    """What the customer was already shown in this session; ``prices`` are by article."""
 
     tier: str | None
     offers: tuple[Offer, ...]
+    prices: Mapping[str, KeptPrice] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,11 @@ class Situation:
         live_offers: live codes of this customer, by action.
         contacted: actions for which the address was contacted within their interval.
         limited: actions that may issue no further code, each with the reason.
+        supplied: what the shop said of the customer, as far as the policy declares it.
+        shown: what this customer was quoted lately, where the policy limits the step of a day.
+        learned: what outcomes have taught; None where nothing was, or the policy does not explore.
+        redeemed_at: when the customer last used a code, as far as it is known.
+        mails_left: how many more marketing mails the cap leaves; None where none is planned.
         opted_out: whether a privacy signal forbids reading any feature of this customer.
     """
 
@@ -96,6 +111,11 @@ class Situation:
     live_offers: Mapping[str, Offer] = field(default_factory=dict)
     contacted: frozenset[str] = frozenset()
     limited: Mapping[str, str] = field(default_factory=dict)
+    supplied: Mapping[str, Scalar] = field(default_factory=dict)
+    shown: Mapping[str, ShownPrice] = field(default_factory=dict)
+    learned: Learning | None = None
+    redeemed_at: int | None = None
+    mails_left: int | None = None
     opted_out: bool = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -122,8 +142,15 @@ def permissions_of(contact: Contact | None) -> Permissions:
 
 
 def place_of(context: Context, contact: Contact | None) -> Context:
-    """The context with the stored country, region and zone where the caller named no country."""
-    if contact is None or context.country is not None:
+    """The context with the stored country, region and zone where the caller named no country.
+
+    Whoever names the stored country without a region means the stored region, too.
+    """
+    if contact is None:
+        return context
+    if context.country is not None:
+        if context.region is None and context.country == contact.text("country"):
+            return replace(context, region=contact.text("region"))
         return context
     return Context(
         country=contact.text("country"),

@@ -111,8 +111,14 @@ class Whatever:
     """No condition: only for things whose every write is the same or the last one wins."""
 
 
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The thing still stands, however often it was saved since: nobody has taken it away."""
+
+
 ABSENT = AtVersion(0)
 WHATEVER = Whatever()
+PRESENT = Present()
 Condition = AtVersion | Whatever
 
 
@@ -139,7 +145,7 @@ class Check:
     """Change nothing; the whole write happens only if the condition holds."""
 
     key: Key[Any]
-    condition: AtVersion
+    condition: AtVersion | Present
 
 
 Write = Put[Any] | Delete | Check

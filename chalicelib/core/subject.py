@@ -61,3 +61,8 @@ def check_id(value: object, *, field: str) -> str:
     if not value.isprintable():
         raise BadInput.of(field, "must not contain control characters")
     return value
+
+
+def is_id(value: object) -> bool:
+    """Whether this can serve as a key."""
+    return isinstance(value, str) and 1 <= len(value) <= LONGEST_ID and value.isprintable()

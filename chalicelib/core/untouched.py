@@ -50,8 +50,8 @@ def untouched(effect: Effect, *, now: int) -> Untouched:
 
     An effect that is held waits for its moment; a claim and a sending wait for their lease. A
     dead sending is in doubt. A doubt that no event has settled is posted once more after
-    ``RESEND_AFTER_SECONDS`` when the mail is transactional, and is given up after
-    ``ABANDON_AFTER_SECONDS`` otherwise.
+    ``RESEND_AFTER_SECONDS`` when the mail is transactional, later when that is held, and is given
+    up after ``ABANDON_AFTER_SECONDS`` otherwise.
     """
     if effect.state in TERMINAL:
         return Rest()
@@ -63,7 +63,8 @@ def untouched(effect: Effect, *, now: int) -> Untouched:
         case "IN_DOUBT":
             since = effect.planned_at if effect.changed_at is None else effect.changed_at
             if may_post_again(effect):
-                return _from(since + RESEND_AFTER_SECONDS, TakeUp(), now)
+                at = max(since + RESEND_AFTER_SECONDS, effect.not_before or 0)
+                return _from(at, TakeUp(), now)
             return _from(since + ABANDON_AFTER_SECONDS, End("ABANDONED", "unresolved"), now)
         case _:
             return _from(effect.lease_until, TakeUp(), now)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from chalicelib.core.canonical import short_hash
-from chalicelib.core.catalogue import Product
+from chalicelib.core.catalogue import Statement
 from chalicelib.core.contact import (
     CONSENT_PREFIX,
     MOST_SUPPLIED,
@@ -27,6 +27,7 @@ from chalicelib.core.contact import (
 )
 from chalicelib.core.errors import BadInput
 from chalicelib.core.instants import CLOCK_SKEW_SECONDS, parse_instant
+from chalicelib.core.inventory import LARGEST_STOCK
 from chalicelib.core.money import check_currency, parse_amount
 from chalicelib.core.subject import check_id
 from chalicelib.files.mapping import Mapping as Legacy
@@ -225,8 +226,11 @@ def _typed(value: object) -> object:
     return number if abs(number) <= 1e15 else value
 
 
-def read_product(row: Row, *, at: int) -> Product:
-    """Read one row of a catalogue file; raises BadInput."""
+def read_product(row: Row, *, at: int) -> Statement:
+    """Read one row of a catalogue file; raises BadInput.
+
+    It states price and floor, an empty floor that there is none; other empty cells say nothing.
+    """
     currency = check_currency(row.get("currency"), field="currency")
     base_minor = parse_amount(row.get("base_price"), currency=currency, field="base_price")
     floor = row.get("floor_price")
@@ -236,17 +240,21 @@ def read_product(row: Row, *, at: int) -> Product:
     if floor_minor is not None and floor_minor > base_minor:
         raise BadInput.of("floor_price", "must not exceed base_price")
     stock = row.get("stock")
-    if stock is not None and (stock != int(stock) or not 0 <= stock <= 10**9):
-        raise BadInput.of("stock", "must be a whole number from 0 to 1000000000")
-    return Product(
+    if stock is not None and (stock != int(stock) or not 0 <= stock <= LARGEST_STOCK):
+        raise BadInput.of("stock", f"must be a whole number from 0 to {LARGEST_STOCK}")
+    others = {
+        "title": _text(row.get("title"), "title"),
+        "category": _text(row.get("category"), "category"),
+        "stock": None if stock is None else int(stock),
+    }
+    return Statement(
         sku=check_id(row.get("sku"), field="sku"),
-        currency=currency,
-        base_price_minor=base_minor,
-        floor_minor=floor_minor,
-        title=_text(row.get("title"), "title"),
-        category=_text(row.get("category"), "category"),
-        stock=None if stock is None else int(stock),
-        said_at=at,
+        at=at,
+        says={
+            "price": (currency, base_minor),
+            "floor": None if floor_minor is None else (currency, floor_minor),
+            **{name: value for name, value in others.items() if value is not None},
+        },
     )
 
 

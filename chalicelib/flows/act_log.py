@@ -8,6 +8,7 @@ from pathlib import Path
 
 from chalicelib.core.effects import Effect, State
 from chalicelib.core.errors import SegueError, Transient
+from chalicelib.flows.exposed import tell_mailed
 from chalicelib.telemetry import emit_metrics, log_event
 
 
@@ -54,10 +55,23 @@ def tell(outcome: Outcome, worker: str) -> None:
     if outcome.moved:
         dimensions = {"state": str(said.pop("state"))}
         emit_metrics("effect_moved", {"EffectsByState": 1}, dimensions=dimensions, **said)
+        if not effect.heard:  # else the provider's own word came first, and has been told
+            tell_mailed("SENDING", effect)
     elif outcome.put_off is not None:
         log_event("effect_put_off", **said)
     else:
         log_event("effect_left", **said, repeated=True)
+
+
+def refused(reason: str, *, message_id: str | None = None, effect_id: str | None = None) -> None:
+    """A message, or an entry of the index, that changed nothing, and why; it is done with."""
+    emit_metrics(
+        "effect_refused",
+        {"EffectsRefused": 1},
+        dimensions={"reason": reason},
+        message_id=message_id,
+        effect_id=effect_id,
+    )
 
 
 def tell_failure(error: Exception, **ids: str) -> None:

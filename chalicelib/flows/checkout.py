@@ -20,11 +20,12 @@ from chalicelib.core.decide import Decision, decide
 from chalicelib.core.erasure import is_erased
 from chalicelib.core.errors import Transient
 from chalicelib.core.instants import DAY_SECONDS, format_instant
-from chalicelib.core.kinds import ALLOTMENT
+from chalicelib.core.kinds import ALLOTMENT, CONTACT, FACTS, SHOWN
 from chalicelib.core.offers import Offer, coupon_code
 from chalicelib.core.plan import decision_writes
-from chalicelib.core.policy import BASE_TIER
 from chalicelib.core.ports import Store
+from chalicelib.core.price_tiers import BASE_TIER
+from chalicelib.core.pricing import personal_prices
 from chalicelib.core.record import (
     build_record,
     decision_from_json,
@@ -33,15 +34,21 @@ from chalicelib.core.record import (
 )
 from chalicelib.core.repeats import check_same_request
 from chalicelib.core.rules import Rules
+from chalicelib.core.seal import sealed
 from chalicelib.core.sessions import Session
-from chalicelib.core.situation import Held, Situation
+from chalicelib.core.shown_prices import REMEMBERED_SECONDS, show
+from chalicelib.core.situation import Held, KeptPrice, Situation
 from chalicelib.core.storage import AtVersion, Conflict, Put, Write
 from chalicelib.core.tokens import SigningKeys
-from chalicelib.flows.gather import PLACEMENT, CheckoutCall, Gathered, gather
+from chalicelib.flows.exposed import tell_exposed
+from chalicelib.flows.gather import CheckoutCall, Gathered, gather
+from chalicelib.flows.learned import RememberedLearning
+from chalicelib.flows.rulebook import Rulebook
 
 # The first try, and one more for whoever lost a race: by then the winner's answer stands there.
 MOST_ROUNDS = 2
-# Whoever only lost a shard of a count takes from another one, as often as the deadline allows.
+# Whoever only lost a shard of a count takes from another one, as often as the deadline allows; so
+# does a guest of whom something was told meanwhile.
 MOST_CONTENDED_ROUNDS = 8
 # How long a named session keeps its tier and codes after the last decision in it: the half hour
 # of inactivity after which web analytics commonly ends a session.
@@ -73,6 +80,7 @@ def answer_checkout(
     keys: Callable[[], SigningKeys],
     now: int,
     correlation_id: str,
+    learned: RememberedLearning | None = None,
 ) -> Answered:
     """Answer a checkout; storage that does not answer degrades it and raises nothing.
 
@@ -83,30 +91,70 @@ def answer_checkout(
         keys: brings the signing keys; may ask storage, so it is called within the flow.
         now: the moment of the call.
         correlation_id: ties record and effects to the request.
+        learned: what this process remembers of the learning document; None remembers nothing.
 
     Raises:
         KeyReused: the Idempotency-Key came before with another request.
+        PolicyMoved: another policy decides; nothing was decided yet.
     """
     rounds = 0
+    learned = learned or RememberedLearning()
     try:
         while True:
             rounds += 1
             try:
-                gathered = gather(call, store=store, policy=rules.policy, now=now, attempt=rounds)
-                repeated = _repeat(call, gathered, rules=rules, keys=keys, now=now)
+                gathered = gather(
+                    call, store=store, rules=rules, now=now, attempt=rounds, learned=learned
+                )
+                repeated = _repeat(call, gathered, rules=gathered.rules, keys=keys, now=now)
                 if repeated is not None:
                     return Answered(repeated, "repeated", rounds)
-                answer, writes = _decide(
-                    call, gathered, rules=rules, keys=keys(), correlation_id=correlation_id
+                decision, answer, writes = _decide(
+                    call, gathered, keys=keys(), correlation_id=correlation_id
                 )
                 store.write(writes, now=now)
             except Conflict as conflict:
                 if rounds >= _most_rounds(conflict):
                     raise
             else:
+                tell_exposed(
+                    decision.exposed_arms,
+                    decision_id=call.decision_id,
+                    placement=call.placement,
+                    correlation_id=correlation_id,
+                )
                 return Answered(answer, "decided", rounds)
     except Transient as error:
         return Answered(_degraded(call, rules, now), "degraded", rounds, type(error).__name__)
+
+
+def answer_by(
+    book: Rulebook,
+    call: CheckoutCall,
+    *,
+    store: Store,
+    keys: Callable[[], SigningKeys],
+    now: int,
+    correlation_id: str,
+    learned: RememberedLearning | None = None,
+) -> Answered:
+    """Answer a checkout with the policy that decides now; otherwise as ``answer_checkout``."""
+
+    def answer(rules: Rules) -> Answered:
+        return answer_checkout(
+            call,
+            store=store,
+            rules=rules,
+            keys=keys,
+            now=now,
+            correlation_id=correlation_id,
+            learned=learned,
+        )
+
+    try:
+        return book.apply(answer, store=store, now=now)
+    except Transient as error:  # the policy itself could not be had in time
+        return Answered(_degraded(call, book.current, now), "degraded", 1, type(error).__name__)
 
 
 def _repeat(
@@ -143,30 +191,45 @@ def _repeat(
 
 
 def _unspent(gathered: Gathered) -> tuple[Offer, ...]:
-    """What the session was shown, less the codes that were used or taken back since."""
+    """What the session was shown, less the codes that are used, taken back or expired by now."""
     if gathered.session is None:
         return ()
-    live = gathered.situation.live_offers.values()
-    spent = {offer.code for offer in live if offer.spent}
-    return tuple(o for o in gathered.session.value.offers if o.code not in spent)
+    situation = gathered.situation
+    return tuple(
+        offer
+        for offer in gathered.session.value.offers
+        if _still_stands(offer, situation.live_offers.get(offer.action), now=situation.as_of)
+    )
+
+
+def _still_stands(offer: Offer, live: Offer | None, *, now: int) -> bool:
+    """Whether an offer that was shown may be shown again."""
+    if live is not None and (live.spent or live.code != offer.code):
+        return False
+    return now < offer.expires_at
 
 
 def _most_rounds(conflict: Conflict) -> int:
-    """How many rounds a lost race is worth: more where only the shard of a count was contended."""
+    """How many rounds a lost race is worth.
+
+    More where only the shard of a count was contended, or the profile, which an event of the same
+    customer may just be writing.
+    """
     contended = {write.key.kind.name for write in conflict.failed}
-    return MOST_CONTENDED_ROUNDS if contended == {ALLOTMENT.name} else MOST_ROUNDS
+    passing = {ALLOTMENT.name, FACTS.name, CONTACT.name}
+    return MOST_CONTENDED_ROUNDS if contended and contended <= passing else MOST_ROUNDS
 
 
 def _decide(
     call: CheckoutCall,
     gathered: Gathered,
     *,
-    rules: Rules,
     keys: SigningKeys,
     correlation_id: str,
-) -> tuple[Mapping[str, Any], tuple[Write, ...]]:
+) -> tuple[Decision, Mapping[str, Any], tuple[Write, ...]]:
     """Decide; give the answer and everything that makes it true."""
-    situation, held = gathered.situation, _held(gathered)
+    rules = gathered.rules
+    situation, held = gathered.situation, _held(gathered, rules)
     if held is not None:
         situation = replace(situation, held=held)
     decision = decide(
@@ -175,6 +238,7 @@ def _decide(
         jurisdictions=rules.jurisdictions,
         scorer=rules.scorer,
         code_for=lambda effect: coupon_code(keys.coupon_secret, effect_id=effect),
+        arms=rules.arms,
     )
     record = build_record(
         situation,
@@ -184,7 +248,9 @@ def _decide(
         scorer=rules.scorer,
         correlation_id=correlation_id,
         request_hash=call.hash,
+        champion_hash=rules.champion_hash,
     )
+    record = sealed(record, keys)
     answer = build_answer(situation, decision, policy_hash=rules.policy.hash, keys=keys)
     writes = decision_writes(
         situation,
@@ -195,19 +261,57 @@ def _decide(
         now=situation.as_of,
         limits=gathered.limits,
     )
+    writes = (*writes, *_remember(gathered, decision, rules))
+    checks = gathered.not_erased
+    if decision.issued and gathered.still_a_guest is not None:
+        # A code that the guest was given a moment too late would be a second one of the customer.
+        writes = (*writes, gathered.still_a_guest)
+        checks = tuple(each for each in checks if each.key != gathered.still_a_guest.key)
     if decision.tier != BASE_TIER or decision.offers:
         writes = (*writes, _keep_session(call, gathered, decision, answer, rules))
-    return answer, writes
+    if len(writes) > 1:
+        # What is shown or set in motion must not outlive an erasure that came between. A record
+        # alone stays one write: the erasure looks again once no checkout can be under way.
+        writes = (*writes, *checks)
+    return decision, answer, writes
 
 
-def _held(gathered: Gathered) -> Held | None:
+def _held(gathered: Gathered, rules: Rules) -> Held | None:
     """What the session was shown; nothing once the profile that it was made from is gone."""
     if gathered.session is None:
         return None
     shown = gathered.session.value
     if shown.known and gathered.situation.facts is None:
         return None
-    return Held(shown.tier, _unspent(gathered))
+    return Held(shown.tier, _unspent(gathered), _kept_prices(gathered.situation, shown, rules))
+
+
+def _kept_prices(situation: Situation, shown: Session, rules: Rules) -> Mapping[str, KeptPrice]:
+    """What the session was quoted for the articles in the cart, under the policy that decides."""
+    price = shown.answer["price"]
+    if price is None or shown.answer["policy"] != rules.policy.hash:
+        return {}
+    if shown.tier is None or price["currency"] != situation.context.currency:
+        return {}
+    wanted = {line.sku for line in situation.lines}
+    return {
+        line["sku"]: KeptPrice(line["base_unit_price"], line["unit_price"])
+        for line in price["lines"]
+        if line["sku"] in wanted
+    }
+
+
+def _remember(gathered: Gathered, decision: Decision, rules: Rules) -> tuple[Write, ...]:
+    """What this customer is quoted now, where the policy limits how far a day's prices move."""
+    situation, standing = gathered.situation, gathered.shown
+    quoted = personal_prices(decision.lines) if decision.tier != BASE_TIER else []
+    if rules.policy.pricing.max_step_basis_points_per_day is None or not quoted:
+        return ()
+    now = situation.as_of
+    shown = show({} if standing is None else standing.value, quoted, as_of=now)
+    version = 0 if standing is None else standing.version
+    key = SHOWN.key(situation.subject.key)
+    return (Put(key, shown, AtVersion(version), expires_at=now + REMEMBERED_SECONDS),)
 
 
 def _keep_session(
@@ -242,7 +346,8 @@ def _shown_hash(situation: Situation, rules: Rules) -> str:
     """
     known = "unknown" if situation.facts is None else "known"
     day = situation.as_of // DAY_SECONDS
-    return f"{situation_hash(situation)}/{rules.jurisdictions_hash}/{day}/{known}"
+    documents = f"{rules.policy.hash}/{rules.jurisdictions_hash}"
+    return f"{situation_hash(situation)}/{documents}/{day}/{known}"
 
 
 def _degraded(call: CheckoutCall, rules: Rules, now: int) -> Mapping[str, Any]:
@@ -250,7 +355,7 @@ def _degraded(call: CheckoutCall, rules: Rules, now: int) -> Mapping[str, Any]:
     situation = Situation(
         decision_id=f"degraded_{call.call_id}",
         subject=call.subject,
-        placement=PLACEMENT,
+        placement=call.placement,
         as_of=now,
         context=call.context,
         lines=call.lines,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chalicelib.core.address import AddressState, address_hash, regrant, withdraw
-from chalicelib.core.consents import Entry, LedgerHead, Statement, append_entry, is_intact
+from chalicelib.core.consents import Entry, Statement
 from chalicelib.core.contact import (
     CONSENT_PREFIX,
     PURPOSES,
@@ -21,13 +21,14 @@ from chalicelib.core.contact import (
     Stamped,
     join_contact,
 )
-from chalicelib.core.errors import BadInput, Broken, Transient
+from chalicelib.core.errors import BadInput, Broken, Refused, Transient
 from chalicelib.core.instants import CLOCK_SKEW_SECONDS
-from chalicelib.core.kinds import ADDRESS, CONSENT, CONTACT, LEDGER_HEAD
+from chalicelib.core.kinds import ADDRESS, CONTACT
 from chalicelib.core.ports import Store
 from chalicelib.core.storage import AtVersion, Check, Conflict, Found, Key, Put, Write
 from chalicelib.core.subject import Subject, check_id, customer
 from chalicelib.core.tokens import SigningKeys
+from chalicelib.flows.consent_ledger import Ledger, Told, append_to, read_ledger
 from chalicelib.flows.read import Consent, consent_of
 from chalicelib.flows.tombs import Erased, tomb_key
 from chalicelib.telemetry import log_event
@@ -35,7 +36,8 @@ from chalicelib.telemetry import log_event
 MOST_ROUNDS = 8
 # A ledger that long is a loop in somebody's program.
 MOST_ENTRIES = 1_000
-# Purposes that the owner of an address withdraws and grants; the others are an account's own.
+# Purposes that whoever withdraws them in one account withdraws for the address; the others are an
+# account's own, unless the owner of the address withdrew them by a link.
 OF_THE_ADDRESS = frozenset({"marketing_email"})
 
 
@@ -54,31 +56,6 @@ class Recorded:
     consent: Consent
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
-    """A customer's ledger as it stands."""
-
-    head: LedgerHead
-    version: int
-    entries: tuple[Entry, ...]
-
-    @property
-    def is_intact(self) -> bool:
-        """Whether the chain of hashes holds."""
-        return is_intact(self.head, self.entries)
-
-
-def read_ledger(subject: Subject, *, store: Store, now: int) -> Ledger:
-    """Every entry, oldest first; one read for its end and one for each hundred."""
-    key = LEDGER_HEAD.key(subject.key)
-    found = store.read([key], now=now)
-    head = found.value(key) or LedgerHead()
-    keys = [CONSENT.key(subject.key, str(number)) for number in range(1, head.count + 1)]
-    entries = store.read(keys, now=now) if keys else Found({}, now=now)
-    kept = tuple(entry for each in keys if (entry := entries.value(each)) is not None)
-    return Ledger(head, found.version(key), kept)
-
-
 def record_consent(
     customer_id: str,
     statement: Statement,
@@ -94,7 +71,7 @@ def record_consent(
     Raises:
         BadInput: the moment lies in the future, or the purpose is none.
         Refused: ``erased``, where the statement is from before the customer was erased, and
-            ``ledger_full``.
+            ``ledger_full``, for a grant beyond the thousandth entry.
         Broken: the chain of hashes does not hold; nothing is appended to it.
         Transient: storage did not answer, or others keep writing; send it again.
     """
@@ -133,7 +110,7 @@ def _record(
     tombstone = found.value(tomb)
     if tombstone is not None and tombstone.covers(statement.said_at):
         raise Erased
-    ledger = read_ledger(subject, store=store, now=now)
+    ledger = read_ledger(subject.key, store=store, now=now)
     if not ledger.is_intact:
         raise Broken("a consent ledger does not hang together")
     contact = found.value(contact_key) or Contact(subject)
@@ -146,17 +123,19 @@ def _record(
     known = next((each for each in ledger.entries if each.statement == statement), None)
     if known is not None:
         return Recorded(known, repeated=True, consent=consent_of(statement.purpose, contact, state))
-    head, entry = append_entry(
-        ledger.head, statement, recorded_at=now, key_id=key_id, address_hash=named
-    )
+    if statement.granted and ledger.head.count >= MOST_ENTRIES:
+        raise Refused("ledger_full")  # a withdrawal is never refused
     said = Stamped(statement.granted, statement.said_at)
     change = ContactChange({CONSENT_PREFIX + statement.purpose: said})
     joined, held = join_contact(contact, change), _held(state, subject, statement)
+    told = Told(now, named, key_id)
+    statements = [*_not_entered(ledger, joined, statement), statement]
+    entries, entered = append_to(subject.key, ledger.head, ledger.version, statements, told)
+    entry = entries[-1]
     store.write(
         [
             Check(tomb, AtVersion(found.version(tomb))),
-            Put(LEDGER_HEAD.key(subject.key), head, AtVersion(ledger.version)),
-            Put(CONSENT.key(subject.key, str(entry.number)), entry),
+            *entered,
             Put(contact_key, joined, AtVersion(found.version(contact_key))),
             *_address_writes(state_key, addresses, state, held),
         ],
@@ -166,12 +145,29 @@ def _record(
     return Recorded(entry, repeated=False, consent=consent)
 
 
+def _not_entered(ledger: Ledger, joined: Contact, statement: Statement) -> Iterator[Statement]:
+    """What holds against a statement, where it stands in the contact alone.
+
+    A message or a file that said the same again made no entry; now that it outweighs what is said
+    here, whoever reads the ledger must find it.
+    """
+    holds = joined.fields[CONSENT_PREFIX + statement.purpose]
+    if holds == Stamped(statement.granted, statement.said_at):
+        return
+    entered = {
+        (each.statement.purpose, each.statement.granted, each.statement.said_at)
+        for each in ledger.entries
+    }
+    if (statement.purpose, bool(holds.value), holds.at) not in entered:
+        yield Statement(statement.purpose, bool(holds.value), None, None, CONTACT.name, holds.at)
+
+
 def _held(state: AddressState, subject: Subject, statement: Statement) -> AddressState:
     """What the statement makes of the address' own state."""
     purpose, at = statement.purpose, statement.said_at
-    if purpose not in OF_THE_ADDRESS:
-        return state
     if not statement.granted:
+        if purpose not in OF_THE_ADDRESS:
+            return state
         granted_again = state.regranted.get(purpose, {}).values()
         is_old_news = any(granted_at >= at for granted_at in granted_again)
         return state if is_old_news else withdraw(state, purpose, at=at)

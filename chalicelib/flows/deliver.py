@@ -1,10 +1,10 @@
 """One mail, handed to the provider: a marketing mail at most once, a transactional one twice.
 
 The write that enters SENDING is the point of no return, and it is the permission: it happens only
-if contact, address, cap and switch still stand as they were read. Between that write and the one
-that records the answer lies the unavoidable gap: a worker that dies there leaves IN_DOUBT behind.
-A marketing mail is then never sent again; a transactional one is, once, when no event has told
-what became of it.
+if contact, address, code, cap and switch still stand as they were read. Between that write and the
+one that records the answer lies the unavoidable gap: a worker that dies there leaves IN_DOUBT
+behind. A marketing mail is then never sent again; a transactional one is, once, when no event has
+told what became of it.
 """
 
 from __future__ import annotations
@@ -17,11 +17,18 @@ from chalicelib.core.contact_policy import ContactPolicy, count_mail, is_capped
 from chalicelib.core.effects import Effect, enter_sending, move, send_again, take_back
 from chalicelib.core.errors import MailInDoubt, MailRefused, MailThrottled, MailTooFast, Refused
 from chalicelib.core.kinds import MAILED
+from chalicelib.core.law import NO_LAW, Jurisdictions
 from chalicelib.core.ports import Mailer, Store
 from chalicelib.core.storage import AtVersion, Put, Stored, Write
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.ledger import Bearings, advance, confirm
-from chalicelib.mail.compose import Composed, MailSettings, compose, plan_from_payload
+from chalicelib.mail.compose import (
+    Composed,
+    MailSettings,
+    banned_now,
+    compose,
+    plan_from_payload,
+)
 from chalicelib.mail.permission import (
     CAPPED,
     LOOK_AGAIN_SECONDS,
@@ -29,6 +36,7 @@ from chalicelib.mail.permission import (
     Hold,
     forbidden,
     held_back,
+    why_offer_is_gone,
 )
 
 
@@ -56,7 +64,12 @@ class MailPorts:
 
 
 def forbids(
-    effect: Effect, bearings: Bearings, *, policy: ContactPolicy, now: int
+    effect: Effect,
+    bearings: Bearings,
+    *,
+    policy: ContactPolicy,
+    jurisdictions: Jurisdictions = NO_LAW,
+    now: int,
 ) -> str | Hold | None:
     """Why the mail of an effect must not be sent now, or until when; None when it may.
 
@@ -68,13 +81,14 @@ def forbids(
         contact=bearings.contact,
         address=bearings.address,
         switches=bearings.switches,
-        offer_expires_at=None if plan.offer is None else plan.offer.expires_at,
-        now=now,
+        offer_gone=why_offer_is_gone(plan.offer, bearings.coupon, now=now),
     )
     if reason == SENDING_OFF:
         return Hold(reason, now + LOOK_AGAIN_SECONDS)
     if reason is not None or bearings.contact is None:
         return reason
+    if banned_now(plan, bearings.contact, jurisdictions, now=now):
+        return "banned"
     hold = held_back(
         purpose=plan.purpose,
         contact=bearings.contact,

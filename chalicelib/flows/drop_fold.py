@@ -38,6 +38,7 @@ from chalicelib.flows.drop_person import Person
 from chalicelib.flows.drop_report import ScoredRow
 from chalicelib.flows.drop_scores import bring_up, describe_customer, occasion_of
 from chalicelib.flows.drop_tombs import without_the_erased
+from chalicelib.flows.heard_consent import ContactChanged
 from chalicelib.flows.settled import Given
 from chalicelib.flows.tombs import still_standing
 
@@ -100,6 +101,7 @@ class Folded:
         facts: the profile with the rows folded in, and not yet settled.
         settled: the same, settled.
         contact: what is known of how to reach them.
+        contact_before: the same before these rows; None where nothing was known.
         tombs: that the customer was not erased since, for every write.
         version: how often the profile had been saved when it was read.
         contact_version: the same for the contact.
@@ -115,6 +117,7 @@ class Folded:
     facts: Facts
     settled: Settled
     contact: Contact | None
+    contact_before: Contact | None
     tombs: tuple[Check, ...]
     version: int
     contact_version: int
@@ -126,10 +129,11 @@ class Folded:
     reachable: bool
 
     @property
-    def changed_contacts(self) -> tuple[Contact, ...]:
+    def changed_contacts(self) -> tuple[ContactChanged, ...]:
         """The contact, if these rows say something new of it."""
-        said = any(write.key.kind is CONTACT for write in self.writes)
-        return (self.contact,) if said and self.contact is not None else ()
+        if self.contact is None or self.contact == self.contact_before:
+            return ()
+        return (ContactChanged(self.contact_before, self.contact),)
 
 
 def person_keys(person: Person) -> tuple[Key[Any], ...]:
@@ -182,6 +186,7 @@ def fold_person(person: Person, found: Found, about: DropGiven) -> Folded:
         facts=facts,
         settled=settled,
         contact=contact,
+        contact_before=before.contacts.get(subject),
         tombs=still_standing([subject.key], found, about.given.keys),
         version=found.version(FACTS.key(subject.key)),
         contact_version=found.version(CONTACT.key(subject.key)),

@@ -117,7 +117,8 @@ def _legacy_plan(
 ) -> Plan:
     document = mapping(name)
     if document is None:
-        raise FileRefused.of("key", f"names the mapping {name[:64]!r}, which does not exist")
+        # The reason is logged, so it does not quote the key, in which a name may stand.
+        raise FileRefused.of("key", "names a mapping that does not exist; see policies/mappings/")
     try:
         legacy = mapping_from_json(document)
     except BadInput as error:

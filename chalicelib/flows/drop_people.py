@@ -8,62 +8,40 @@ many writes wait for storage at the same time.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from chalicelib.core.contact import Contact
 from chalicelib.core.control import Switches
-from chalicelib.core.decide import Decision
 from chalicelib.core.errors import Transient
-from chalicelib.core.identity import further_keys
 from chalicelib.core.instants import Instant
-from chalicelib.core.kinds import CONTACT, CONTACTED, FACTS, RECORD
-from chalicelib.core.policy import Policy
+from chalicelib.core.kinds import CONTACTED, FACTS, LEARNING_KEY
 from chalicelib.core.ports import Store
-from chalicelib.core.reach import reach_keys, reach_out
-from chalicelib.core.record import decision_from_json
 from chalicelib.core.storage import (
     AtVersion,
-    Check,
     Conflict,
-    Found,
     Key,
     Put,
-    Stored,
-    Write,
-    merged,
 )
 from chalicelib.core.subject import Subject
-from chalicelib.flows.codes import code_keys, tell_settled
+from chalicelib.flows.codes import tell_settled
 from chalicelib.flows.drop_fold import (
     DropGiven,
     Folded,
     Outcome,
     fold_person,
-    person_keys,
 )
+from chalicelib.flows.drop_gather import consent_keys, decision_keys, gather_people
 from chalicelib.flows.drop_person import Person
-from chalicelib.flows.refused_mail import refusal_keys, refusal_writes
-from chalicelib.flows.settled import Review, review_writes, switch_key
-from chalicelib.flows.tombs import with_tombs
+from chalicelib.flows.drop_plan import Planned, plan_person
+from chalicelib.flows.learned import tell_if_refused
+from chalicelib.flows.settled import switch_key
 
 MOST_WRITES = 100  # what one transaction holds
-# Of these orders and corrections are left room for profile, contact, guests and a decision.
-MOST_CHANGES = 60
 # At most five writes for each, a guest's profile and a code included, and a budget's shards.
 ORDERS_IN_A_PART = 14
 MOST_ROUNDS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """One customer, ready to be written; ``writes`` is None where one transaction is too small."""
-
-    folded: Folded
-    writes: tuple[Write, ...] | None
 
 
 def fold_people(
@@ -91,15 +69,16 @@ def _round(
 ) -> list[Person]:
     """Gather, decide and apply once; returns who lost a race or has to wait for another."""
     now = about.given.now
-    found = _gather(people, store, about)
+    found = gather_people(people, store, about)
     folded = [fold_person(person, found, about) for person in people]
-    wanted = {each.person.subject: _decision_keys(each, about) for each in folded}
-    nos = [key for each in folded for key in _refusal_keys(each, about)]
+    wanted = {each.person.subject: decision_keys(each, about) for each in folded}
+    said = [key for each in folded for key in consent_keys(each, about)]
     decisive = [key for keys in wanted.values() for key in keys]
-    known = store.read([*dict.fromkeys([*decisive, *nos])], now=now)
+    known = store.read([*dict.fromkeys([*decisive, *said])], now=now)
+    tell_if_refused(known.value(LEARNING_KEY))
     switches = found.value(switch_key(about.given)) or Switches()
     ready, waiting = _one_for_each_address(folded, wanted)
-    planned = [_plan(each, known, switches, about) for each in ready]
+    planned = [plan_person(each, known, switches, about) for each in ready]
     lost = set(waiting)
     for losers in executor.map(lambda group: _write(group, store, about), _grouped(planned)):
         lost.update(losers)
@@ -110,41 +89,6 @@ def _round(
         if each.person.subject not in lost:
             outcomes[each.person.subject] = each.outcome
     return [person for person in people if person.subject in lost]
-
-
-def _gather(people: Iterable[Person], store: Store, about: DropGiven) -> Found:
-    """Read everything that these people's rows concern, and what that points to."""
-    standing: dict[Key[Any], Stored[Any] | None] = {}
-    wanted: Iterable[Key[Any]] = [
-        switch_key(about.given),
-        *(key for person in people for key in person_keys(person)),
-    ]
-    while missing := [
-        key for key in dict.fromkeys(with_tombs(wanted, about.given.keys)) if key not in standing
-    ]:
-        found = store.read(missing, now=about.given.now)
-        standing |= {key: found.stored(key) for key in missing}
-        policy = about.given.rules.policy
-        wanted = (*further_keys(found, missing), *code_keys(found, missing, policy))
-    return Found({key: at for key, at in standing.items() if at is not None}, now=about.given.now)
-
-
-def _decision_keys(each: Folded, about: DropGiven) -> tuple[Key[Any], ...]:
-    """What a decision on this customer needs to know; nothing when no action could want them."""
-    if not each.reachable:
-        return ()
-    gathered = reach_keys(
-        each.settled.facts,
-        each.contact,
-        occasion=each.occasion,
-        rules=about.given.rules,
-        keys=about.given.keys,
-    )
-    return (*gathered, RECORD.key(each.occasion.decision_id))
-
-
-def _refusal_keys(each: Folded, about: DropGiven) -> tuple[Key[Any], ...]:
-    return refusal_keys(each.changed_contacts, keys=about.given.keys)
 
 
 def _one_for_each_address(
@@ -166,37 +110,6 @@ def _one_for_each_address(
             claimed |= marks
             ready.append(each)
     return ready, waiting
-
-
-def _plan(each: Folded, known: Found, switches: Switches, about: DropGiven) -> Planned:
-    """Everything that one customer's rows come to, as writes."""
-    if len(each.writes) > MOST_CHANGES:
-        return Planned(each, None)
-    decided = _decide(each, known, switches, about)
-    saved: tuple[Write, ...] = ()
-    if each.changed:
-        review = Review(each.settled, each.contact, each.version, None, ())
-        saved, _ = review_writes([review], Found({}, now=about.given.now), about.given)
-        each.outcome.effects["event"] += int(each.settled.transition is not None)
-    nos = refusal_writes(each.changed_contacts, known, keys=about.given.keys)
-    writes = merged((*saved, *each.writes, *nos, *decided))
-    return Planned(each, (*writes, *_checks(each, writes)))
-
-
-def _checks(each: Folded, writes: Iterable[Write]) -> Iterator[Write]:
-    """That what was read and is not saved still stands.
-
-    A file of orders and one of customers may come together: whoever is later must see the other,
-    or neither would decide on a customer whose orders and whose address are both known.
-    """
-    subject_key = each.person.subject.key
-    saved = {write.key for write in writes}
-    read: list[tuple[Key[Any], int]] = [(CONTACT.key(subject_key), each.contact_version)]
-    if each.version:  # that there was no profile is looked up once more, which costs less
-        read.append((FACTS.key(subject_key), each.version))
-    if saved:
-        yield from each.tombs
-        yield from (Check(key, AtVersion(version)) for key, version in read if key not in saved)
 
 
 def _met_meanwhile(written: Iterable[Folded], store: Store, about: DropGiven) -> set[Subject]:
@@ -267,7 +180,7 @@ def _write_in_parts(person: Person, *, store: Store, about: DropGiven) -> None:
             orders={each: person.orders[each] for each in order_ids[start:][:ORDERS_IN_A_PART]},
             change=None,
         )
-        folded = fold_person(part, _gather([part], store, about), about)
+        folded = fold_person(part, gather_people([part], store, about), about)
         if not folded.writes:
             continue
         # Due at once: the schedule settles the profile if this drop is never taken up again.
@@ -276,49 +189,3 @@ def _write_in_parts(person: Person, *, store: Store, about: DropGiven) -> None:
         put = Put(key, facts, AtVersion(folded.version))
         store.write([*folded.tombs, put, *folded.writes], now=now)
         tell_settled(folded.codes, correlation_id=about.given.correlation_id)
-
-
-def _decide(each: Folded, known: Found, switches: Switches, about: DropGiven) -> tuple[Write, ...]:
-    """Decide for those whom some action could want; what chose nothing is not recorded."""
-    if not each.reachable:
-        return ()
-    record = known.value(RECORD.key(each.occasion.decision_id))
-    if record is not None:  # an earlier attempt of this drop decided and stored it
-        _note(each, decision_from_json(record["decision"]), about.given.rules.policy)
-        return ()
-    decision, writes = reach_out(
-        each.settled.facts,
-        each.contact,
-        known,
-        occasion=each.occasion,
-        switches=switches,
-        rules=about.given.rules,
-        keys=about.given.keys,
-        now=about.given.now,
-    )
-    _note(each, decision, about.given.rules.policy)
-    return writes if decision.chosen else ()
-
-
-def _note(each: Folded, decision: Decision, policy: Policy) -> None:
-    """Put action and reason into the customer's line, and what the decision sets in motion."""
-    each.outcome.decided = bool(decision.chosen)
-    each.outcome.fallback = each.outcome.decided and decision.scores.fallback
-    each.outcome.effects += _effects_of(decision, each.contact, policy)
-    if each.outcome.row is None or not decision.candidates:
-        return
-    told = next(
-        (c for c in decision.candidates if c.outcome == "chosen" and c.layer != "fallback"),
-        decision.candidates[0],
-    )
-    action = told.action if told.outcome == "chosen" else ""
-    each.outcome.row = replace(each.outcome.row, action=action, reason=told.reason)
-
-
-def _effects_of(decision: Decision, contact: Contact | None, policy: Policy) -> Counter[str]:
-    """How many effects of each kind a batch decision plans, whichever attempt stored it."""
-    mailable = contact is not None and contact.text("email") is not None
-    actions = [policy.action(action_id) for action_id in decision.chosen]
-    mails = sum(action is not None and action.mail is not None for action in actions)
-    planned = Counter(offer=len(decision.issued), mail=mails if mailable else 0)
-    return +planned

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from chalicelib.core.absence import Settled, score_at, settle
-from chalicelib.core.candidates import Candidate, removed
+from chalicelib.core.assignment import enter, in_holdout
+from chalicelib.core.candidates import Candidate, Seen, removed, see_freely
 from chalicelib.core.canonical import short_hash
 from chalicelib.core.contact import Contact
-from chalicelib.core.decide import in_holdout
 from chalicelib.core.facts import Facts
 from chalicelib.core.instants import DAY_SECONDS, Instant
-from chalicelib.core.policy import BASE_TIER
+from chalicelib.core.observed import supplied_of
+from chalicelib.core.policy import Policy
+from chalicelib.core.price_tiers import BASE_TIER
 from chalicelib.core.pricing import choose_tier
 from chalicelib.core.reach import Occasion
 from chalicelib.core.rules import Rules
@@ -96,6 +98,7 @@ def describe_customer(
     Segment and scores are those as of the file's moment; tier, action and reason are those of now.
     """
     facts = settled.facts
+    rules = rules.under(facts.subject.key, as_of=occasion.as_of)
     situation = Situation(
         decision_id=occasion.decision_id,
         subject=facts.subject,
@@ -104,18 +107,23 @@ def describe_customer(
         context=place_of(Context(), contact),
         facts=facts,
         permissions=permissions_of(contact),
+        supplied=supplied_of(contact, rules.policy.supplied_types),
     )
     if scores is None or settled.scores is None:
         objects = situation.permissions.objects_to("profiling")
         return Described(None, "no_consent_to_profiling" if objects else "no_orders", False)
-    refusal = _refusal(situation, settled.scores, rules)
+    policy, now_scores = rules.policy, settled.scores
+    if rules.arms.by_experiment:
+        now_scores = score_at(facts, occasion.as_of, rules.scorer) or now_scores
+    seen = see_freely(situation, now_scores, policy=policy, currency=rules.scorer.currency)
+    refusal = _refusal(seen, policy)
     row = ScoredRow(
         customer_id=facts.subject.id,
         segment=scores.segment,
         churn=scores.churn,
         expected_orders=scores.expected_orders,
         action="",
-        tier=_tier(situation, settled.scores, rules),
+        tier=_tier(seen, policy),
         reason="" if refusal is None else refusal.reason,
     )
     if as_of < occasion.as_of - HISTORIC_SECONDS:
@@ -123,16 +131,16 @@ def describe_customer(
     return Described(row, None, refusal is None)
 
 
-def _refusal(situation: Situation, scores: Scores, rules: Rules) -> Candidate | None:
+def _refusal(seen: Seen, policy: Policy) -> Candidate | None:
     """Why no action could want this customer: what stopped the one that came furthest."""
-    refusals = []
-    for action in rules.policy.actions_at(situation.placement):
-        refusal = removed(action, situation, scores)
+    situation, refusals = seen.situation, []
+    for action in policy.actions_at(situation.placement):
+        refusal = removed(action, seen, policy)
         if refusal is None:
             return None
         refusals.append(refusal)
     nothing = Candidate(
-        rules.policy.fallbacks[situation.placement].action,
+        policy.fallbacks[situation.placement].action,
         "rejected",
         "fallback",
         "nothing_else_survived",
@@ -140,9 +148,11 @@ def _refusal(situation: Situation, scores: Scores, rules: Rules) -> Candidate | 
     return max(refusals, key=lambda each: _LAYERS.index(each.layer), default=nothing)
 
 
-def _tier(situation: Situation, scores: Scores, rules: Rules) -> str:
+def _tier(seen: Seen, policy: Policy) -> str:
     """The tier that a checkout would give now; where the customer then is, its law may forbid."""
-    if situation.opted_out or in_holdout(rules.policy, situation.subject.key):
+    situation = seen.situation
+    if situation.opted_out or in_holdout(policy, situation.subject.key):
         return BASE_TIER
-    tier = choose_tier(rules.policy.price_tiers, scores)
+    changes = enter(policy, situation.subject.key, seen.values, as_of=situation.as_of)
+    tier = choose_tier(policy, seen._replace(changes=changes))
     return BASE_TIER if tier is None else tier.name

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from chalicelib.aws.objects import ObjectInfo
-from chalicelib.core.catalogue import Product
+from chalicelib.core.catalogue import Statement, take_statement
 from chalicelib.core.errors import BadInput, Transient
 from chalicelib.core.kinds import PRODUCT
 from chalicelib.core.ports import Store
@@ -195,7 +195,7 @@ class Work:
 
     def _catalogue(self, rows: Rows, rejects: RejectSpool) -> None:
         """Save products; of two statements about one SKU the later record stands."""
-        products: dict[str, Product] = {}
+        products: dict[str, Statement] = {}
         for record, row in rows.ordered_by():
             try:
                 product = read_product(row, at=self.log.drop.as_of)
@@ -210,21 +210,35 @@ class Work:
         for start in range(0, len(wanted), PRODUCTS_AT_ONCE):
             self._save_products(wanted[start : start + PRODUCTS_AT_ONCE])
 
-    def _save_products(self, wanted: list[Product]) -> None:
-        """Save what the catalogue does not know better already; what was said later stays."""
-        for _ in range(MOST_PRODUCT_ROUNDS):
-            keys = {product.sku: PRODUCT.key(product.sku) for product in wanted}
-            found = self.ports.store.read(list(keys.values()), now=self.now)
-            puts = []
-            for product in wanted:
-                standing = found.stored(keys[product.sku])
-                if standing is None:
-                    puts.append(Put(keys[product.sku], product))
-                elif standing.value != product and standing.value.said_at <= product.said_at:
-                    puts.append(Put(keys[product.sku], product, AtVersion(standing.version)))
-            try:
-                self.ports.store.write(puts, now=self.now)
-            except Conflict:
-                continue
-            return
-        raise Transient("the catalogue keeps changing under this drop")
+    def _save_products(self, wanted: list[Statement]) -> None:
+        """Join what the file says into the catalogue; what was said later stays.
+
+        Whatever others are writing at the same time is tried again by itself: an article in demand
+        must not hold up the forty-nine that nobody touches.
+        """
+        waiting = [(wanted, 1)]
+        while waiting:
+            part, tries = waiting.pop()
+            lost = self._save_some(part)
+            if lost and tries == MOST_PRODUCT_ROUNDS:
+                raise Transient("the catalogue keeps changing under this drop")
+            others = [said for said in part if said not in lost] if lost else []
+            waiting += [([said], tries + 1) for said in lost]
+            waiting += [(others, tries + 1)] if others else []
+
+    def _save_some(self, wanted: list[Statement]) -> list[Statement]:
+        """Save in one write; returns those whose article somebody else was writing."""
+        keys = {said.sku: PRODUCT.key(said.sku) for said in wanted}
+        found = self.ports.store.read(list(keys.values()), now=self.now)
+        puts = []
+        for said in wanted:
+            key = keys[said.sku]
+            standing = found.value(key)
+            product = take_statement(standing, said)
+            if product != standing:
+                puts.append(Put(key, product, AtVersion(found.version(key))))
+        try:
+            self.ports.store.write(puts, now=self.now)
+        except Conflict as conflict:
+            return [said for said in wanted if conflict.lost(keys[said.sku])] or wanted
+        return []

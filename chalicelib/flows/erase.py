@@ -9,52 +9,34 @@ says that it is done. Every step may be repeated, so whoever was cut short asks 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.core.address import address_hash, forget_account
-from chalicelib.core.consents import Entry, LedgerHead
 from chalicelib.core.contact import Contact
-from chalicelib.core.effects import Effect
-from chalicelib.core.erasure import (
-    erased_coupon,
-    erased_effect,
-    erased_record,
-    is_erased,
-    session_of,
-)
 from chalicelib.core.errors import Transient
-from chalicelib.core.facts import Facts
 from chalicelib.core.kinds import (
     ADDRESS,
     CONSENT,
     CONTACT,
-    COUPON,
     FACTS,
-    ISSUED,
     LEDGER_HEAD,
-    LIVE_OFFER,
     RECORD,
-    SESSION,
 )
-from chalicelib.core.offers import Coupon
-from chalicelib.core.orders import OrderState
-from chalicelib.core.sessions import Session
-from chalicelib.core.storage import WHATEVER, AtVersion, Conflict, Delete, Key, Put, Stored
+from chalicelib.core.storage import WHATEVER, AtVersion, Conflict, Delete, Key, Put
 from chalicelib.core.storage import Write as StoreWrite
-from chalicelib.core.subject import Subject, check_id, customer, guest
+from chalicelib.core.subject import Subject, check_id, customer
 from chalicelib.core.tokens import SigningKeys
-from chalicelib.core.tombstones import Tombstone, pseudonym
+from chalicelib.core.tombstones import Tombstone
 from chalicelib.flows.read import Library
-from chalicelib.flows.revoke import revoke_code
+from chalicelib.flows.take_apart import MOST_ROUNDS, MOST_THINGS, Run, take_apart
 from chalicelib.flows.tombs import address_tomb_key, tomb_key
 from chalicelib.telemetry import log_event
 
-MOST_ROUNDS = 8
-AT_ONCE = 20  # at most four writes for each, and one transaction holds a hundred
-# What one call takes on: some 20 ms for each twenty leave room within the function's 10 s.
-MOST_THINGS = 2_000
+# Longer than the deadline of a checkout (0.8 s), whose record alone checks no tombstone, and than
+# the indexes take to show what was stored just before.
+SECOND_LOOK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +54,13 @@ class Erasure:
     counts: Mapping[str, int]
 
 
-@dataclass(slots=True)
-class Run:
-    """One call's work: where, by which names, when, and how much was changed of each kind."""
-
-    store: Library
-    keys: SigningKeys
-    now: int
-    counts: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def is_exhausted(self) -> bool:
-        """Whether one call has done as much as it may."""
-        return self.counts.total() >= MOST_THINGS
-
-
 def erase_customer(
     customer_id: str,
     *,
     store: Library,
     keys: SigningKeys,
     new_key: Callable[[], str],
+    pause: Callable[[float], None],
     now: int,
     key_id: str,
     correlation_id: str,
@@ -105,6 +73,7 @@ def erase_customer(
         store: where everything lies.
         keys: name subjects and addresses.
         new_key: makes the key of a pseudonym, 32 hex digits that nobody can guess.
+        pause: waits some seconds before the second look.
         now: the moment.
         key_id: who asked, for the audit line.
         correlation_id: ties the line to the request.
@@ -117,7 +86,7 @@ def erase_customer(
     run = Run(store, keys, now)
     tombstone = _begin(subject, run, new_key)
     if not tombstone.is_complete:
-        tombstone = _finish(subject, tombstone, run)
+        tombstone = _finish(subject, tombstone, run, pause)
     log_event(
         "customer_erased",
         key_id=key_id,
@@ -172,18 +141,34 @@ def _address_writes(subject: Subject, contact: Contact | None, run: Run) -> Iter
             yield Put(state_key, forgotten, AtVersion(state.version))
 
 
-def _finish(subject: Subject, tombstone: Tombstone, run: Run) -> Tombstone:
-    """Take everything else apart, and forget the pseudonym's key once nothing is left."""
+def _finish(
+    subject: Subject, tombstone: Tombstone, run: Run, pause: Callable[[float], None]
+) -> Tombstone:
+    """Take everything else apart, twice, and forget the pseudonym's key once nothing is left.
+
+    The second look finds what was stored just before the tombstone and stood in no index yet, and
+    the record of a checkout that was under way.
+    """
+    guests: dict[Subject, None] = {}
+    for is_second_look in (False, True):
+        if is_second_look:
+            pause(SECOND_LOOK_SECONDS)
+        guests |= _take_all(subject, tombstone, run)
+        if run.is_exhausted:
+            return tombstone
+    for each in guests:
+        take_apart([FACTS.key(each.key)], each.key, tombstone, run)
+    return _complete(subject, tombstone, run)
+
+
+def _take_all(subject: Subject, tombstone: Tombstone, run: Run) -> dict[Subject, None]:
+    """Take apart what the indexes name; returns the guests that the customer was."""
     guests = _guests(subject, run)
     for each in (*guests, subject):
         _bury_guest(each, tombstone, run)
         take_apart(_owned(each, run), each.key, tombstone, run)
     _forget_ledger(subject, run)
-    if run.is_exhausted:
-        return tombstone
-    for each in guests:
-        take_apart([FACTS.key(each.key)], each.key, tombstone, run)
-    return _complete(subject, tombstone, run)
+    return dict.fromkeys(guests)
 
 
 def _guests(subject: Subject, run: Run) -> list[Subject]:
@@ -219,85 +204,6 @@ def _owned(subject: Subject, run: Run) -> Iterator[Key[Any]]:
     for key in run.store.belongings(subject.key, table="profiles"):
         if key.kind is not FACTS:  # guests are forgotten last: they lead to what was theirs
             yield key
-
-
-def take_apart(keys: Iterable[Key[Any]], subject_key: str, tombstone: Tombstone, run: Run) -> None:
-    """Delete or strip what is a subject's among some things, until the call has done enough."""
-    named = pseudonym(subject_key, key=tombstone.pseudonym_key or "")
-    left = list(keys)
-    while left and not run.is_exhausted:
-        chunk, left = left[:AT_ONCE], left[AT_ONCE:]
-        for key in chunk:
-            if key.kind is COUPON:
-                revoke_code(key, subject_key, store=run.store, now=run.now)
-        _store_all(chunk, subject_key, named, tombstone, run)
-
-
-def _store_all(
-    chunk: Sequence[Key[Any]], subject_key: str, named: str, tombstone: Tombstone, run: Run
-) -> None:
-    """Delete or strip some things in one write; whoever moved one meanwhile is looked at again."""
-    for _ in range(MOST_ROUNDS):
-        found = run.store.read(chunk, now=run.now)
-        changed: Counter[str] = Counter()
-        writes: dict[Key[Any], StoreWrite] = {}
-        for key in chunk:
-            stored = found.stored(key)
-            # An index may name what has just been given away.
-            if stored is None or owner_of(key, stored.value) != subject_key:
-                continue
-            for write in _undo(key, stored, named, tombstone, run):
-                writes[write.key] = write
-            changed[key.kind.name] += 1
-        try:
-            run.store.write(list(writes.values()), now=run.now)
-        except Conflict:
-            continue
-        run.counts += changed
-        return
-    raise Transient("others keep writing what is to be erased")
-
-
-def owner_of(key: Key[Any], value: Any) -> str | None:
-    """The subject whose a thing is; None for what names nobody any more."""
-    match value:
-        case Facts() | Contact():
-            return value.subject.key
-        case OrderState() | Effect() | Coupon():
-            return value.subject_key
-        case Entry():
-            return key.partition.removeprefix(CONSENT.prefix).rpartition("#")[0]
-        case LedgerHead():
-            return key.partition
-        case Session():
-            who = value.answer
-            shown_to = customer(who["customer_id"]) if "customer_id" in who else None
-            return (shown_to or guest(who["anonymous_id"])).key
-        case {"subject": str(subject_key), "decided_at": _} if not is_erased(value):
-            return subject_key
-        case _:
-            return None
-
-
-def _undo(
-    key: Key[Any], stored: Stored[Any], named: str, tombstone: Tombstone, run: Run
-) -> Iterator[StoreWrite]:
-    """What erasing makes of one thing of the person."""
-    at, value = AtVersion(stored.version), stored.value
-    match value:
-        case Effect():
-            gone = erased_effect(value, pseudonym=named, now=run.now)
-            yield Put(key, gone, at, stored.expires_at)
-        case Coupon():
-            yield Put(key, erased_coupon(value, pseudonym=named), at, stored.expires_at)
-            yield Delete(LIVE_OFFER.key(value.subject_key, value.offer.action), WHATEVER)
-            yield Delete(ISSUED.key(value.subject_key, value.offer.action), WHATEVER)
-        case {"decision_id": _}:
-            stripped = erased_record(value, pseudonym=named, at=tombstone.at)
-            yield Put(key, stripped, at, stored.expires_at)
-            yield Delete(SESSION.key(session_of(value)), WHATEVER)
-        case _:
-            yield Delete(key, at)
 
 
 def _forget_ledger(subject: Subject, run: Run) -> None:

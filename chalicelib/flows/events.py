@@ -1,10 +1,10 @@
 """POST /v1/events: Segment-spec messages, folded into the profiles that they are about.
 
 Gather: one read brings the profiles, orders and message ids of the whole body; another follows
-only a merged guest or somebody else's order. Decide: what concerns the same people and orders is
-folded together, their profiles are settled, and a change that the policy waits for is decided on.
-Apply: one write for each of these groups. Whoever loses a race reads again and starts over; a
-message that is already stored is a duplicate and changes nothing.
+only a merged guest, somebody else's order, or a code. Decide: what concerns the same people and
+orders is folded together, their profiles are settled, codes follow from both, and a change that the
+policy waits for is decided on. Apply: one write for each of these groups. Whoever loses a race
+reads again and starts over; a message that is already stored is a duplicate and changes nothing.
 """
 
 from __future__ import annotations
@@ -13,20 +13,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.core.contact import Contact
 from chalicelib.core.errors import FieldError, Transient
 from chalicelib.core.identity import further_keys, profile_keys
 from chalicelib.core.ports import Store
 from chalicelib.core.rules import Rules
-from chalicelib.core.storage import Conflict, Found, Key, Stored, merged
+from chalicelib.core.storage import Conflict, Found, Key, Stored, Write, merged
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.codes import (
     Settlement,
     as_stored,
     code_keys,
+    joining_keys,
     message_code_keys,
     settle_codes,
     tell_settled,
+)
+from chalicelib.flows.heard_consent import (
+    ContactChanged,
+    heard_keys,
+    heard_writes,
+    message_ledger_keys,
 )
 from chalicelib.flows.intake import Numbered, read_body
 from chalicelib.flows.portion import (
@@ -41,6 +47,7 @@ from chalicelib.flows.portion import (
 )
 from chalicelib.flows.refused_mail import refusal_keys, refusal_writes
 from chalicelib.flows.resurrection import message_tombs
+from chalicelib.flows.rulebook import alias_key, check_current
 from chalicelib.flows.settled import (
     EventPorts,
     Given,
@@ -49,6 +56,7 @@ from chalicelib.flows.settled import (
     review_writes,
     tell,
 )
+from chalicelib.flows.tell_articles import signal_writes
 from chalicelib.flows.tombs import with_tombs
 
 __all__ = ["EventPorts", "from_request"]
@@ -105,29 +113,48 @@ def from_request(
         BadInput: the body is neither a message nor a batch; nothing was written.
         Transient: storage did not answer, or others kept writing the same profile. Part of the
             body may be stored; sending all of it again changes nothing twice.
+        PolicyMoved: another policy decides; nothing was written.
     """
     given = Given(rules, keys, now, correlation_id)
     intake = read_body(body, now=now, default_currency=rules.policy.default_currency)
     tally = Tally(intake.duplicates, dict(intake.rejected))
-    found = _gather(intake.messages, ports.store, given)
+    if not intake.messages:
+        return tally.answer()
+    alias = alias_key(correlation_id)
+    found = _gather(intake.messages, ports.store, given, alias)
+    check_current(found, alias, rules)
     for group in _groups(intake.messages, found):
         _commit(group, found, ports.store, given, tally)
     return tally.answer()
 
 
-def _gather(messages: Iterable[Numbered], store: Store, given: Given) -> Found:
+def _gather(messages: Iterable[Numbered], store: Store, given: Given, *besides: Key[Any]) -> Found:
     """Read everything that these messages concern, and what that points to."""
+    said = [message for _, message in messages]
     standing: dict[Key[Any], Stored[Any] | None] = {}
-    wanted: Iterable[Key[Any]] = [
+    concerned = [
         key
-        for _, message in messages
+        for message in said
         for key in (
             message_key(message),
             *profile_keys(message),
             *message_tombs(message, given.keys),
-            *message_code_keys(message),
+            *message_code_keys(message, given.rules.policy),
+            *message_ledger_keys(message),
         )
     ]
+    found = _follow([*besides, *concerned], standing, store, given)
+    joining = joining_keys(said, found, given.rules.policy)
+    return _follow(joining, standing, store, given) if joining else found
+
+
+def _follow(
+    wanted: Iterable[Key[Any]],
+    standing: dict[Key[Any], Stored[Any] | None],
+    store: Store,
+    given: Given,
+) -> Found:
+    """Read these things and whatever they point to, and add them to those that were read."""
     while missing := [
         key for key in dict.fromkeys(with_tombs(wanted, given.keys)) if key not in standing
     ]:
@@ -141,13 +168,16 @@ def _gather(messages: Iterable[Numbered], store: Store, given: Given) -> Found:
 
 
 def _groups(messages: Iterable[Numbered], found: Found) -> list[list[Numbered]]:
-    """Messages that concern the same things together, each group in the order of the body."""
+    """Messages that concern the same things together, each group in the order of the body.
+
+    Those that concern nobody go together, too: they are about articles.
+    """
     groups: list[tuple[frozenset[Key[Any]], list[Numbered]]] = []
     for numbered in messages:
         keys, together = concerned_keys(numbered.message, found), [numbered]
         apart = []
         for group_keys, group in groups:
-            if group_keys & keys:
+            if group_keys & keys or not (group_keys or keys):
                 keys, together = keys | group_keys, group + together
             else:
                 apart.append((group_keys, group))
@@ -184,13 +214,19 @@ def _store_some(
         codes = settle_codes(
             portion.before, portion.after, portion.fresh, found, given.rules.policy, given.now
         )
-        writes = (*portion_writes(portion, found, given), *codes.writes)
+        writes = (
+            *portion_writes(portion, found, given),
+            *codes.writes,
+            *signal_writes(portion, policy=given.rules.policy, now=given.now),
+        )
         if len(writes) > MOST_WRITES:
             continue
         reviews = portion_reviews(portion, found, given) if settles else ()
         contacts = tuple(changed_contacts(portion))
-        standing = _standing(reviews, contacts, store, given, codes=codes)
-        writes += refusal_writes(contacts, standing, keys=given.keys)
+        asked = {key for message in portion.fresh for key in message_ledger_keys(message)}
+        ledgers = [key for key in heard_keys(contacts) if key not in asked]
+        standing = _standing(reviews, contacts, ledgers, store, given, codes=codes)
+        writes += _said_of_consent(contacts, found.joined(standing), given)
         settled, decisions = review_writes(reviews, standing, given)
         writes += settled if settles else portion_unsettled(portion, found, given)
         writes = merged(writes)
@@ -200,6 +236,23 @@ def _store_some(
     tell(reviews, decisions, given)
     tell_settled(codes, correlation_id=given.correlation_id)
     return portion
+
+
+def _said_of_consent(
+    contacts: Sequence[ContactChanged], standing: Found, given: Given
+) -> tuple[Write, ...]:
+    """The nos to mail under their addresses, and an entry for each consent that changed."""
+    return (
+        *refusal_writes([changed.after for changed in contacts], standing, keys=given.keys),
+        *heard_writes(
+            contacts,
+            standing,
+            source="event",
+            reference=given.correlation_id,
+            keys=given.keys,
+            now=given.now,
+        ),
+    )
 
 
 def _sizes(count: int) -> Iterator[tuple[int, bool]]:
@@ -215,17 +268,19 @@ def _sizes(count: int) -> Iterator[tuple[int, bool]]:
 
 def _standing(
     reviews: Sequence[Review],
-    contacts: Sequence[Contact],
+    contacts: Sequence[ContactChanged],
+    ledgers: Sequence[Key[Any]],
     store: Store,
     given: Given,
     *,
     codes: Settlement,
 ) -> Found:
-    """What decisions and nos to mail meet, with what the codes leave of it.
+    """What decisions and words of consent meet, with what the codes leave of it.
 
     Most messages bring neither, and nothing is read.
     """
-    keys = [*decision_keys(reviews, given), *refusal_keys(contacts, keys=given.keys)]
+    nos = refusal_keys([changed.after for changed in contacts], keys=given.keys)
+    keys = [*decision_keys(reviews, given), *nos, *ledgers]
     if not keys:
         return Found({}, now=given.now)
     found = store.read(keys, now=given.now)

@@ -16,13 +16,16 @@ from chalicelib.core.address import AddressState, address_hash, suppress
 from chalicelib.core.breaker import Counts, Tally, add_to, news, shard_of
 from chalicelib.core.effects import Effect
 from chalicelib.core.engagement import notice, suspects
-from chalicelib.core.errors import Refused
+from chalicelib.core.errors import Refused, UnknownKey
 from chalicelib.core.feedback import Feedback, Glance, MailEvent, hear, suppressed_by
 from chalicelib.core.kinds import ADDRESS, BREAKER, EFFECT, ENGAGEMENT
 from chalicelib.core.ports import Store
 from chalicelib.core.storage import AtVersion, Conflict, Found, Key, Put, Stored, Write
+from chalicelib.core.stripped import Copy, read_copy
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows import feedback_log
+from chalicelib.flows.exposed import tell_mailed
+from chalicelib.flows.feedback_again import MOST_FAILURES, AgainPorts, put_aside
 from chalicelib.mail.ses_events import read_mail_event
 
 _TRIES = 5
@@ -34,13 +37,15 @@ class FeedbackPorts:
 
     Attributes:
         store: the ledger, the addresses and the breaker's counts.
-        keys: name addresses.
+        keys: name addresses, and sign what is put aside.
         topic: ARN of the only SNS topic that is believed.
+        again: where events go that could not be taken in.
     """
 
     store: Store
     keys: SigningKeys
     topic: str
+    again: AgainPorts
 
 
 def from_messages(
@@ -48,16 +53,18 @@ def from_messages(
 ) -> dict[str, list[dict[str, str]]]:
     """Take in the mail events of SQS messages; one bad message does not hold up the others.
 
-    What is refused is named, counted and done with: it would be refused again.
+    What is refused is named, counted and done with: it would be refused again. What fails comes
+    back as a copy without anybody's data.
 
     Returns:
-        Lambda's partial batch answer: the messages to deliver again.
+        Lambda's partial batch answer: the messages to deliver again as they are, because not even
+        a copy of them could be sent.
     """
     failed: list[str] = []
     for record in event["Records"]:
         message_id: str = record["messageId"]
         try:
-            _take(record["body"], message_id, ports, now)
+            _take(record["body"], message_id, _deliveries(record), ports, now)
         except Refused as refused:
             feedback_log.refused(refused.reason, message_id)
         except Exception as error:  # the boundary of one message: its neighbours must go on
@@ -66,15 +73,53 @@ def from_messages(
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
-def _take(body: str, message_id: str, ports: FeedbackPorts, now: int) -> None:
-    hashed = partial(address_hash, secret=ports.keys.address_secret)
-    event = read_mail_event(body, topic=ports.topic, hashed=hashed, now=now)
-    if event is None:
+def _deliveries(record: Mapping[str, Any]) -> int:
+    """How often a message was handed out, this time included."""
+    return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+
+
+def _take(body: str, message_id: str, deliveries: int, ports: FeedbackPorts, now: int) -> None:
+    read = _read(body, deliveries, ports, now)
+    if read is None:
         feedback_log.greeted(message_id)
         return
+    # Delivered before: the worker that had it died, and could say nothing.
+    if deliveries > 1 or not _is_settled(read.event, message_id, ports.store, now):
+        put_aside(read, message_id, ports=ports.again, keys=ports.keys)
+
+
+def _read(body: str, deliveries: int, ports: FeedbackPorts, now: int) -> Copy | None:
+    """What a message says, as published or as put aside; None for SES's greeting."""
+    try:
+        copy = read_copy(body, topic=ports.topic, keys=ports.keys)
+    except UnknownKey:
+        # After a rotation another worker knows the new key some minutes before this one does.
+        if deliveries < MOST_FAILURES:
+            raise
+        raise Refused("forged") from None
+    if copy is not None:
+        return copy
+    hashed = partial(address_hash, secret=ports.keys.address_secret)
+    event = read_mail_event(body, topic=ports.topic, hashed=hashed, now=now)
+    return None if event is None else Copy(event, ports.topic, failures=0)
+
+
+def _is_settled(event: MailEvent, message_id: str, store: Store, now: int) -> bool:
+    """Take an event in, and say whether that went well; raises Refused when it never will."""
+    try:
+        _settle(event, store, now)
+    except Refused:
+        raise
+    except Exception as error:  # whatever it was: the event is kept, without the address
+        feedback_log.failed(error, message_id)
+        return False
+    return True
+
+
+def _settle(event: MailEvent, store: Store, now: int) -> None:
     for tries_left in reversed(range(_TRIES)):
         try:
-            return _apply(event, ports.store, now)
+            return _apply(event, store, now)
         except Conflict:
             # A worker confirms, or another event of this mail, address or shard came first.
             if not tries_left:
@@ -117,6 +162,7 @@ def _hear(event: Feedback, held: Stored[Effect], found: Found, store: Store, now
     ]
     store.write(writes, now=now)
     feedback_log.heard(event, after, moved=after.state != before.state, repeated=False)
+    tell_mailed(before.state, after)
 
 
 def _counted(event: Feedback, counts: Counts, found: Found, now: int) -> Iterator[Write]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.core.effects import Effect
-from chalicelib.core.feedback import Feedback, Glance
+from chalicelib.core.feedback import Feedback, Glance, MailEvent
 from chalicelib.flows.act_log import tell_failure
 from chalicelib.telemetry import emit_metrics, log_event
 
@@ -52,11 +52,21 @@ def refused(reason: str, message_id: str) -> None:
     )
 
 
+def put_aside(event: MailEvent, message_id: str, *, failures: int, parked: bool) -> None:
+    """An event whose stripped copy comes back later, or waits for an operator."""
+    log_event(
+        "mail_event_parked" if parked else "mail_event_put_aside",
+        message_id=message_id,
+        effect_id=event.effect_id,
+        attempts=failures,
+    )
+
+
 def greeted(message_id: str) -> None:
     """SES's greeting to a new topic."""
     log_event("mail_events_connected", message_id=message_id)
 
 
 def failed(error: Exception, message_id: str) -> None:
-    """A message that comes back."""
+    """An event that could not be taken in."""
     tell_failure(error, message_id=message_id)

@@ -7,21 +7,35 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from chalicelib.core.actions import Action, Placement
 from chalicelib.core.canonical import content_hash
 from chalicelib.core.catalogue import Product
 from chalicelib.core.control import SWITCH_COPIES, Switches
 from chalicelib.core.facts import Facts
-from chalicelib.core.kinds import CONTACT, FACTS, LIVE_OFFER, PRODUCT, RECORD, SESSION, SWITCH
+from chalicelib.core.kinds import (
+    CONTACT,
+    FACTS,
+    LIVE_OFFER,
+    PRODUCT,
+    RECORD,
+    SESSION,
+    SHOWN,
+    SWITCH,
+)
 from chalicelib.core.limits import Limits, OneShardIsNotEnough, limit_keys, weigh
-from chalicelib.core.policy import Action, Placement, Policy
+from chalicelib.core.observed import supplied_of
+from chalicelib.core.offers import last_use, still_good
 from chalicelib.core.ports import Store
-from chalicelib.core.repeats import repeat_name
+from chalicelib.core.repeats import RepeatOf, repeat_name
+from chalicelib.core.rules import Rules
 from chalicelib.core.sessions import Session, sticky_key
+from chalicelib.core.shown_prices import Shown
 from chalicelib.core.situation import Context, Line, Situation, permissions_of, place_of
-from chalicelib.core.storage import Found, Key, Stored
+from chalicelib.core.storage import PRESENT, AtVersion, Check, Found, Key, Stored
 from chalicelib.core.subject import Subject, customer
+from chalicelib.flows.learned import RememberedLearning
+from chalicelib.flows.rulebook import alias_key, check_current
 
-PLACEMENT: Placement = "checkout"
 # One BatchGetItem holds 100 keys; later lines keep their published price.
 MOST_PRODUCTS = 60
 
@@ -35,14 +49,16 @@ class CheckoutCall:
         context: as the caller said it.
         lines: the cart.
         call_id: new for every call, and sortable by time.
-        repeat_of: who asks and the Idempotency-Key, when one was sent.
+        repeat_of: who asks, which route, and the Idempotency-Key, when one was sent.
+        placement: where the answer will be shown.
     """
 
     subject: Subject
     context: Context
     lines: tuple[Line, ...]
     call_id: str
-    repeat_of: tuple[str, str] | None = None
+    repeat_of: RepeatOf | None = None
+    placement: Placement = "checkout"
 
     @property
     def decision_id(self) -> str:
@@ -58,6 +74,7 @@ class CheckoutCall:
         return content_hash(
             [
                 self.subject.key,
+                self.placement,
                 [context.country, context.region, context.currency, context.session_id],
                 [context.time_zone, context.pricing_opt_out, context.gpc],
                 [[line.sku, line.quantity, line.unit_price_minor] for line in self.lines],
@@ -74,6 +91,10 @@ class Gathered(NamedTuple):
         session_key: where the session lies, for its next save.
         session: what the session was shown, with its version.
         limits: what limits leave of the policy's offers.
+        shown: what this customer was quoted lately, with its version.
+        still_a_guest: that a guest has not become a customer meanwhile; None for a customer.
+        not_erased: that what is known of the person was not taken away since.
+        rules: what decides for this subject, where arms of experiments name other documents.
     """
 
     situation: Situation
@@ -81,9 +102,21 @@ class Gathered(NamedTuple):
     session_key: Key[Session]
     session: Stored[Session] | None
     limits: Limits
+    still_a_guest: Check | None
+    not_erased: tuple[Check, ...]
+    rules: Rules
+    shown: Stored[Shown] | None = None
 
 
-def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attempt: int) -> Gathered:
+def gather(
+    call: CheckoutCall,
+    *,
+    store: Store,
+    rules: Rules,
+    now: int,
+    attempt: int,
+    learned: RememberedLearning,
+) -> Gathered:
     """Read everything at once.
 
     A second read is only for a guest who turned out to be a customer, and for all shards of a
@@ -91,36 +124,52 @@ def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attemp
 
     Another ``attempt`` than the first also looks for a record of this very call: the reply to our
     own write may have been lost. Otherwise one can only be there when the caller repeats itself.
+
+    Raises PolicyMoved where another policy decides than these rules'.
     """
     subject = call.subject
-    actions = policy.actions_at(PLACEMENT)
-    offering = [action.id for action in actions if action.offer is not None]
+    mine = rules.under(subject.key, as_of=now)
+    actions, offering = _offering(mine, call.placement)
     limiting = limit_keys(actions, subject.key, attempt=attempt, whole=False)
+    shown_keys = _shown_keys(mine, subject.key, call)
     person_keys = _person_keys(call, subject.key, offering)
-    switch_key = SWITCH.key(_switch_copy(subject.key))
+    switch_key, alias = SWITCH.key(_switch_copy(subject.key)), alias_key(subject.key)
     product_keys = _product_keys(call.lines)
     record_key = RECORD.key(call.decision_id)
-    keys = [*person_keys, *limiting, switch_key, *product_keys]
+    asked = mine.policy
+    learning = learned.keys(asked, now=now)
+    keys = [*person_keys, *limiting, switch_key, alias, *shown_keys, *product_keys, *learning]
     if attempt > 1 or call.repeat_of is not None:
         keys.append(record_key)
     found = person = store.read(keys, now=now)
+    check_current(found, alias, rules)
 
     facts: Facts | None = found.value(person_keys[0])
     if facts is not None and facts.merged_into is not None:
         subject = customer(facts.merged_into)
+        mine = rules.under(subject.key, as_of=now)
+        actions, offering = _offering(mine, call.placement)
         person_keys = _person_keys(call, subject.key, offering)
         limiting = limit_keys(actions, subject.key, attempt=attempt, whole=False)
-        person = store.read([*person_keys, *limiting], now=now)
+        shown_keys = _shown_keys(mine, subject.key, call)
+        person = store.read([*person_keys, *limiting, *shown_keys], now=now)
         facts = person.value(person_keys[0])
 
     _, contact_key, session_key, *offer_keys = person_keys
     contact = person.value(contact_key)
     limits = _weigh(actions, subject.key, person, store=store, now=now, attempt=attempt)
+    remembered = learned.recall(found, asked, now=now)
+    shown = person.stored(shown_keys[0]) if shown_keys else None
+    codes = {
+        action_id: offer
+        for action_id, key in zip(offering, offer_keys, strict=True)
+        if (offer := person.value(key)) is not None
+    }
     products = [product for key in product_keys if (product := found.value(key)) is not None]
     situation = Situation(
         decision_id=call.decision_id,
         subject=subject,
-        placement=PLACEMENT,
+        placement=call.placement,
         as_of=now,
         context=place_of(call.context, contact),
         lines=call.lines,
@@ -128,19 +177,49 @@ def gather(call: CheckoutCall, *, store: Store, policy: Policy, now: int, attemp
         permissions=permissions_of(contact),
         switches=found.value(switch_key) or Switches(),
         products={product.sku: product for product in products},
-        live_offers={
-            action_id: offer
-            for action_id, key in zip(offering, offer_keys, strict=True)
-            if (offer := person.value(key)) is not None
-        },
+        live_offers=still_good(codes, now=now),
         limited=limits.refused,
+        supplied=supplied_of(contact, mine.policy.supplied_types),
+        redeemed_at=last_use(codes.values()),
+        shown={} if shown is None else _of_cart(shown.value, call.lines),
+        learned=None if mine.policy.exploration is None else remembered,
     )
-    if facts is not None and situation.opted_out:
+    if situation.opted_out:
         # What may not be read for a decision does not belong into its record either.
-        situation = replace(situation, facts=None)
+        situation = replace(situation, facts=None, supplied={}, shown={}, redeemed_at=None)
+    facts_key = person_keys[0]
     return Gathered(
-        situation, found.value(record_key), session_key, person.stored(session_key), limits
+        situation,
+        found.value(record_key),
+        session_key,
+        person.stored(session_key),
+        limits,
+        still_a_guest=Check(facts_key, AtVersion(person.version(facts_key)))
+        if subject.kind == "anonymous"
+        else None,
+        not_erased=tuple(
+            Check(key, PRESENT) for key in person_keys[:2] if person.stored(key) is not None
+        )[:1],
+        rules=mine,
+        shown=shown,
     )
+
+
+def _offering(rules: Rules, placement: Placement) -> tuple[Sequence[Action], Sequence[str]]:
+    """The actions of a placement, and those whose codes must be known."""
+    policy = rules.policy
+    return policy.actions_at(placement), policy.codes_at(placement)
+
+
+def _shown_keys(rules: Rules, subject_key: str, call: CheckoutCall) -> list[Key[Any]]:
+    """What this customer was quoted lately, where the policy limits how far that may move."""
+    limited = rules.policy.pricing.max_step_basis_points_per_day is not None
+    return [SHOWN.key(subject_key)] if limited and call.lines else []
+
+
+def _of_cart(shown: Shown, lines: Sequence[Line]) -> Shown:
+    """What was quoted of the articles in this cart: the record has no use for the others."""
+    return {line.sku: shown[line.sku] for line in lines if line.sku in shown}
 
 
 def _weigh(
@@ -163,7 +242,7 @@ def _weigh(
 
 def _person_keys(call: CheckoutCall, subject_key: str, offering: Sequence[str]) -> list[Key[Any]]:
     """Facts, contact, session, and the live code of each action that offers something."""
-    sticky = sticky_key(subject_key, placement=PLACEMENT, session_id=call.context.session_id)
+    sticky = sticky_key(subject_key, placement=call.placement, session_id=call.context.session_id)
     return [
         FACTS.key(subject_key),
         CONTACT.key(subject_key),

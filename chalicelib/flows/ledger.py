@@ -20,7 +20,17 @@ from chalicelib.core.contact_policy import Mailed
 from chalicelib.core.control import SWITCH_COPIES, Switches
 from chalicelib.core.effects import SENT, TERMINAL, Effect
 from chalicelib.core.errors import Refused, Transient
-from chalicelib.core.kinds import ADDRESS, BREAKER, CONTACT, EFFECT, MAILED, PRODUCT, SWITCH
+from chalicelib.core.kinds import (
+    ADDRESS,
+    BREAKER,
+    CONTACT,
+    COUPON,
+    EFFECT,
+    MAILED,
+    PRODUCT,
+    SWITCH,
+)
+from chalicelib.core.offers import Coupon
 from chalicelib.core.ports import Store
 from chalicelib.core.storage import AtVersion, Check, Conflict, Found, Key, Put, Stored, Write
 from chalicelib.core.tokens import SigningKeys
@@ -42,6 +52,7 @@ class Bearings:
         tallies: the breaker's counts.
         switches: one copy of the operator's switches; None when they were never touched.
         product: the product that the plan names, where the catalogue has it.
+        coupon: the code that the plan offers, as it stands by now.
         checks: that all of this still stands, for the write that permits the sending.
     """
 
@@ -52,6 +63,7 @@ class Bearings:
     tallies: tuple[Tally, ...]
     switches: Switches | None
     product: Product | None
+    coupon: Coupon | None
     checks: tuple[Check, ...]
 
 
@@ -80,7 +92,7 @@ class Gathered:
         contact = self.circumstances.value(contact_key)
         named = _address_hash(contact, self.keys)
         address_key = None if named is None else ADDRESS.key(named)
-        product_key = _product_key(effect)
+        product_key, coupon_key = _product_key(effect), _coupon_key(effect)
         return Bearings(
             contact=contact,
             address=None if address_key is None else self.addresses.value(address_key),
@@ -93,9 +105,11 @@ class Gathered:
             ),
             switches=self.circumstances.value(switch_key),
             product=None if product_key is None else self.circumstances.value(product_key),
+            coupon=None if coupon_key is None else self.circumstances.value(coupon_key),
             checks=(
                 _unchanged(contact_key, self.circumstances),
                 _unchanged(switch_key, self.circumstances),
+                *(() if coupon_key is None else (_unchanged(coupon_key, self.circumstances),)),
                 *(() if address_key is None else (_unchanged(address_key, self.addresses),)),
             ),
         )
@@ -105,8 +119,8 @@ def gather(effect_ids: Iterable[str], *, store: Store, keys: SigningKeys, now: i
     """Look up effects and, for mails still to be sent, all that may forbid them.
 
     One read for the effects; a second for who was erased and, with mails among them, for
-    contacts, switches, the breaker and products; and a third for their addresses, however many
-    effects there are.
+    contacts, switches, the breaker, products and codes; and a third for their addresses, however
+    many effects there are.
     """
     effect_keys = [EFFECT.key(effect_id) for effect_id in effect_ids]
     effects = store.read(effect_keys, now=now)
@@ -117,8 +131,7 @@ def gather(effect_ids: Iterable[str], *, store: Store, keys: SigningKeys, now: i
     wanted += _BREAKER_KEYS if mails else ()
     for mail in mails:
         wanted += [_contact_key(mail), _switch_key(mail)]
-        if (product_key := _product_key(mail)) is not None:
-            wanted.append(product_key)
+        wanted += [key for key in (_product_key(mail), _coupon_key(mail)) if key is not None]
     circumstances = _read(wanted, store, now)
     contacts = [circumstances.value(_contact_key(mail)) for mail in mails]
     named = [_address_hash(contact, keys) for contact in contacts]
@@ -211,6 +224,11 @@ def _switch_key(effect: Effect) -> Key[Switches]:
 def _product_key(effect: Effect) -> Key[Product] | None:
     sku = effect.payload.get("sku")
     return None if sku is None else PRODUCT.key(sku)
+
+
+def _coupon_key(effect: Effect) -> Key[Coupon] | None:
+    offer = effect.payload.get("offer")
+    return COUPON.key(offer["code"]) if isinstance(offer, Mapping) and "code" in offer else None
 
 
 def _address_hash(contact: Contact | None, keys: SigningKeys) -> str | None:

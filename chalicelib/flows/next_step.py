@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chalicelib.core.effects import Effect, State, may_post_again
-from chalicelib.core.untouched import End, Rest, TakeUp, WaitUntil, untouched
+from chalicelib.core.instants import CLOCK_SKEW_SECONDS
+from chalicelib.core.overdue import is_superseded
+from chalicelib.core.untouched import End, Rest, WaitUntil, untouched
 from chalicelib.mail.permission import Hold
 
 # States in which an effect may still be performed by somebody who takes it up.
@@ -26,6 +28,13 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Refuse:
+    """The message is refused by name; the effect stays as it is, and the sweep has it in view."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PutOff:
     """It must not happen before ``until``."""
 
@@ -38,22 +47,51 @@ class Perform:
     """Claim it and do it."""
 
 
-Step = Leave | Wait | PutOff | End | Perform
+Step = Leave | Wait | Refuse | PutOff | End | Perform
 
 
-def next_step(effect: Effect, *, forbidden: str | Hold | None, worker: str, now: int) -> Step:
-    """Decide; ``forbidden`` is why it must not be performed now, None when it may."""
-    match untouched(effect, now=now):
-        case Rest():
-            return Leave()
-        case End() as end:
-            return end
+def next_step(
+    effect: Effect,
+    *,
+    forbidden: str | Hold | None,
+    worker: str,
+    now: int,
+    sent_for: int | None = None,
+) -> Step:
+    """Decide what a worker does with a message.
+
+    Args:
+        effect: as it stands in the ledger.
+        forbidden: why it must not be performed now, None when it may.
+        worker: who asks.
+        now: by that worker's clock.
+        sent_for: the end of the hold that the message was sent for, None when for none.
+    """
+    here = untouched(effect, now=now)
+    if isinstance(here, Rest) or is_superseded(effect, sent_for):
+        return Leave()
+    if _is_ahead(effect, now):
+        return Refuse("clock_ahead")
+    match here:
+        case End():
+            return here
         case WaitUntil(at):
             waiting = _while_waiting(effect, at, worker)
             if waiting is not None:
                 return waiting
-        case TakeUp():
-            pass
+    return _unless_forbidden(effect, forbidden)
+
+
+def _is_ahead(effect: Effect, now: int) -> bool:
+    """Whether whoever wrote the effect has a clock that runs more than five minutes before ours.
+
+    One of the two is wrong, and nothing here tells which: by either, leases, quiet hours and
+    doubts could end too soon. By the right clock the sweep finds the effect in time.
+    """
+    return max(effect.planned_at, effect.changed_at or 0) > now + CLOCK_SKEW_SECONDS
+
+
+def _unless_forbidden(effect: Effect, forbidden: str | Hold | None) -> Step:
     match forbidden:
         case None:
             return Perform()

@@ -17,6 +17,7 @@ from chalicelib.core.ports import Store
 from chalicelib.core.repeats import (
     REPEAT_WINDOW_SECONDS,
     Repeat,
+    RepeatOf,
     answered_before,
     repeat_name,
 )
@@ -31,7 +32,7 @@ MOST_ROUNDS = 4
 def once(
     work: Callable[[], Mapping[str, Any]],
     *,
-    repeat_of: tuple[str, str],
+    repeat_of: RepeatOf,
     request_hash: str,
     store: Store,
     now: int,
@@ -41,7 +42,7 @@ def once(
 
     Args:
         work: what to do; it may be done again after a crash.
-        repeat_of: who asks and the Idempotency-Key.
+        repeat_of: who asks, which route, and the Idempotency-Key.
         request_hash: what a repeat must have in common with the first call.
         store: where the claim and the answer lie.
         now: the moment.

@@ -10,7 +10,7 @@ from chalicelib.core.storage import AtVersion, Conflict, Put
 _TRIES = 8
 
 
-def reserve(limits: Limits, *, store: Store, now: int) -> Full | None:
+def reserve(limits: Limits, *, store: Store, now_ms: int) -> Full | None:
     """Take a slot; says until when there is none. Without limits nothing is asked.
 
     A reply that was lost costs a slot, which is never given back. Raises Transient when storage
@@ -18,10 +18,10 @@ def reserve(limits: Limits, *, store: Store, now: int) -> Full | None:
     """
     if not limits.are_set:
         return None
-    key = PACE.key(PACE_NAME)
+    key, now = PACE.key(PACE_NAME), now_ms // 1_000
     for _ in range(_TRIES):
         found = store.read([key], now=now)
-        slot = take_slot(found.value(key) or Pace(), limits, now=now)
+        slot = take_slot(found.value(key) or Pace(), limits, now_ms=now_ms)
         if isinstance(slot, Full):
             return slot
         try:

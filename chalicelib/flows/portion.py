@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from chalicelib.core.contact import Contact
 from chalicelib.core.errors import BadInput, FieldError
 from chalicelib.core.facts import Facts
 from chalicelib.core.identity import (
@@ -27,10 +26,11 @@ from chalicelib.core.kinds import (
     ORDER_WINDOW_SECONDS,
 )
 from chalicelib.core.messages import Message
-from chalicelib.core.storage import AtVersion, Delete, Found, Key, Put, Write
+from chalicelib.core.storage import AtVersion, Check, Delete, Found, Key, Put, Write
 from chalicelib.core.subject import Subject
+from chalicelib.flows.heard_consent import ContactChanged
 from chalicelib.flows.intake import Numbered
-from chalicelib.flows.resurrection import is_from_before
+from chalicelib.flows.resurrection import is_from_before, message_tombs
 from chalicelib.flows.settled import Given, Review, review
 from chalicelib.flows.tombs import still_standing
 
@@ -140,6 +140,7 @@ def portion_writes(portion: Portion, found: Found, given: Given) -> tuple[Write,
     profiles = [facts.subject.key for facts in _changed_facts(portion)]
     return (
         *still_standing(profiles, found, given.keys),
+        *_addresses_standing(portion, found, given),
         *(_put_facts(facts, found, given) for facts in tombstones),
         *_contact_writes(portion, found, given),
         *(
@@ -162,15 +163,24 @@ def portion_writes(portion: Portion, found: Found, given: Given) -> tuple[Write,
     )
 
 
-def changed_contacts(portion: Portion) -> Iterable[Contact]:
-    """Contacts that say something new."""
-    return _changed(portion.before.contacts, portion.after.contacts)
+def _addresses_standing(portion: Portion, found: Found, given: Given) -> Iterable[Write]:
+    """That no address which a guest names was erased since."""
+    tombs = [key for message in portion.fresh for key in message_tombs(message, given.keys)]
+    return (Check(key, AtVersion(found.version(key))) for key in dict.fromkeys(tombs))
+
+
+def changed_contacts(portion: Portion) -> Iterable[ContactChanged]:
+    """Contacts that say something new, with what they said before."""
+    before, after = portion.before.contacts, portion.after.contacts
+    return (
+        ContactChanged(before.get(contact.subject), contact) for contact in _changed(before, after)
+    )
 
 
 def _contact_writes(portion: Portion, found: Found, given: Given) -> Iterable[Write]:
     """Contacts that say something new; a merged guest's is gone, what it said stands elsewhere."""
     before, after = portion.before.contacts, portion.after.contacts
-    for contact in changed_contacts(portion):
+    for _, contact in changed_contacts(portion):
         key = CONTACT.key(contact.subject.key)
         expires_at = _expiry(contact.subject, given)
         yield Put(key, contact, AtVersion(found.version(key)), expires_at)

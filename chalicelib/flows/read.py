@@ -11,18 +11,21 @@ from chalicelib.core.contact import PURPOSES, Contact
 from chalicelib.core.control import Drop
 from chalicelib.core.effects import Effect, effect_id
 from chalicelib.core.erasure import as_erased, is_erased
-from chalicelib.core.errors import NotFound, Refused
+from chalicelib.core.errors import NotFound, Refused, SegueError
 from chalicelib.core.facts import Facts
 from chalicelib.core.features import describe
 from chalicelib.core.kinds import ADDRESS, CONTACT, DROP, EFFECT, FACTS, RECORD
 from chalicelib.core.ports import Store
+from chalicelib.core.record import rules_hash_of
 from chalicelib.core.replay import differences
 from chalicelib.core.rules import Rules
 from chalicelib.core.scores import Scores
+from chalicelib.core.seal import SEAL, is_intact
 from chalicelib.core.situation import permissions_of
 from chalicelib.core.storage import Key
 from chalicelib.core.subject import Subject, check_id, customer
 from chalicelib.core.tokens import SigningKeys
+from chalicelib.flows.rulebook import Rulebook
 from chalicelib.flows.tombs import tomb_key
 
 MOST_DECISIONS = 10
@@ -92,17 +95,30 @@ def find_record(
 
 
 def replay(
-    decision_id: str, *, store: Store, rules: Rules, keys: SigningKeys, now: int
+    decision_id: str, *, store: Store, book: Rulebook, keys: SigningKeys, now: int
 ) -> Sequence[str]:
-    """Decide a record again; the names of what came out otherwise.
+    """Decide a record again, by the policy of then; the names of what came out otherwise.
 
-    Raises NotFound, and Refused when the documents that decided are not those deployed, or with
-    ``ERASED`` when the person was.
+    ``witness`` is among them where the record is not, to the last byte, what was written down.
+
+    Raises NotFound, and Refused when law or model are not those deployed, when the policy can no
+    longer be had, or with ``ERASED`` when the person was.
     """
     record = find_record(decision_id, store=store, keys=keys, now=now)
     if is_erased(record):
         raise Refused("ERASED")
-    return differences(record, rules=rules)
+    rules = book.find_or_current(rules_hash_of(record), store=store, now=now)
+    if is_intact(record, keys):
+        return differences(record, rules=rules)
+    return (SEAL, *_differences_of_altered(record, rules))
+
+
+def _differences_of_altered(record: Mapping[str, Any], rules: Rules) -> Sequence[str]:
+    """What came out otherwise, where an altered record can be decided again at all."""
+    try:
+        return differences(record, rules=rules)
+    except (LookupError, TypeError, ValueError, AttributeError, SegueError):
+        return ()
 
 
 def find_drop(drop_id: str, *, store: Store, now: int) -> Drop:

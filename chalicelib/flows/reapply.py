@@ -13,28 +13,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from chalicelib.core.consents import Entry, LedgerHead
-from chalicelib.core.contact import Contact
-from chalicelib.core.effects import Effect
-from chalicelib.core.facts import Facts
+from chalicelib.core.erasure import first_said
 from chalicelib.core.kinds import (
     CONSENT,
     CONTACT,
     COUPON,
     EFFECT,
     FACTS,
+    ISSUED,
     LEDGER_HEAD,
     ORDER,
     RECORD,
     SESSION,
 )
-from chalicelib.core.offers import Coupon
-from chalicelib.core.orders import OrderState
 from chalicelib.core.storage import Key, Kind
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.core.tombstones import Tombstone
-from chalicelib.flows.erase import Run, owner_of, take_apart
 from chalicelib.flows.read import Library
+from chalicelib.flows.take_apart import Run, owner_of, take_apart
 from chalicelib.flows.tombs import tomb_key
 
 AT_ONCE = 100
@@ -42,7 +38,7 @@ AT_ONCE = 100
 PERSONAL: Mapping[str, Kind[Any]] = {
     kind.name: kind
     for kind in (
-        FACTS, CONTACT, ORDER, CONSENT, LEDGER_HEAD, RECORD, SESSION, EFFECT, COUPON,
+        FACTS, CONTACT, ORDER, CONSENT, LEDGER_HEAD, RECORD, SESSION, EFFECT, COUPON, ISSUED,
     )
 }  # fmt: skip
 
@@ -89,7 +85,7 @@ def _from_before(
         value = found.value(key)
         subject_key = None if value is None else owner_of(key, value)
         if subject_key is not None:
-            owned.setdefault(subject_key, []).append((key, _first_said(value)))
+            owned.setdefault(subject_key, []).append((key, first_said(value)))
     if not owned:
         return
     tombs = run.store.read([tomb_key(name, run.keys) for name in owned], now=run.now)
@@ -99,35 +95,3 @@ def _from_before(
             before = [key for key, at in things if at is None or at <= tombstone.at]
             if before:
                 yield subject_key, tombstone, before
-
-
-def _first_said(value: Any) -> int | None:
-    """When a thing was first said; None where it does not tell, and then it is from before.
-
-    Nothing that a person who came back has left is undated, but for a link to a guest, and a
-    session, which the next checkout makes anew.
-    """
-    match value:
-        case Facts():
-            return min(_said(value.first_order_at, value.last_seen_at), default=None)
-        case Contact():
-            return min(
-                (said.at for said in (*value.fields.values(), *value.supplied.values())),
-                default=None,
-            )
-        case OrderState():
-            return None if value.completed is None else value.completed.at
-        case (
-            Entry(recorded_at=at)
-            | LedgerHead(began_at=at)
-            | Effect(planned_at=at)
-            | Coupon(issued_at=at)
-            | {"decided_at": at}
-        ):
-            return None if at is None else int(at)
-        case _:
-            return None
-
-
-def _said(*moments: int | None) -> list[int]:
-    return [at for at in moments if at is not None]

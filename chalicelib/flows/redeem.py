@@ -8,9 +8,8 @@ a race reads again. The same call for the same order has no second effect, with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from chalicelib.core.canonical import content_hash
 from chalicelib.core.coupons import (
@@ -22,28 +21,30 @@ from chalicelib.core.coupons import (
     state_of,
     use_of,
 )
-from chalicelib.core.errors import Refused, Transient
+from chalicelib.core.errors import Refused
 from chalicelib.core.instants import format_instant
-from chalicelib.core.kinds import FACTS, ORDER, ORDER_WINDOW_SECONDS, REPEAT
-from chalicelib.core.offers import Coupon, normal_code
+from chalicelib.core.kinds import FACTS, ORDER, ORDER_WINDOW_SECONDS
+from chalicelib.core.offers import Coupon, normal_code, terms_to_json
 from chalicelib.core.orders import OrderState, use_code
 from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Store
 from chalicelib.core.redemptions import give_back
-from chalicelib.core.repeats import (
-    REPEAT_WINDOW_SECONDS,
-    Repeat,
-    answered_before,
-    repeat_name,
-)
-from chalicelib.core.storage import AtVersion, Conflict, Key, Put
+from chalicelib.core.repeats import RepeatOf
+from chalicelib.core.rules import Rules
+from chalicelib.core.storage import AtVersion, Found, Key, Put
 from chalicelib.core.subject import Subject, customer
-from chalicelib.flows.code_moves import Standing, charged_writes, find_standing, move_writes
-from chalicelib.telemetry import emit_metrics
+from chalicelib.flows.code_moves import (
+    Answered,
+    charged_writes,
+    expire_lapsed,
+    find_standing,
+    in_rounds,
+    tell_refused,
+)
+from chalicelib.flows.one_write import Keyed
+from chalicelib.flows.rulebook import alias_key, check_current
 
 Operation = Literal["reserve", "redeem", "release"]
-# How often a call may lose a race before the caller is asked to come back.
-MOST_ROUNDS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class OfferCall:
         order_id: the cart or order that uses it.
         amount_minor: the discount that it gives there; 0 for a release.
         currency: of the amount; None for a release.
-        repeat_of: who asks and the Idempotency-Key, when one was sent.
+        repeat_of: who asks, which route, and the Idempotency-Key, when one was sent.
     """
 
     operation: Operation
@@ -66,7 +67,7 @@ class OfferCall:
     order_id: str
     amount_minor: int = 0
     currency: str | None = None
-    repeat_of: tuple[str, str] | None = None
+    repeat_of: RepeatOf | None = None
 
     @property
     def hash(self) -> str:
@@ -79,81 +80,45 @@ class OfferCall:
         )
 
 
-class Answered(NamedTuple):
-    """The answer, and whether it is one from before."""
-
-    body: Mapping[str, Any]
-    repeated: bool
-    rounds: int
-
-
-def from_request(call: OfferCall, *, store: Store, policy: Policy, now: int) -> Answered:
+def from_request(call: OfferCall, *, store: Store, rules: Rules, now: int) -> Answered:
     """Do what is asked of a code; every refusal is named and counted, and changes nothing.
 
     Raises:
         CodeUnknown: there is no such code.
         Refused: as ``reserve``, ``redeem`` and ``release`` of ``core.coupons``, and
-            ``not_your_code``, ``wrong_currency``, ``order_cancelled``, ``budget_exhausted``.
+            ``not_your_code``, ``not_your_order``, ``wrong_currency``, ``order_cancelled``,
+            ``budget_exhausted``.
         KeyReused: the Idempotency-Key came before with another request.
         Transient: storage did not answer, or others kept moving the same things; the same call
             may be sent again.
+        PolicyMoved: another policy decides; nothing was done yet.
     """
     try:
-        return _in_rounds(lambda: _attempt(call, store=store, policy=policy, now=now))
+        return in_rounds(lambda: _attempt(call, store=store, rules=rules, now=now))
     except Refused as refusal:
-        emit_metrics(
-            "offer_refused",
-            {"OfferRefusals": 1},
-            dimensions={"reason": refusal.reason},
-            operation=call.operation,
-        )
+        tell_refused(refusal, operation=call.operation)
         raise
 
 
-def expire_lapsed(code: str, *, store: Store, now: int) -> bool:
-    """Give back what a reservation holds whose lock has ended; whether there was one.
-
-    For whoever finds such a code; every move of the code itself does the same in its own write.
-    Raises CodeUnknown, Transient.
-    """
-
-    def attempt() -> Answered:
-        standing = find_standing(code, store=store, now=now)
-        after = lapse(standing.coupon.value, now=now)
-        if after is standing.coupon.value:
-            return Answered({}, True, 1)
-        store.write(move_writes(standing, after, total=None, now=now), now=now)
-        return Answered({}, False, 1)
-
-    return not _in_rounds(attempt).repeated
-
-
-def _in_rounds(attempt: Callable[[], Answered]) -> Answered:
-    """Try until it holds; raises Transient when others are always faster."""
-    for round_number in range(1, MOST_ROUNDS + 1):
-        try:
-            return attempt()._replace(rounds=round_number)
-        except Conflict:
-            continue
-    raise Transient("others keep moving the same code or budget")
-
-
-def _attempt(call: OfferCall, *, store: Store, policy: Policy, now: int) -> Answered:
+def _attempt(call: OfferCall, *, store: Store, rules: Rules, now: int) -> Answered:
     """Gather, decide and apply once."""
-    repeat_key = None if call.repeat_of is None else REPEAT.key(repeat_name(*call.repeat_of))
-    order_key = ORDER.key(call.order_id)
-    beside: list[Key[Any]] = [order_key]
-    if repeat_key is not None:
-        beside.append(repeat_key)
+    keyed = Keyed(call.repeat_of, call.hash)
+    order_key, alias = ORDER.key(call.order_id), alias_key(call.code)
+    beside: list[Key[Any]] = [order_key, alias, *keyed.keys]
+    if call.subject.kind == "anonymous":
+        beside.append(FACTS.key(call.subject.key))
     standing = find_standing(call.code, store=store, now=now, beside=beside)
-    if repeat_key is not None:
-        known = standing.found.value(repeat_key)
-        before = answered_before(known, request_hash=call.hash, now=now)
-        if before is not None:
-            return Answered(before, True, 1)
-    _check_owner(standing, call.subject)
+    check_current(standing.found, alias, rules)
+    policy = rules.policy
+    before = keyed.first_answer(standing.found, now=now)
+    if before is not None:
+        return Answered({**before, "order_id": call.order_id}, repeated=True)
     coupon = standing.coupon.value
+    owner = _known_as(Subject.from_key(coupon.subject_key), standing.found)
+    if _known_as(call.subject, standing.found) != owner:
+        raise Refused("not_your_code")
     known_order = standing.found.value(order_key) or OrderState(call.order_id, coupon.subject_key)
+    _check_order(known_order, owner)
     budget_minor = policy.limits_of(coupon.offer.action).budget_minor
     try:
         after, order = _decide(call, coupon, known_order, policy=policy, now=now)
@@ -166,22 +131,28 @@ def _attempt(call: OfferCall, *, store: Store, policy: Policy, now: int) -> Answ
     if order is not known_order:
         version = AtVersion(standing.found.version(order_key))
         writes = (*writes, Put(order_key, order, version, expires_at=now + ORDER_WINDOW_SECONDS))
-    if repeat_key is not None:
-        version = AtVersion(standing.found.version(repeat_key))
-        done = Repeat(call.hash, body)
-        writes = (*writes, Put(repeat_key, done, version, expires_at=now + REPEAT_WINDOW_SECONDS))
-    store.write(writes, now=now)
-    return Answered(body, not writes, 1)
+    # The order is the customer's, and no erasure finds the stored answer. A repeat names it again.
+    kept = keyed.answer_writes({**body, "order_id": None}, standing.found, now=now)
+    store.write((*writes, *kept), now=now)
+    return Answered(body, repeated=not writes)
 
 
-def _check_owner(standing: Standing, subject: Subject) -> None:
-    """Raise Refused unless the code is this customer's, or of the guest whom they were."""
-    subject_key = standing.coupon.value.subject_key
-    if subject.key == subject_key:
-        return
-    facts = standing.found.value(FACTS.key(subject_key))
-    if facts is None or facts.merged_into is None or customer(facts.merged_into) != subject:
-        raise Refused("not_your_code")
+def _check_order(order: OrderState, owner: Subject) -> None:
+    """Raise Refused where the order is known to be another customer's: it could give nothing back.
+
+    As with news of orders, nothing says that a guest and a customer are two people.
+    """
+    holder = Subject.from_key(order.subject_key)
+    both_known = holder.kind == owner.kind == "customer"
+    if order.completed is not None and both_known and holder != owner:
+        raise Refused("not_your_order")
+
+
+def _known_as(subject: Subject, found: Found) -> Subject:
+    """The customer that a guest turned out to be, else the subject itself."""
+    facts = found.value(FACTS.key(subject.key))
+    merged_into = None if facts is None else facts.merged_into
+    return subject if merged_into is None else customer(merged_into)
 
 
 def _decide(
@@ -221,6 +192,7 @@ def _answer(coupon: Coupon, call: OfferCall, *, policy: Policy, now: int) -> dic
         "action": coupon.offer.action,
         "kind": coupon.offer.kind,
         "value": coupon.offer.value,
+        **terms_to_json(coupon.offer),
         "state": state_of(coupon, now=now),
         "order_id": call.order_id,
         "amount": 0 if use is None else use.amount_minor,

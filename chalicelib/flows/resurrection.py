@@ -13,6 +13,7 @@ from chalicelib.core.identity import Profiles
 from chalicelib.core.kinds import FACTS
 from chalicelib.core.messages import (
     Identified,
+    InventoryUpdated,
     Message,
     OrderCancelled,
     OrderRefunded,
@@ -57,6 +58,8 @@ def is_from_before(message: Message, found: Found, after: Profiles, keys: Signin
 
 def _tombs_of(message: Message, found: Found, keys: SigningKeys) -> Iterator[Key[Tombstone]]:
     """Of the customer whom a message names; else of the guest, and whom the guest became."""
+    if isinstance(message, InventoryUpdated):
+        return
     envelope = message.envelope
     if envelope.customer_id is not None:
         yield tomb_key(customer(envelope.customer_id).key, keys)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.core.absence import Settled, settle
+from chalicelib.core.actions import Trigger
 from chalicelib.core.canonical import short_hash
 from chalicelib.core.contact import Contact
 from chalicelib.core.control import SWITCH_COPIES, Switches
@@ -21,15 +22,22 @@ from chalicelib.core.effects import Effect, effect_id
 from chalicelib.core.facts import Facts
 from chalicelib.core.instants import format_instant
 from chalicelib.core.kinds import FACTS, SWITCH
-from chalicelib.core.plan import put_effect
-from chalicelib.core.policy import Trigger
+from chalicelib.core.plan import marketing_mails, put_effect
 from chalicelib.core.ports import Store
-from chalicelib.core.reach import Occasion, could_reach, reach_keys, reach_out
+from chalicelib.core.reach import (
+    Occasion,
+    could_reach,
+    most_valuable_first,
+    newly_reachable,
+    reach_keys,
+    reach_out,
+)
 from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
 from chalicelib.core.scores import Scores
 from chalicelib.core.storage import AtVersion, Found, Key, Put, Stored, Write, merged
 from chalicelib.core.tokens import SigningKeys
+from chalicelib.flows.learned import tell_if_unused
 from chalicelib.telemetry import emit_metrics, log_event
 
 SEGMENT_CHANGED = "Segment Changed"
@@ -131,21 +139,36 @@ def review_writes(
     decisions: list[Decision] = []
     known = {key: found.stored(key) for key in decision_keys(reviews, given)}
     standing: dict[Key[Any], Stored[Any]] = {key: at for key, at in known.items() if at is not None}
+    switches = found.value(switch_key(given)) or Switches()
     for each in reviews:
         writes += [_save(each), *_announcements(each, given)]
-        for occasion in each.occasions:
+        planned = 0
+        occasions = most_valuable_first(
+            each.occasions,
+            each.settled.facts,
+            each.contact,
+            each.settled.scores or _nobody(given.rules),
+            Found(standing, now=given.now),
+            switches=switches,
+            rules=given.rules,
+            keys=given.keys,
+            now=given.now,
+        )
+        for occasion in occasions:
             decision, effects = reach_out(
                 each.settled.facts,
                 each.contact,
                 Found(standing, now=given.now),
                 occasion=occasion,
-                switches=found.value(switch_key(given)) or Switches(),
+                switches=switches,
                 rules=given.rules,
                 keys=given.keys,
                 now=given.now,
+                planned=planned,
             )
             # The next decision of the same write must see what this one has promised.
             standing |= _as_stored(effects)
+            planned += marketing_mails(effects)
             writes += effects
             decisions.append(decision)
     return merged(writes), tuple(decisions)
@@ -170,6 +193,7 @@ def tell(reviews: Iterable[Review], decisions: Iterable[Decision], given: Given)
             actions=decision.chosen,
             correlation_id=given.correlation_id,
         )
+        tell_if_unused(decision)
 
 
 def _occasions(
@@ -177,7 +201,7 @@ def _occasions(
 ) -> Iterable[Occasion]:
     """The decisions that some action of the policy waits for."""
     scores = settled.scores or _nobody(given.rules)
-    for trigger in _triggers(settled, given.rules):
+    for trigger in _triggers(settled):
         occasion = Occasion(
             decision_id=f"d_{short_hash(*_told_apart(settled, version, given), trigger)}",
             placement="mail",
@@ -185,30 +209,20 @@ def _occasions(
             as_of=given.now,
             correlation_id=given.correlation_id,
         )
-        if could_reach(settled.facts, contact, scores, occasion=occasion, rules=given.rules):
+        about = (settled.facts, contact, scores)
+        if trigger == "segment_changed" and settled.stood is not None:
+            wanted = newly_reachable(*about, settled.stood, occasion=occasion, rules=given.rules)
+        else:
+            wanted = could_reach(*about, occasion=occasion, rules=given.rules)
+        if wanted:
             yield occasion
 
 
-def _triggers(settled: Settled, rules: Rules) -> Iterable[Trigger]:
-    if settled.transition is not None or _has_grown_urgent(settled, rules):
+def _triggers(settled: Settled) -> Iterable[Trigger]:
+    if settled.transition is not None or settled.stood is not None:
         yield "segment_changed"
     if settled.abandoned_checkout_at is not None:
         yield "cart_abandoned"
-
-
-def _has_grown_urgent(settled: Settled, rules: Rules) -> bool:
-    """Whether an action for the segment has waited for churn to rise as far as it now has.
-
-    A customer may enter a segment before their churn reaches what the action asks for; without
-    this the action would be lost on everybody who lapses in that order.
-    """
-    segment = settled.facts.segment
-    return any(
-        "segment_changed" in action.triggers
-        and action.min_churn in settled.churn_reached
-        and (not action.segments or segment in action.segments)
-        for action in rules.policy.actions_at("mail")
-    )
 
 
 def _nobody(rules: Rules) -> Scores:

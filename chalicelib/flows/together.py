@@ -19,6 +19,40 @@ from chalicelib.flows.announce import bus_event
 from chalicelib.flows.ledger import Gathered
 
 
+def take_together(
+    free: Sequence[Stored[Effect]],
+    gathered: Gathered,
+    *,
+    store: Store,
+    bus: Bus,
+    now: int,
+    worker: str,
+    lease_seconds: int,
+) -> tuple[Gathered | None, list[Effect]]:
+    """Claim what is free in one write, and publish and confirm what is no mail in two calls.
+
+    Returns what is known then, None when each effect must be looked up again, and what is done.
+    One effect alone gains nothing by it.
+    """
+    if len(free) < 2:
+        return gathered, []
+    claimed = claim_together(
+        free, gathered, store=store, now=now, worker=worker, lease_seconds=lease_seconds
+    )
+    if claimed is None:
+        return None, []
+    events = [
+        each
+        for taken in free
+        if taken.value.kind != "mail"
+        and (each := claimed.effect(taken.value.effect_id)) is not None
+    ]
+    if len(events) < 2:
+        return claimed, []
+    done = announce_together(events, store=store, bus=bus, now=now)
+    return (claimed if done else None), done
+
+
 def claim_together(
     held: Sequence[Stored[Effect]],
     gathered: Gathered,

@@ -10,6 +10,7 @@ from chalicelib.core.catalogue import Product
 from chalicelib.core.contact import Contact
 from chalicelib.core.effects import Effect
 from chalicelib.core.errors import Broken, Refused
+from chalicelib.core.law import NO_LAW, Jurisdictions, Ruling, rule_at
 from chalicelib.core.offers import Offer, offer_from_json
 from chalicelib.core.tokens import SigningKeys, sign
 from chalicelib.mail.mime import deliverable, parse_mailbox, to_bytes
@@ -29,6 +30,7 @@ class MailSettings:
         public_url: base URL of the API with its stage and without a trailing slash.
         currency: ISO 4217 code that the policy's amounts are in.
         shop_url: where the button leads; without it mails have no button.
+        jurisdictions: the dated table of law, asked again in the moment of sending.
     """
 
     sender: str
@@ -36,11 +38,16 @@ class MailSettings:
     public_url: str
     currency: str
     shop_url: str | None = None
+    jurisdictions: Jurisdictions = NO_LAW
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the effect of kind ``mail`` says is to be sent; nothing personal."""
+    """What the effect of kind ``mail`` says is to be sent; nothing personal.
+
+    ``mode`` is the pricing mode under which it was planned: what was offered under a ban was made
+    without any knowledge of the person.
+    """
 
     template: str
     purpose: str
@@ -50,6 +57,7 @@ class Plan:
     sku: str | None
     title: str | None
     currency: str | None
+    mode: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,7 @@ def plan_from_payload(payload: Mapping[str, Any]) -> Plan:
             sku=payload.get("sku"),
             title=payload.get("title"),
             currency=payload.get("currency"),
+            mode=payload.get("mode"),
         )
     except (KeyError, TypeError) as error:
         raise Broken(f"a planned mail is unreadable ({type(error).__name__})") from None
@@ -126,7 +135,7 @@ def compose(
             name=greeting_name(contact.text("first_name")),
             title=product_title(title),
             offer=offer,
-            disclosures=plan.disclosures,
+            disclosures=disclosures_now(plan, contact, settings.jurisdictions, now=now),
         )
     )
     raw = to_bytes(
@@ -138,6 +147,34 @@ def compose(
         now=now,
     )
     return Composed(raw, settings.sender, recipient)
+
+
+def disclosures_now(
+    plan: Plan, contact: Contact, jurisdictions: Jurisdictions, *, now: int
+) -> tuple[str, ...]:
+    """What was to be shown when the mail was planned, and what the law has come to ask since."""
+    if plan.offer is None:
+        return plan.disclosures
+    since = law_now(contact, jurisdictions, now=now).disclosures
+    return tuple(dict.fromkeys((*plan.disclosures, *since)))
+
+
+def banned_now(plan: Plan, contact: Contact, jurisdictions: Jurisdictions, *, now: int) -> bool:
+    """Whether the place has come to forbid the offer since it was made for this person."""
+    if plan.offer is None or plan.mode == "ban":
+        return False
+    return law_now(contact, jurisdictions, now=now).mode == "ban"
+
+
+def law_now(contact: Contact, jurisdictions: Jurisdictions, *, now: int) -> Ruling:
+    """What holds where the reader is, whatever the operator's own mode."""
+    return rule_at(
+        jurisdictions,
+        country=contact.text("country"),
+        region=contact.text("region"),
+        at=now,
+        default="allow",
+    )
 
 
 def unsubscribe_url(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from chalicelib.core.address import AddressState
@@ -10,13 +10,23 @@ from chalicelib.core.breaker import Tally, opened_by
 from chalicelib.core.contact import Contact
 from chalicelib.core.contact_policy import ContactPolicy, quiet_until
 from chalicelib.core.control import Switches
+from chalicelib.core.coupons import CouponState, state_of
+from chalicelib.core.offers import Coupon, Offer
 from chalicelib.core.situation import permissions_of
 
 # A mail that must not go out yet, as opposed to never: it is put off, not suppressed.
 SENDING_OFF = "sending_off"
 CAPPED = "frequency_cap"
+# Nobody is chosen for marketing by a profile, or offered a price, that they object to.
+MADE_FROM = ("profiling", "personalised_pricing")
 # How long a mail waits for an operator or the breaker: the longest that SQS delays a message.
 LOOK_AGAIN_SECONDS = 900
+# A promise that nobody could use is worse than no mail.
+_GONE: Mapping[CouponState, str] = {
+    "redeemed": "offer_used",
+    "rolled_back": "offer_used",
+    "revoked": "offer_revoked",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +43,7 @@ def forbidden(
     contact: Contact | None,
     address: AddressState | None,
     switches: Switches | None,
-    offer_expires_at: int | None,
-    now: int,
+    offer_gone: str | None,
 ) -> str | None:
     """The reason code why a mail must not be sent, None when it may.
 
@@ -48,27 +57,34 @@ def forbidden(
         address: what the owner of the address said no to, through any account with it, and
             what its provider said.
         switches: the operator's switches; None when they were never touched.
-        offer_expires_at: when the mail's offer ends, None without one.
-        now: the moment of sending, in epoch seconds.
+        offer_gone: why what the mail offers is not to be had any more (``why_offer_is_gone``).
     """
     if contact is None or contact.text("email") is None:
         return "no_address"
-    if address is not None and address.binds(purpose, subject_key=contact.subject.key):
-        return "withdrawn"
-    if address is not None and address.forbids(
-        purpose, subject_key=contact.subject.key, agreed_at=contact.agreed_at(purpose)
-    ):
-        return "no_consent"
-    if address is not None and (suppression := address.suppression(purpose)) is not None:
-        return suppression.reason
+    if address is not None:
+        reason = _forbidden_by_owner(purpose, contact, address)
+        if reason is not None:
+            return reason
     reason = _unwanted(purpose, contact)
     if reason is not None:
         return reason
-    if offer_expires_at is not None and offer_expires_at <= now:
-        return "offer_expired"
+    if offer_gone is not None:
+        return offer_gone
     if switches is not None and not switches.sending:
         return SENDING_OFF
     return None
+
+
+def why_offer_is_gone(offer: Offer | None, coupon: Coupon | None, *, now: int) -> str | None:
+    """Why a mail's offer is not to be had any more; None when it is, or when there is none.
+
+    ``coupon`` is the code as it stands by now: a cart may have used it since the mail was planned.
+    """
+    if offer is None:
+        return None
+    if offer.expires_at <= now:
+        return "offer_expired"
+    return None if coupon is None else _GONE.get(state_of(coupon, now=now))
 
 
 def held_back(
@@ -93,12 +109,27 @@ def held_back(
     return None if until is None else Hold("quiet_hours", until)
 
 
+def _forbidden_by_owner(purpose: str, contact: Contact, address: AddressState) -> str | None:
+    """What the owner of the address withdrew or said no to, or their provider did."""
+    subject_key = contact.subject.key
+    if address.binds(purpose, subject_key=subject_key):
+        return "withdrawn"
+    if address.forbids(purpose, subject_key=subject_key, agreed_at=contact.agreed_at(purpose)):
+        return "no_consent"
+    if purpose != "transactional" and any(
+        address.binds(each, subject_key=subject_key) for each in MADE_FROM
+    ):
+        return "opted_out"
+    suppression = address.suppression(purpose)
+    return None if suppression is None else suppression.reason
+
+
 def _unwanted(purpose: str, contact: Contact) -> str | None:
     said = permissions_of(contact)
     if purpose == "transactional":
         return "no_consent" if said.objects_to(purpose) else None
     if not said.agrees_to(purpose):
         return "no_consent"
-    if said.objects_to("profiling") or said.objects_to("personalised_pricing"):
-        return "opted_out"  # nobody is chosen by a profile that they object to
+    if any(said.objects_to(each) for each in MADE_FROM):
+        return "opted_out"
     return None

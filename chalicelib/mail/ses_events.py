@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from chalicelib.core.canonical import short_hash
+from chalicelib.core.effects import EFFECT_ID_PATTERN
 from chalicelib.core.errors import Refused
 from chalicelib.core.feedback import (
     COMPLAINT,
@@ -33,7 +34,13 @@ EventKind = Literal["Send", "Delivery", "Bounce", "Complaint", "Reject", "Open",
 EFFECT_TAG = "effect_id"
 # What SES publishes once, in plain words, when a topic becomes a destination of its events.
 _GREETING = "Successfully validated SNS topic for Amazon SES event publishing"
-_LONGEST_WORD = 48
+# What SES calls kinds of bounces and complaints, as words of ours. Whatever else may stand there is
+# "other": a word is kept, listed and logged, so nobody else may choose it.
+_SUBTYPES = frozenset(
+    "general noemail suppressed onaccountsuppressionlist unsubscribedrecipient mailboxfull"
+    " messagetoolarge contentrejected attachmentrejected undetermined abuse authfailure fraud virus"
+    " unspecified".split()
+)
 # Programs that fetch what a mail links to before, or instead of, a person.
 _SCANNERS = re.compile(
     r"bot\b|crawler|spider|preview|scan|proofpoint|barracuda|mimecast|safelinks|symantec|trendmicro"
@@ -60,7 +67,7 @@ class _At(_Shape):
 
 
 class _Mail(_At):
-    message_id: str = Field(alias="messageId", min_length=1, max_length=256)
+    message_id: str = Field(alias="messageId", pattern=r"^[0-9A-Za-z._-]{1,256}$")
     destination: tuple[str, ...] = ()
     tags: dict[str, tuple[str, ...]] = {}
 
@@ -138,7 +145,8 @@ def _parse(shape: type[T], text: str) -> T:
 
 def _effect_id(event: _Event) -> str:
     values = event.mail.tags.get(EFFECT_TAG, ())
-    if len(values) != 1 or not re.fullmatch(r"[0-9A-Za-z_-]{1,256}", values[0]):
+    # Another sender may go through our configuration set: its words get into no log and no copy.
+    if len(values) != 1 or not re.fullmatch(EFFECT_ID_PATTERN, values[0]):
         raise Refused("untagged")
     return values[0]
 
@@ -211,7 +219,8 @@ def _complaint_word(complaint: _Complaint) -> str:
 
 def _plain(name: str) -> str:
     """SES's name for a kind of bounce or complaint, as a word of ours."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())[:_LONGEST_WORD] or "unspecified"
+    word = re.sub(r"[^a-z]", "", name.lower())
+    return word if word in _SUBTYPES else "other"
 
 
 def _seconds(shape: _At) -> int:

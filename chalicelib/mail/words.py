@@ -94,18 +94,45 @@ def offer_words(offer: Offer, *, currency: str, time_zone: str | None) -> OfferW
 
     Raises Broken for a kind that has no words.
     """
-    match offer.kind:
-        case "percent_off":
-            short, line = f"{offer.value}% off", f"{offer.value}% off your next order"
-        case "amount_off":
-            short = f"{format_amount(offer.value, currency=currency)} off"
-            line = f"{short} your next order"
-        case "free_shipping":
-            short, line = "Free shipping", "Free shipping on your next order"
-        case _:
-            raise Broken(f"there are no words for an offer of kind {offer.kind}")
+    short = _gives(offer, currency)
+    line = short + _where(offer, currency)
     until = moment_in_words(offer.expires_at, time_zone=time_zone)
     return OfferWords(short=short, line=line, code=offer.code, until=until)
+
+
+def _gives(offer: Offer, currency: str) -> str:
+    match offer.kind:
+        case "percent_off":
+            return f"{offer.value}% off"
+        case "amount_off":
+            return f"{format_amount(offer.value, currency=currency)} off"
+        case "free_shipping":
+            return "Free shipping"
+        case "gift":
+            return "A free gift"
+        case "early_access":
+            return "Early access"
+        case _:
+            raise Broken(f"there are no words for an offer of kind {offer.kind}")
+
+
+_BEFORE_ORDER = {"percent_off": "", "amount_off": "", "free_shipping": "on ", "gift": "with "}
+
+
+def _where(offer: Offer, currency: str) -> str:
+    """What it applies to: a promise without its conditions would be an untrue one."""
+    before = _BEFORE_ORDER.get(offer.kind)
+    if before is None:
+        return ""
+    scope, least, of_them = offer.scope, "", ""
+    if scope.min_spend_minor:
+        amount = format_amount(scope.min_spend_minor, currency=currency)
+        least, of_them = f" of {amount} or more", f", from {amount} of them"
+    if not scope.names_articles:
+        return f" {before}your next order{least}"
+    if before:
+        return f" {before}your next order of selected items{of_them}"
+    return f" selected items in your next order{of_them}"
 
 
 def moment_in_words(moment: int, *, time_zone: str | None) -> str:

@@ -23,24 +23,26 @@ from ops.session import MAIL_ENDPOINT
 
 
 class Held:
-    """The delayed messages of mails that are held."""
+    """The delayed messages of mails that are held for a moment, by effect."""
 
     def __init__(self) -> None:
         """Start empty."""
-        self._bodies: list[Mapping[str, Any]] = []
+        self._bodies: dict[str, Mapping[str, Any]] = {}
 
     def send(
         self, bodies: Sequence[Mapping[str, Any]], *, delay_seconds: int | None = None
     ) -> None:
         """As ``SqsQueue.send``."""
         del delay_seconds  # the next delivery comes later than any delay
-        self._bodies += bodies
+        self._bodies |= {body["effect_id"]: body for body in bodies}
 
-    def taken_out(self) -> int:
-        """Take all messages out; returns how many there were."""
-        count = len(self._bodies)
-        self._bodies.clear()
-        return count
+    def take_out(self, effect_id: str) -> Mapping[str, Any] | None:
+        """Take out the message of an effect; None when it has none."""
+        return self._bodies.pop(effect_id, None)
+
+    def has(self, effect_id: str) -> bool:
+        """Whether a message of the effect will come."""
+        return effect_id in self._bodies
 
 
 class Segue:
@@ -79,12 +81,13 @@ class Segue:
     def handle(self, message: Message, *, worker: str, now: int, short: bool) -> None:
         """Let the worker have one SQS event; raises MessageFailed.
 
-        A mail that is held has a delayed message of its own: that one counts as coming back, too.
+        A mail that is held for a moment has a message of its own, which is the one that comes then.
         """
-        body = json.dumps({"effect_id": message.effect_id, "correlation_id": "comparison"})
+        first = {"effect_id": message.effect_id, "correlation_id": "comparison"}
+        body = json.dumps(self._held.take_out(message.effect_id) or first)
         event = {"Records": [{"messageId": "m", "body": body}]}
         answer = from_messages(event, ports=self._ports, now=now, worker=worker)
-        if self._held.taken_out() or answer["batchItemFailures"]:
+        if self._held.has(message.effect_id) or answer["batchItemFailures"]:
             raise MessageFailed
 
     def in_doubt(self, messages: Sequence[Message]) -> int:

@@ -12,7 +12,7 @@ from chalice.local import LambdaContext
 import app as segue
 from chalicelib.core.address import address_hash
 from chalicelib.core.contact import Contact, Stamped
-from chalicelib.core.effects import Effect
+from chalicelib.core.effects import Effect, effect_to_json
 from chalicelib.core.instants import format_instant
 from chalicelib.core.kinds import EFFECT
 from chalicelib.core.storage import Put
@@ -69,15 +69,7 @@ def planned(shop: Storefront) -> dict[str, Any]:
                     "ApproximateCreationDateTime": NOW,
                     "Keys": {"pk": {"S": name}, "sk": {"S": "effect"}},
                     "NewImage": {
-                        "body": {
-                            "S": json.dumps(
-                                {
-                                    "effect_id": effect.effect_id,
-                                    "correlation_id": effect.correlation_id,
-                                    "state": effect.state,
-                                }
-                            )
-                        }
+                        "body": {"S": json.dumps(effect_to_json(effect))},
                     },
                     "SequenceNumber": str(n),
                     "SizeBytes": 1,

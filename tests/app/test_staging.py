@@ -10,7 +10,7 @@ from chalicelib.core.errors import BadInput
 from chalicelib.core.policy import policy_from_json, policy_from_toml
 from chalicelib.scoring.rejections import FileMissing, HashMismatch
 from ops.places import ROOT
-from ops.staging import Build, inputs_digest, shipped_data, stage
+from ops.staging import Build, check_arms, inputs_digest, shipped_data, stage
 
 
 def test_staging_holds_what_ships_and_nothing_else(tmp_path: Path) -> None:
@@ -47,6 +47,43 @@ def test_a_policy_that_does_not_validate_is_not_packaged(tmp_path: Path) -> None
 
     with pytest.raises(BadInput, match="ofers_per_decision"):
         dict(shipped_data(tmp_path, "portable"))
+
+
+ARMS = """
+[[experiments]]
+id = "duel"
+salt = "duel-1"
+arms = [{ id = "champion", share_percent = 50 }, { id = "new", share_percent = 50, %s }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("named", "challenger", "problem"),
+    [
+        ('policy = "new"', None, "policies/new.toml is neither in the checkout nor in"),
+        ('policy = "new"', ("USD", "EUR"), "cannot decide beside default: default_currency"),
+        ('model = "absent-1.0.0"', None, "absent-1.0.0"),
+        ('policy = "new"', ("value_minor = 2400", "value_minor = 2500"), None),
+        ('model = "cdnow-1.0.0"', None, None),
+    ],
+)
+def test_what_arms_name_is_packaged_with_them(
+    tmp_path: Path, named: str, challenger: tuple[str, str] | None, problem: str | None
+) -> None:
+    """A challenger that is missing or does not fit beside the champion stops the package."""
+    text = (ROOT / "policies" / "default.toml").read_text()
+    shutil.copytree(ROOT / "policies", tmp_path / "policies")
+    shutil.copytree(ROOT / "model_artifacts", tmp_path / "model_artifacts")
+    (tmp_path / "policies" / "default.toml").write_text(text + ARMS % named)
+    if challenger is not None:
+        (tmp_path / "policies" / "new.toml").write_text(text.replace(*challenger))
+
+    if problem is None:
+        check_arms(tmp_path)
+    else:
+        with pytest.raises(BadInput, match=r"policies/default\.toml: experiments: ") as refusal:
+            check_arms(tmp_path)
+        assert problem in str(refusal.value)
 
 
 def test_a_model_that_is_not_whole_is_not_packaged(tmp_path: Path) -> None:

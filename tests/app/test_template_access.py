@@ -56,12 +56,26 @@ def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
         ("ses:", {"OnEffect"}),
         ("events:", {"OnEffect"}),
         ("s3:", {"OnDrop"}),
-        ("sqs:SendMessage", {"OnEffect", "OnEffectsPlanned", "OnReviewDue", "OnSweep"}),
-        ("dynamodb:DeleteItem", {"APIHandler", "OnDrop", "OnReviewDue", "OnSweep"}),
+        (
+            "sqs:SendMessage",
+            {"OnEffect", "OnEffectsPlanned", "OnMailEvent", "OnReviewDue", "OnSweep"},
+        ),
+        (
+            "dynamodb:DeleteItem",
+            {"APIHandler", "OnDrop", "OnEffectsPlanned", "OnReviewDue", "OnSweep"},
+        ),
         ("dynamodb:GetRecords", {"OnEffectsPlanned"}),
         (
             "dynamodb:PutItem",
-            {"APIHandler", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue", "OnSweep"},
+            {
+                "APIHandler",
+                "OnDrop",
+                "OnEffect",
+                "OnEffectsPlanned",
+                "OnMailEvent",
+                "OnReviewDue",
+                "OnSweep",
+            },
         ),
         ("dynamodb:ConditionCheckItem", {"APIHandler", "OnDrop", "OnEffect"}),
         ("dynamodb:UpdateItem", {"APIHandler"}),
@@ -92,7 +106,7 @@ def test_only_those_who_need_it_may(template: Json, prefix: str, functions: set[
             {"APIHandler", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue", "OnSweep"},
         ),
         ("ControlTable", {"APIHandler", "OnDrop", "OnMailEvent"}),
-        ("SignalsTable", {"OnDrop"}),
+        ("SignalsTable", {"OnDrop", "OnEffectsPlanned"}),
     ],
 )
 def test_only_those_who_write_a_table_may(template: Json, table: str, functions: set[str]) -> None:
@@ -107,7 +121,20 @@ def test_only_those_who_write_a_table_may(template: Json, table: str, functions:
     assert allowed == functions
 
 
-def test_the_api_writes_tombstones_and_switches_and_no_keys(template: Json) -> None:
+def test_whoever_settles_codes_or_mails_them_may_check_that_they_stand(template: Json) -> None:
+    """A code that an order cannot have, or that a mail offers, is a condition of the write."""
+    allowed = {
+        function
+        for function in NAMES
+        for statement in statements_of(template, function)
+        if "dynamodb:ConditionCheckItem" in statement["Action"]
+        and "EffectsTable" in json.dumps(statement["Resource"])
+    }
+
+    assert allowed == {"APIHandler", "OnDrop", "OnEffect"}
+
+
+def test_the_api_writes_tombstones_switches_and_policies_and_no_keys(template: Json) -> None:
     """API keys lie in the same table: whoever serves requests must not be able to make one."""
     for function in ("APIHandler", "OnEffect", "OnReviewDue"):
         for statement in statements_of(template, function):
@@ -118,8 +145,9 @@ def test_the_api_writes_tombstones_and_switches_and_no_keys(template: Json) -> N
                 *statement["Action"]
             }:
                 assert function == "APIHandler"
+                prefixes = ["x#*", "switch#*", "alias#*", "policy#*", "policies#*"]
                 assert statement["Condition"] == {
-                    "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["x#*", "switch#*"]}
+                    "ForAllValues:StringLike": {"dynamodb:LeadingKeys": prefixes}
                 }
 
 

@@ -32,7 +32,11 @@ def test_every_failure_rings(template: Json) -> None:
     assert watched >= {
         ("Segue", "Degraded", "Stage"),
         ("Segue", "ModelRejected", "Stage"),
+        ("Segue", "LearningRejected", "Stage"),
+        ("Segue", "PolicyRejected", "Stage"),
+        ("Segue", "PriceRulesFailed", "Stage"),
         ("Segue", "MailEventsRefused", "Stage"),
+        ("Segue", "EffectsRefused", "Stage"),
         ("AWS/SES", "Reject", None),
         ("AWS/SES", "Reputation.BounceRate", None),
         ("AWS/SES", "Reputation.ComplaintRate", None),

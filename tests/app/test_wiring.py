@@ -7,14 +7,16 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from chalicelib import telemetry, wiring
+from chalicelib import clock, telemetry, wiring
 from chalicelib.api import views
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.within import StoreWithin
 from chalicelib.core.errors import Broken
+from chalicelib.core.subject import customer
 from chalicelib.documents import Documents
 from ops.places import ROOT
 from ops.staging import shipped_data
@@ -149,6 +151,106 @@ def test_a_fallback_decision_decides_again_to_the_same(shop: Storefront, package
     assert replayed == {"same": True, "differences": []}
 
 
+# --- challengers --------------------------------------------------------------------------------
+
+DUEL: dict[str, Any] = {
+    "id": "duel",
+    "salt": "duel-1",
+    "arms": [
+        {"id": "champion", "share_percent": 50},
+        {"id": "new", "share_percent": 50, "policy": "new"},
+    ],
+}
+
+
+def with_challenger(packaged: Path, challenger: dict[str, object] | None) -> None:
+    """Let the packaged policy name another one, which differs from it in this."""
+    policies = packaged / "policies"
+    champion = json.loads((policies / "default.json").read_text())
+    champion["holdout"]["share_percent"] = 0
+    if challenger is not None:
+        (policies / "new.json").write_text(json.dumps({**champion, **challenger}))
+    (policies / "default.json").write_text(json.dumps({**champion, "experiments": [DUEL]}))
+
+
+def test_a_challenger_that_ships_decides_for_its_arm(shop: Storefront, packaged: Path) -> None:
+    """Answer, record and replay name the policy that decided; each customer stays with it."""
+    with_challenger(packaged, {"offers_per_decision": 0})
+    parts = start(shop, packaged)
+    challenger = parts.rules.challengers.policies["new"]
+
+    deciding = {"champion": parts.rules.policy.hash, "new": challenger.hash}
+    for n in range(20):
+        shop.knows(buyer(silent_days=100, subject=customer(f"c-{n}")))
+        answer = shop.decide(f"c-{n}")
+        arm = answer["experiment"]["arms"]["duel"]
+        assert answer["policy"] == deciding[arm]
+        assert bool(answer["offers"]) is (arm == "champion")
+        told = shop.call("GET", f"/v1/decisions/{answer['decision_id']}").json_body
+        assert (told["policy"], told["champion"]) == (deciding[arm], deciding["champion"])
+        assert told["decision"]["exposures"] == ["duel"]
+        replayed = shop.call("POST", f"/v1/decisions/{answer['decision_id']}/replay").json_body
+        assert replayed == {"same": True, "differences": []}
+
+    assert parts.rulebook.rules_for(parts.rules.policy).challengers.policies.keys() == {"new"}
+
+
+def test_a_session_stays_with_what_its_policy_showed(shop: Storefront, packaged: Path) -> None:
+    """Whoever asks again in a session is answered word for word, by champion and challenger."""
+    with_challenger(packaged, {"quote_valid_seconds": 600})
+    start(shop, packaged)
+
+    arms = set()
+    for n in range(12):
+        shop.knows(buyer(silent_days=100, subject=customer(f"c-{n}")))
+        first, again = shop.decide(f"c-{n}"), shop.decide(f"c-{n}")
+        assert (first["offers"], first) == (again["offers"], again)
+        arms.add(first["experiment"]["arms"]["duel"])
+    assert arms == {"champion", "new"}
+    assert len(shop.lines("exposed")) == 12
+
+
+@pytest.mark.parametrize(
+    ("challenger", "problem"),
+    [
+        (None, "neither in the checkout nor in the package"),
+        ({"surprise": 1}, "surprise"),
+        ({"default_currency": "EUR"}, "cannot decide beside default: default_currency"),
+    ],
+    ids=["missing", "invalid", "unfit"],
+)
+def test_a_refused_challenger_leaves_the_champion_to_decide(
+    shop: Storefront, packaged: Path, challenger: dict[str, object] | None, problem: str
+) -> None:
+    """Every checkout is answered, the answer says that the arm does not run, and an alarm rings."""
+    with_challenger(packaged, challenger)
+    parts = start(shop, packaged)
+
+    answers = [shop.decide(f"c-{n}")["experiment"] for n in range(20)]
+
+    assert {"holdout": False, "arms": {"duel": "champion"}} in answers
+    assert {"holdout": False, "arms": {}, "not_running": ["duel"]} in answers
+    assert all(each.get("not_running") or each["arms"] for each in answers)
+    [alarm] = shop.lines("policy_rejected")
+    assert (alarm["PolicyRejected"], alarm["policy"], alarm["error"]) == (1, "new", "Broken")
+    assert problem in alarm["reason"]
+    assert parts.rules.policy.replacing
+
+
+def test_a_refused_model_of_an_arm_rings_too(shop: Storefront, packaged: Path) -> None:
+    """By its name, while the packaged model serves."""
+    champion = json.loads((packaged / "policies" / "default.json").read_text())
+    arms = [DUEL["arms"][0], {"id": "new", "share_percent": 50, "model": "absent-1.0.0"}]
+    champion["experiments"] = [{**DUEL, "arms": arms}]
+    (packaged / "policies" / "default.json").write_text(json.dumps(champion))
+    parts = start(shop, packaged)
+
+    assert shop.decide()["segment"]["model"] == SETTINGS.model
+    [alarm] = shop.lines("model_rejected")
+    assert (alarm["ModelRejected"], alarm["model"]) == (1, "absent-1.0.0")
+    assert parts.rejected is None
+
+
 # --- the process --------------------------------------------------------------------------------
 
 
@@ -176,8 +278,8 @@ def test_ids_are_unique_and_sort_by_time() -> None:
 
 def test_the_clock_is_whole_seconds() -> None:
     """Instants are integers everywhere."""
-    assert isinstance(wiring.now(), int)
-    assert wiring.now() > NOW - 10 * 365 * 86_400
+    assert isinstance(clock.now(), int)
+    assert clock.now() > NOW - 10 * 365 * 86_400
 
 
 def test_each_checkout_has_a_deadline_of_its_own() -> None:

@@ -27,6 +27,7 @@ from chalicelib.core.kinds import (
 from chalicelib.core.ports import Store
 from chalicelib.core.storage import (
     ABSENT,
+    PRESENT,
     WHATEVER,
     AtVersion,
     Check,
@@ -255,6 +256,24 @@ def test_a_check_alone_only_asks(store: AnyStore, version: int, holds: bool) -> 
             store.write([Check(key, AtVersion(version))], now=NOW)
 
     assert store.read([key], now=NOW).version(key) == 1
+
+
+def test_a_thing_is_present_at_any_version_until_it_is_gone(store: AnyStore) -> None:
+    """Presence holds however often a thing was saved; deleted, expired or never stored it fails."""
+    key, guest_key = FACTS.key(ANN.key), FACTS.key(BOB.key)
+    store.write([Put(key, Facts(ANN))], now=NOW)
+    store.write([Check(key, PRESENT)], now=NOW)
+    store.write([Put(key, Facts(ANN, review_at=Instant(NOW)), AtVersion(1))], now=NOW)
+    store.write([Check(key, PRESENT), Put(SWITCH.key("0"), Switches())], now=NOW)
+
+    store.write([Delete(key, AtVersion(2))], now=NOW)
+    with pytest.raises(Conflict):
+        store.write([Check(key, PRESENT), Put(SWITCH.key("1"), Switches())], now=NOW)
+    store.write([Put(guest_key, Facts(BOB), expires_at=NOW + 10)], now=NOW)
+    store.write([Check(guest_key, PRESENT)], now=NOW + 9)
+    with pytest.raises(Conflict):
+        store.write([Check(guest_key, PRESENT)], now=NOW + 10)
+    assert store.read([SWITCH.key("1")], now=NOW).value(SWITCH.key("1")) is None
 
 
 def test_unconditional_saves_still_count_versions(store: AnyStore) -> None:

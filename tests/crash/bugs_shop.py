@@ -207,6 +207,14 @@ add_rewrite(
 )
 
 
+add_rewrite(
+    "checkout past an erasure",
+    "A checkout is stored though its customer was erased since it was gathered.",
+    ["decide, erased meanwhile"],
+    unchecked("facts", "contact"),
+)
+
+
 def _tombstones_unseen(_world: World) -> Bug:
     def bug(request: Request, perform: Perform) -> Any:
         keys = request.what[0] if request.port == "read" else ()

@@ -125,7 +125,7 @@ def holding_a_code() -> World:
     from_request(
         OfferCall("reserve", coupon.offer.code, customer(ANN), "canary-cart", 50, "USD"),
         store=world.gated,
-        policy=world.rules.policy,
+        rules=world.rules,
         now=NOW,
     )
     world.waiting.clear()
@@ -205,7 +205,19 @@ def _hear_and_erase(world: World) -> None:
     world.ask(_unless_erased, at=world.clock.now + 200)
 
 
+def _decide_late(world: World) -> None:
+    """A checkout of hers, an erasure, and another that takes what the shop said since."""
+    world.ask(checkout(customer(ANN), "s-2", "k-2"), erase, erase)
+
+
 register(
+    Case(
+        "decide, erased meanwhile",
+        "decide",
+        telling_world,
+        _decide_late,
+        check=_is_gone,
+    ),
     Case(
         "event, erased meanwhile",
         "event",

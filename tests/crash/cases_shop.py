@@ -74,7 +74,7 @@ def checkout(subject: Subject, session: str, key: str | None) -> Call:
 
     def ask(world: World) -> None:
         context = Context(country="US", region="TX", currency="USD", session_id=session)
-        repeat = None if key is None else ("caller", key)
+        repeat = None if key is None else ("caller", "route", key)
         call_id = f"{session}-{world.workers}"
         call = CheckoutCall(subject, context, (Line("MUG", 2, 2000),), call_id, repeat)
         answered = answer_checkout(
@@ -150,11 +150,9 @@ def move(
     """A call about a code; what it answers must be stored."""
 
     def ask(world: World) -> None:
-        repeat_of = None if key is None else ("caller", key)
+        repeat_of = None if key is None else ("caller", "route", key)
         call = OfferCall(operation, code, subject, order_id, amount, "USD", repeat_of)
-        answered = from_request(
-            call, store=world.gated, policy=world.rules.policy, now=world.clock.now
-        )
+        answered = from_request(call, store=world.gated, rules=world.rules, now=world.clock.now)
         if answered.repeated:
             return  # of the first answer, which time may have overtaken
         answer = answered.body

@@ -17,7 +17,8 @@ flows decide by.
 * An event is announced at least once, under the id of an effect that is then ACCEPTED.
 * A code is in one state; its redemptions keep to its limit; held + spent ≤ budget, shard by shard
   and together, equal to what the codes say; a customer has one live code for an action.
-* What an answer promised is stored. Nothing of an erased person comes back.
+* What an answer promised is stored. Nothing of an erased person comes back, and nothing is decided
+  from what they did.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from chalicelib.core.address import AddressState, address_hash
 from chalicelib.core.contact import Contact
 from chalicelib.core.control import SWITCH_COPIES
 from chalicelib.core.effects import Effect
-from chalicelib.core.kinds import ADDRESS, CONTACT, EFFECT, SWITCH, TOMBSTONE
+from chalicelib.core.kinds import ADDRESS, CONTACT, EFFECT, RECORD, SWITCH, TOMBSTONE
 from chalicelib.core.ports import BusEvent
 from chalicelib.core.storage import Key, Put, Write
 from chalicelib.core.tombstones import subject_hash
@@ -93,6 +94,8 @@ class Model:
             if isinstance(write, Put) and write.key.kind is EFFECT:
                 old = before.get(write.key)
                 self._saw_effect(old, write.value, before, now)
+            if isinstance(write, Put) and write.key.kind is RECORD and write.key not in before:
+                self._saw_record(write.value, before)
 
     def saw_mail(self, tags: Mapping[str, str]) -> None:
         """Judge a mail that the provider has just taken."""
@@ -118,6 +121,13 @@ class Model:
         if old.state == "CLAIMED" and new.state == "CLAIMED" and old.owner not in (None, new.owner):
             if old.lease_until is not None and old.lease_until > now:
                 self.wrong("a living claim was taken over")
+
+    def _saw_record(self, record: Mapping[str, Any], before: Rows) -> None:
+        named = subject_hash(record["subject"], secret=SIGNING_KEYS.address_secret)
+        tomb = before.get(TOMBSTONE.key("s", named))
+        known = record["situation"].get("facts") is not None
+        if known and tomb is not None and record["decided_at"] <= tomb.at:
+            self.wrong("a decision was stored that was made from what an erased person did")
 
     def _saw_permission(self, old: Effect, new: Effect, before: Rows, now: int) -> None:
         self.permissions[new.effect_id] += 1

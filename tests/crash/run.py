@@ -12,10 +12,14 @@ from typing import Any, TextIO, cast
 from chalicelib import telemetry
 from tests.crash import (  # noqa: F401 - bugs and cases register themselves
     bugs,
+    bugs_articles,
+    bugs_codes,
     bugs_gate,
     bugs_shop,
     bugs_stand,
     cases_after,
+    cases_articles,
+    cases_codes,
     cases_mail,
     cases_people,
     cases_profiles,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from chalicelib.core.kinds import EFFECT
+from chalicelib.core.kinds import EFFECT, SIGNAL
 from chalicelib.core.ports import BusEvent
 from chalicelib.core.storage import Write
 from tests.crash.gate import FaultGate
@@ -23,7 +23,7 @@ class WatchedStore(MemoryStore):
 
     def write(self, writes: Sequence[Write], *, now: int, deadline: Any = None) -> None:
         """As ``MemoryStore.write``."""
-        concerns = any(write.key.kind is EFFECT for write in writes)
+        concerns = any(write.key.kind in (EFFECT, SIGNAL) for write in writes)
         before = self._rows.copy() if concerns and self.watch is not None else {}
         super().write(writes, now=now, deadline=deadline)
         if concerns and self.watch is not None:

@@ -16,7 +16,7 @@ from typing import Any
 from chalicelib.aws.objects import ObjectInfo
 from chalicelib.core.contact_policy import ContactPolicy
 from chalicelib.core.errors import SegueError, Transient
-from chalicelib.core.kinds import EFFECT
+from chalicelib.core.kinds import EFFECT, SIGNAL
 from chalicelib.core.rules import Rules
 from chalicelib.core.storage import Put, Write
 from chalicelib.flows.act import ActPorts
@@ -37,6 +37,7 @@ MOST_DELIVERIES = 40
 AT_ONCE: Mapping[str, int] = {"stream": 100, "effects": 10, "feedback": 10, "drops": 1, "http": 1}
 # When the world looks again once everything is quiet: past leases, resends, and doubts given up.
 PAUSES = (VISIBILITY_SECONDS, 1_000, 90_000, 90_000)
+WAITS = PAUSES[:2]  # within which every hold and every second post comes
 
 
 class NeverQuiet(AssertionError):
@@ -115,9 +116,9 @@ class World:
         """Storage as workers see it."""
         return GatedStore(self.gate, self.store)
 
-    def queue(self) -> GatedQueue:
-        """The effects queue as workers see it."""
-        return GatedQueue(self.gate, _Queue(self))
+    def queue(self, name: str = "effects") -> GatedQueue:
+        """A queue as workers see it."""
+        return GatedQueue(self.gate, _Queue(self, name))
 
     def act_ports(self) -> ActPorts:
         """What performing effects needs."""
@@ -129,7 +130,6 @@ class World:
             SIGNING_KEYS,
             mail=SETTINGS,
             contact_policy=self.policy,
-            clock=self.clock,
         )
 
     def put(self, message: Message) -> None:
@@ -149,8 +149,9 @@ class World:
     def _stored(self, before: Mapping[Any, Any], writes: Sequence[Write], now: int) -> None:
         self.model.saw_write(before, writes, now=self.clock.now)
         for write in writes:
-            if isinstance(write, Put) and write.key.kind is EFFECT and write.key not in before:
-                self.put(Message("stream", write.value, self.clock.now))
+            if isinstance(write, Put) and write.key.kind in (EFFECT, SIGNAL):
+                if write.key not in before:
+                    self.put(Message("stream", (write.key, write.value), self.clock.now))
 
     def _took(self, tags: Mapping[str, str]) -> None:
         self.model.saw_mail(tags)
@@ -163,8 +164,17 @@ class World:
     # --- workers --------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Work until all is quiet, look again after a while, deliver everything once more."""
+        """Work until all is quiet, look again after a while, deliver everything once more.
+
+        What waits on purpose is brought back by the sweep: what a worker then does is numbered as
+        well, so that a second post, or a mail that was held, may break as the first one did.
+        """
         self.drain()
+        for pause in WAITS:
+            self.clock.forward(pause)
+            with self.gate.unnumbered():
+                look_after(self)
+            self.drain()
         with self.gate.unnumbered():
             self.settle()
             for message in reversed(self.delivered[:]):
@@ -196,7 +206,9 @@ class World:
         self.clock.forward(STALL_SECONDS)
         self.let_somebody_act()
         for message in self._in_hand[-1] if self._in_hand else ():
-            self.put(Message(message.queue, message.body, self.clock.now))
+            again = Message(message.queue, message.body, self.clock.now)
+            again.deliveries = message.deliveries
+            self.put(again)
         in_hand, self._in_hand = self._in_hand, []
         self.deliver_visible()
         self._in_hand = in_hand
@@ -254,10 +266,10 @@ def notice_of(info: ObjectInfo, key: str) -> dict[str, Any]:
 
 
 class _Queue:
-    """The effects queue itself."""
+    """A queue itself."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, name: str) -> None:
+        self._world, self._name = world, name
 
     def send(
         self, bodies: Sequence[Mapping[str, Any]], *, delay_seconds: int | None = None
@@ -265,4 +277,4 @@ class _Queue:
         """As ``Queue.send``."""
         at = self._world.clock.now + (delay_seconds or 0)
         for body in bodies:
-            self._world.put(Message("effects", dict(body), at))
+            self._world.put(Message(self._name, dict(body), at))

@@ -13,8 +13,9 @@ from chalicelib import telemetry
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.store import DynamoStore
 from chalicelib.core.errors import Refused, Transient
-from chalicelib.flows.redeem import Answered, OfferCall, Operation, from_request
-from tests.coupon_makers import AMOUNT, CODES, budget_policy, owner_of
+from chalicelib.flows.code_moves import Answered
+from chalicelib.flows.redeem import OfferCall, Operation, from_request
+from tests.coupon_makers import AMOUNT, CODES, budget_rules, owner_of
 from tests.unit.core.situations import NOW
 
 MOST_TRIES = 20
@@ -25,7 +26,7 @@ def ask(store: DynamoStore, operation: Operation, code: str, order_id: str) -> A
     call = OfferCall(operation, code, owner_of(code), order_id, AMOUNT, "USD")
     for _ in range(MOST_TRIES):
         try:
-            return from_request(call, store=store, policy=budget_policy(), now=NOW)
+            return from_request(call, store=store, rules=budget_rules(), now=NOW)
         except Transient:
             continue
     raise Transient(f"{MOST_TRIES} tries of {operation}")

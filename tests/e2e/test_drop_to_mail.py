@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from chalicelib.aws.store import DynamoStore
+from chalicelib.core.kinds import EFFECT
+from chalicelib.core.storage import WHATEVER, Delete
 from ops.story.books import dead_letters, read_books, waiting
 from ops.story.letters import SentMail
 from ops.story.play import Venue, read_segments
 from ops.story.script import Json
-from tests.e2e.deployed import CUSTOMERS, Filled, eventually
+from tests.e2e.deployed import CUSTOMERS, Filled, eventually, ledger_of, left_behind
 
 pytestmark = pytest.mark.e2e
 
@@ -90,20 +94,45 @@ def test_a_redelivered_notification_does_nothing_twice(
     assert again["counts"] == orders.counts
 
 
-@pytest.mark.parametrize(
-    ("queue", "dead"), [("DropsQueue", "DropsDeadLetters"), ("EffectsQueue", "EffectsDeadLetters")]
-)
+@pytest.fixture
+def ledger(venue: Venue) -> DynamoStore:
+    """The deployed ledger."""
+    return ledger_of(venue.session.client("dynamodb"), venue.outputs["EffectsTable"])
+
+
+def damaged(venue: Venue, ledger: DynamoStore) -> str:
+    """A stored effect that nobody can read; no sweep looks at it within the hour."""
+    name = left_behind(ledger, "damaged", state="CLAIMED", lease_until=int(time.time()) + 3600)
+    venue.session.client("dynamodb").update_item(
+        TableName=venue.outputs["EffectsTable"],
+        Key={"pk": {"S": f"e#{name}"}, "sk": {"S": "effect"}},
+        UpdateExpression="SET body = :body",
+        ExpressionAttributeValues={":body": {"S": "no effect"}},
+    )
+    return name
+
+
+@pytest.fixture
+def unreadable(venue: Venue, ledger: DynamoStore) -> Iterator[str]:
+    """The message of an effect that something has damaged, for as long as a test takes."""
+    name = damaged(venue, ledger)
+    yield json.dumps({"effect_id": name, "correlation_id": "e2e-damaged"})
+    ledger.write([Delete(EFFECT.key(name), WHATEVER)], now=int(time.time()))
+
+
+@pytest.mark.parametrize("queue", ["Drops", "Effects"])
 def test_a_poison_message_is_parked_and_the_others_go_on(
-    venue: Venue, filled: Filled, queue: str, dead: str
+    venue: Venue, filled: Filled, unreadable: str, queue: str
 ) -> None:
-    """What cannot be read goes to the dead-letter queue after five tries, alone."""
+    """A file that is none, an effect that is damaged: parked after five tries, alone."""
     sqs = venue.session.client("sqs")
-    url = venue.outputs[queue]
+    url, dead = venue.outputs[f"{queue}Queue"], f"{queue}DeadLetters"
     # Waiting out the real timeouts would take half an hour and more.
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "1"})
     parked = dead_letters(sqs, venue.outputs)[dead]
+    poison = {"Drops": "no JSON at all", "Effects": unreadable}[queue]
 
-    sqs.send_message(QueueUrl=url, MessageBody="no JSON at all")
+    sqs.send_message(QueueUrl=url, MessageBody=poison)
 
     eventually(
         lambda: dead_letters(sqs, venue.outputs)[dead] == parked + 1 or None,
@@ -112,8 +141,29 @@ def test_a_poison_message_is_parked_and_the_others_go_on(
     )
     assert waiting(sqs, url) == 0
     message = sqs.receive_message(QueueUrl=venue.outputs[dead])["Messages"][0]
-    assert message["Body"] == "no JSON at all"
+    assert message["Body"] == poison
     sqs.delete_message(QueueUrl=venue.outputs[dead], ReceiptHandle=message["ReceiptHandle"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["no JSON at all", '{"effect_id": "00000000000000000000000000000bad", "correlation_id": "c"}'],
+)
+def test_a_message_that_leads_nowhere_is_refused_and_gone(
+    venue: Venue, filled: Filled, body: str
+) -> None:
+    """One that nobody can read, and one for an effect that the ledger does not have: not parked."""
+    sqs = venue.session.client("sqs")
+    url, dead = venue.outputs["EffectsQueue"], "EffectsDeadLetters"
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "1"})
+    parked = dead_letters(sqs, venue.outputs)[dead]
+
+    sqs.send_message(QueueUrl=url, MessageBody=body)
+
+    eventually(
+        lambda: waiting(sqs, url) == 0 or None, within_seconds=60, what="an empty effects queue"
+    )
+    assert dead_letters(sqs, venue.outputs)[dead] == parked
 
 
 @pytest.mark.parametrize(

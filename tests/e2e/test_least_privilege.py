@@ -20,9 +20,12 @@ from typing import Any
 
 import pytest
 
+from chalicelib.aws.items import key_of
 from chalicelib.core.control import SCOPES
 from chalicelib.core.instants import format_instant
+from chalicelib.core.kinds import EFFECT, PRODUCT
 from chalicelib.core.policy import policy_from_toml
+from ops.dead_letters import count_messages
 from ops.demo import PLAN
 from ops.deploy import deploy_package
 from ops.key import create_key, key_store
@@ -117,6 +120,50 @@ def test_the_api_answers(guarded: Venue, filled: Filled) -> None:
     assert guarded.shop.call("POST", link[1], body=body, headers=form).status == 200
 
 
+def test_codes_are_used_refused_and_taken_back(guarded: Venue, filled: Filled) -> None:
+    """Code, budget, order and marks are moved by calls, by orders and by a login."""
+    offers = [each for each in filled.books.effects if each.kind == "offer"]
+    used, passed_on, leaked = (each.payload["offer"]["code"] for each in offers[:3])
+    buyer = offers[0].subject_key.removeprefix("c#")
+    use = {"customer_id": buyer, "order_id": "e2e-1", "amount": 100, "currency": "USD"}
+
+    def ask(operation: str, code: str, body: dict[str, Any]) -> int:
+        return guarded.shop.call("POST", f"/v1/offers/{code}/{operation}", body=body).status
+
+    assert [ask(operation, used, use) for operation in ("reserve", "redeem")] == [200, 200]
+    assert ask("revoke", leaked, {"reason": "e2e"}) == 200
+    assert ask("revoke", used, {"reason": "e2e"}) == 409
+    at = format_instant(int(time.time()))
+    messages: list[dict[str, Any]] = [
+        # A code that the order cannot have is checked in the write that counts the order.
+        {
+            "type": "track",
+            "event": "Order Completed",
+            "properties": {"order_id": "e2e-2", "total": 9, "coupon": passed_on, "discount": 1},
+        },
+        {"type": "track", "event": "Order Cancelled", "properties": {"order_id": "e2e-1"}},
+        {"type": "identify", "anonymousId": "e2e-guest"},
+    ]
+    guarded.shop.send([{**each, "userId": buyer, "timestamp": at} for each in messages])
+
+
+def test_what_is_said_of_an_article_reaches_the_catalogue(guarded: Venue, filled: Filled) -> None:
+    """From the event through the stream into the article, which the relay alone writes."""
+    client = guarded.session.client("dynamodb")
+    sku = "e2e-article"
+    said = {"sku": sku, "base_price": 20, "floor_price": 15, "currency": "USD", "stock": 7}
+    guarded.shop.send([{"type": "track", "event": "Inventory Updated", "properties": said}])
+
+    def stored() -> Any:
+        row = client.get_item(
+            TableName=guarded.outputs["SignalsTable"], Key=key_of(PRODUCT.key(sku))
+        )
+        return row.get("Item")
+
+    item = eventually(stored, within_seconds=60, what="the article")
+    assert json.loads(item["body"]["S"])["stock"] == 7
+
+
 def test_the_schedule_finds_what_is_due(guarded: Venue, filled: Filled) -> None:
     """A checkout left alone is found by the index and becomes an abandoned cart."""
     [left] = [
@@ -179,6 +226,38 @@ def test_what_became_of_a_mail_is_heard(guarded: Venue, filled: Filled) -> None:
         return True if found.state == "BOUNCED" else None
 
     assert eventually(bounced, within_seconds=60, what="a bounce in the ledger")
+
+
+def test_what_cannot_be_heard_waits_without_an_address(guarded: Venue, filled: Filled) -> None:
+    """A row that nobody can read: its event is put aside as a copy, and heard once it is mended."""
+    client = guarded.session.client("dynamodb")
+    ledger = ledger_of(client, guarded.outputs["EffectsTable"])
+    plan: dict[str, Any] = {"kind": "mail", "payload": {"template": "winback"}, "posts": 1}
+    name = left_behind(ledger, "damaged", state="ACCEPTED", **plan)
+    row = key_of(EFFECT.key(name))
+    table = guarded.outputs["EffectsTable"]
+    whole = client.get_item(TableName=table, Key=row)["Item"]
+    client.put_item(TableName=table, Item={**whole, "body": {"S": "damaged"}})
+    now = int(time.time())
+    event = ses_event("bounce", effect_id=name, sent_at=now - 60, timestamp=format_instant(now))
+
+    topic = guarded.outputs["MailEventsTopic"]
+    guarded.session.client("sns").publish(TopicArn=topic, Message=json.dumps(event))
+
+    def put_aside() -> bool | None:
+        lines = [line for line in _said(guarded, "on_mail_event") if name in line]
+        return True if any("mail_event_put_aside" in line for line in lines) else None
+
+    assert eventually(put_aside, within_seconds=60, what="a copy")
+    client.put_item(TableName=table, Item=whole)
+    assert eventually(
+        lambda: True if state_of(ledger, name) == "BOUNCED" else None,
+        within_seconds=180,
+        what="the copy",
+    )
+    queues = guarded.session.client("sqs")
+    assert count_messages(queues, guarded.outputs["MailEventsQueue"]) == 0
+    assert count_messages(queues, guarded.outputs["MailEventsDeadLetters"]) == 0
 
 
 def test_the_sweep_puts_back_what_stands_still(guarded: Venue) -> None:

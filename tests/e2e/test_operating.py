@@ -74,6 +74,17 @@ def test_the_doctor_sees_that_a_local_stack_reaches_nobody(venue: Venue) -> None
     assert all(each["fix"] for each in told["findings"])
 
 
+def test_the_breaker_is_shown_and_begins_anew(venue: Venue) -> None:
+    """On the deployed control table; the reset is the first thing that is on record."""
+    code, told = command(venue, "breaker")
+    assert (code, told["open"], told["begun_anew"]) == (0, False, [])
+
+    code, told = command(venue, "breaker", "reset", "--reason", "end to end", "--yes")
+
+    assert (code, told["open"], len(told["begun_anew"])) == (0, False, 1)
+    assert command(venue, "breaker")[1]["begun_anew"] == told["begun_anew"]
+
+
 def test_mails_are_listed_through_the_gateway(venue: Venue, ledger: DynamoStore) -> None:
     """As JSON and as a table, newest first, with the reason; and a bad question is a 400."""
     plan: dict[str, Any] = {"kind": "mail", "payload": {"template": "winback"}}

@@ -66,10 +66,10 @@ def test_ten_mails_share_their_reads_and_their_claim(world: World) -> None:
 
 
 def test_the_permission_is_checked_in_the_write_that_sends(world: World) -> None:
-    """Effect, contact, switch, address and cap are one transaction: nothing changes in between."""
+    """Effect, contact, switch, code, address, cap: one transaction, nothing changes meanwhile."""
     world.act()
 
-    assert [size for name, size in world.store.calls if name == "write"] == [1, 5, 1]
+    assert [size for name, size in world.store.calls if name == "write"] == [1, 6, 1]
 
 
 def test_a_mail_again_does_nothing(world: World) -> None:

@@ -18,12 +18,14 @@ from chalicelib.aws.store import DynamoStore
 from chalicelib.core.control import SWITCH_COPIES, Switches
 from chalicelib.core.effects import Effect
 from chalicelib.core.kinds import CONTACT, EFFECT, SWITCH
+from chalicelib.core.pace import Limits
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
 from chalicelib.core.tokens import sign
 from chalicelib.flows.act import ActPorts, from_messages
 from chalicelib.flows.put_off import LONGEST_DELAY_SECONDS
 from chalicelib.flows.relay import from_stream
+from chalicelib.flows.sweep import SweepPorts, sweep
 from chalicelib.flows.unsubscribe import act_on
 from chalicelib.mail.compose import UNSUBSCRIBE
 from ops.pump import streams_client
@@ -105,6 +107,13 @@ def sent_mails() -> list[Any]:
     return sent
 
 
+def switch(store: DynamoStore, *, sending: bool) -> None:
+    """Flip the kill switch, all copies."""
+    for copy in range(SWITCH_COPIES):
+        put = Put(SWITCH.key(str(copy)), Switches(sending=sending), WHATEVER)
+        store.write([put], now=NOW)
+
+
 def state(store: DynamoStore, effect_id: str) -> str:
     """Where an effect stands."""
     stored = store.read([EFFECT.key(effect_id)], now=NOW).value(EFFECT.key(effect_id))
@@ -116,7 +125,9 @@ def relay(stack: Stack, clients: Clients) -> None:
     """Let the relay see the whole stream."""
     queue = SqsQueue(clients.sqs, url=stack.effects_queue_url)
     event = stream_event(stack.tables["effects"])
-    assert from_stream(event, queue=queue) == {"batchItemFailures": []}
+    store = DynamoStore(clients.dynamodb_patient, tables=stack.tables)
+    answer = from_stream(event, queue=queue, store=store, now=NOW)
+    assert answer == {"batchItemFailures": []}
 
 
 def test_from_the_ledger_to_the_mail(
@@ -169,33 +180,54 @@ def test_unsubscribing_stops_the_next_mail(store: DynamoStore, ports: ActPorts) 
     assert sent_mails() == []
 
 
-def test_with_sending_off_the_message_waits_in_the_queue(
-    stack: Stack, store: DynamoStore, ports: ActPorts
+def waiting_in(url: str) -> tuple[int, int]:
+    """How many messages of a queue are visible, and how many are delayed."""
+    told = session().client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+    said = told["Attributes"]
+    return (
+        int(said["ApproximateNumberOfMessages"]),
+        int(said["ApproximateNumberOfMessagesDelayed"]),
+    )
+
+
+def test_with_sending_off_the_mail_waits_in_the_ledger(
+    stack: Stack, clients: Clients, store: DynamoStore, ports: ActPorts
 ) -> None:
-    """The message goes back to the queue with a delay, and the effect stays planned."""
+    """The effect stays planned and nothing is in the queue; a sweep brings it back in time."""
     plan(store, mail_effect(MAIL))
-    for copy in range(SWITCH_COPIES):
-        put = Put(SWITCH.key(str(copy)), Switches(sending=False), WHATEVER)
-        store.write([put], now=NOW)
-    event = {
-        "Records": [
-            {"messageId": "m", "body": json.dumps({"effect_id": MAIL, "correlation_id": "c"})}
-        ]
-    }
+    switch(store, sending=False)
+    body = json.dumps({"effect_id": MAIL, "correlation_id": "c"})
+    event = {"Records": [{"messageId": "m", "body": body}]}
 
     assert from_messages(event, ports=ports, now=NOW, worker="w") == {"batchItemFailures": []}
 
     assert state(store, MAIL) == "PLANNED"
-    attributes = (
-        session()
-        .client("sqs")
-        .get_queue_attributes(
-            QueueUrl=stack.effects_queue_url,
-            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"],
-        )["Attributes"]
-    )
-    assert attributes["ApproximateNumberOfMessagesDelayed"] == "1"
-    assert attributes["ApproximateNumberOfMessages"] == "0"
+    assert waiting_in(stack.effects_queue_url) == (0, 0)
+
+    switch(store, sending=True)
+    sweeping = SweepPorts(store, SqsQueue(clients.sqs, url=stack.effects_queue_url))
+    assert sweep(ports=sweeping, now=NOW + 899, correlation_id="s")["queued"] == 0
+    assert sweep(ports=sweeping, now=NOW + 900, correlation_id="s")["queued"] == 1
+    event = queue_event(stack.effects_queue_url)
+    assert from_messages(event, ports=ports, now=NOW + 901, worker="w-2") == {
+        "batchItemFailures": []
+    }
+    assert state(store, MAIL) == "ACCEPTED"
+
+
+def test_a_wait_for_the_rate_has_one_message_with_a_delay(
+    stack: Stack, store: DynamoStore, ports: ActPorts
+) -> None:
+    """It names the hold that it was sent for, so that whatever came before it is void."""
+    plan(store, mail_effect(MAIL))
+    full = replace(ports, limits=Limits(per_second=0))
+    body = json.dumps({"effect_id": MAIL, "correlation_id": "c"})
+    event = {"Records": [{"messageId": f"m-{n}", "body": body} for n in range(3)]}
+
+    assert from_messages(event, ports=full, now=NOW, worker="w") == {"batchItemFailures": []}
+
+    assert state(store, MAIL) == "PLANNED"
+    assert waiting_in(stack.effects_queue_url) == (0, 1)
 
 
 def test_a_refused_address_fails_alone(store: DynamoStore, ports: ActPorts) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chalicelib.core.control import SWITCH_COPIES, Switches
 from chalicelib.core.errors import Transient
-from chalicelib.core.kinds import SWITCH
-from chalicelib.core.offers import offer_to_json
+from chalicelib.core.kinds import COUPON, SWITCH
+from chalicelib.core.offers import Coupon, Use, offer_to_json
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
 from tests.mail_makers import (
@@ -81,7 +83,39 @@ def test_an_expired_offer_is_not_mailed(world: World) -> None:
     assert (outcome.state, outcome.reason) == ("SUPPRESSED", "offer_expired")
 
 
-@pytest.mark.parametrize("change", ["consent", "withdrawal", "switch"])
+def issue(world: World, **changes: Any) -> None:
+    """Store the code that the planned mail offers, as it stands by now."""
+    code = Coupon(TEN_PERCENT, customer("c-1").key, "d_1", NOW, **changes)
+    world.store.write([Put(COUPON.key(TEN_PERCENT.code), code, WHATEVER)], now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"uses": (Use("o-1", "redeemed", 5, budgeted=False),)}, "offer_used"),
+        ({"revoked_at": NOW}, "offer_revoked"),
+    ],
+)
+def test_a_code_that_nobody_can_use_is_not_mailed(
+    world: World, changes: dict[str, Any], reason: str
+) -> None:
+    """Used at the checkout, or taken back, while the mail waited: there is nothing to promise."""
+    issue(world, **changes)
+
+    outcome = world.act()
+
+    assert (outcome.state, outcome.reason) == ("SUPPRESSED", reason)
+    assert world.mailer.sent == []
+
+
+def test_a_code_that_can_be_used_is_mailed(world: World) -> None:
+    """Also when a cart holds it."""
+    issue(world, uses=(Use("o-1", "reserved", 5, budgeted=False, until=NOW + 900),))
+
+    assert world.act().state == "ACCEPTED"
+
+
+@pytest.mark.parametrize("change", ["consent", "withdrawal", "switch", "code"])
 def test_a_change_while_the_mail_is_rendered_stops_it(world: World, change: str) -> None:
     """Between the look and the permission to send lies no gap: the write itself notices."""
 
@@ -91,6 +125,8 @@ def test_a_change_while_the_mail_is_rendered_stops_it(world: World, change: str)
                 world.meet(contact_of(consents={"marketing_email": False}))
             case "withdrawal":
                 world.withdraw()
+            case "code":
+                issue(world, revoked_at=NOW)
             case "switch":
                 world.switch(sending=False)
 
@@ -107,6 +143,7 @@ def test_a_change_while_the_mail_is_rendered_stops_it(world: World, change: str)
         == {
             "consent": "no_consent",
             "withdrawal": "withdrawn",
+            "code": "offer_revoked",
             "switch": "sending_off",
         }[change]
     )
@@ -126,24 +163,24 @@ def test_a_harmless_change_meanwhile_does_not_lose_the_mail(world: World) -> Non
 
 
 def test_with_sending_off_a_mail_is_put_off_and_not_lost(world: World) -> None:
-    """The message goes back with a delay, as often as it takes, and then the mail goes out."""
+    """It is looked at again every quarter of an hour, as often as it takes, and then goes out."""
     world.switch(sending=False)
 
-    for _ in range(20):  # five tries would have ended in the dead-letter queue
-        outcome = world.act()
+    for quarters in range(20):  # five tries would have ended in the dead-letter queue
+        outcome = world.act(now=NOW + quarters * 900)
         assert (outcome.state, outcome.put_off) == ("PLANNED", "sending_off")
-        assert world.later.drain() == [{"effect_id": ID, "correlation_id": "correlation-1"}]
+        assert world.effect().not_before == NOW + (quarters + 1) * 900
     assert world.mailer.sent == []
 
     world.switch(sending=True)
-    assert world.act().state == "ACCEPTED"
+    assert world.act(now=NOW + 18_000).state == "ACCEPTED"
     assert len(world.later.messages) == 0
 
 
 def test_a_mail_that_could_not_be_put_off_comes_back(world: World) -> None:
-    """The old message is done with only when the new one is safe."""
+    """The message is done with only when the ledger says until when the mail waits."""
     world.switch(sending=False)
-    world.later.fail_next(Transient("SendMessageBatch"))
+    world.store.fail_writes(Transient("TransactWriteItems"))
 
     assert world.receive(sqs_event(ID)) == ["m-0"]
     assert world.effect().state == "PLANNED"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib import telemetry
-from chalicelib.core.errors import Broken, MailThrottled, NotFound, Transient
+from chalicelib.core.errors import Broken, MailThrottled, Transient
 from chalicelib.core.kinds import EFFECT
 from chalicelib.core.offers import offer_to_json
 from chalicelib.core.subject import customer
@@ -43,34 +43,6 @@ def lines() -> Iterator[io.StringIO]:
     telemetry.configure(stage="test", stream=stream)
     yield stream
     telemetry.configure(stage="unset")
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        "",
-        "not JSON",
-        "[]",
-        "null",
-        '"text"',
-        "{}",
-        '{"effect_id": "x"}',
-        '{"effect_id": 7, "correlation_id": "c"}',
-        '{"effect_id": "", "correlation_id": "c"}',
-    ],
-)
-def test_a_poison_message_comes_back_alone(world: World, body: str) -> None:
-    """What cannot be read goes to the dead-letter queue in the end; its neighbours are done."""
-    assert world.receive(sqs_event(ID, bodies={"poison": body})) == ["poison"]
-    assert world.effect().state == "ACCEPTED"
-
-
-def test_a_message_for_no_effect_comes_back(world: World) -> None:
-    """An unknown effect is somebody's mistake: parked in the end, never swallowed."""
-    assert world.receive(sqs_event("f" * 32, ID)) == ["m-0"]
-    assert world.effect().state == "ACCEPTED"
-    with pytest.raises(NotFound):
-        world.act("f" * 32)
 
 
 def test_one_effect_twice_in_a_batch_is_one_mail(world: World) -> None:
@@ -139,8 +111,10 @@ def test_states_are_counted_and_nobody_is_named(world: World, lines: io.StringIO
     world.act()
 
     written = lines.getvalue()
-    counted = [line["state"] for line in map(json.loads, written.splitlines()) if "_aws" in line]
+    told = [json.loads(line) for line in written.splitlines()]
+    counted = [line["state"] for line in told if "EffectsByState" in line]
     assert counted == ["ACCEPTED", "FAILED"]
+    assert [line["reason"] for line in told if "EffectsRefused" in line] == ["unreadable"]
     for secret in (EMAIL, "bad@example.com", "Ada", "Grace", "c-1", "c-2", TEN_PERCENT.code):
         assert f'"{secret}' not in written
         assert f"{secret}@" not in written

@@ -10,12 +10,19 @@ import pytest
 from chalicelib.core.errors import MailInDoubt, MailRefused, MailThrottled
 from chalicelib.core.untouched import ABANDON_AFTER_SECONDS, RESEND_AFTER_SECONDS
 from chalicelib.flows.act import LEASE_SECONDS
+from chalicelib.flows.sweep import SweepPorts, sweep
 from tests.mail_events import hear, ses_event
 from tests.mail_makers import NOW, World, contact_of, mail_effect, sqs_event, world_with_a_mail
 
 ID = "e" * 32
 LOST = MailInDoubt("SendEmail: ReadTimeoutError")
 THEN = NOW + RESEND_AFTER_SECONDS
+
+
+def swept(world: World, *, now: int) -> int:
+    """One run of the sweep; returns how many effects it queued."""
+    ports = SweepPorts(world.store, world.later)
+    return sweep(ports=ports, now=now, correlation_id="s")["queued"]
 
 
 @pytest.fixture
@@ -28,13 +35,25 @@ def world() -> World:
     return world
 
 
-def test_a_doubt_asks_to_be_looked_at_again(world: World) -> None:
-    """A message comes back when an event would long have come, and then every so often."""
-    assert [message["effect_id"] for message in world.later.drain()] == [ID]
-    assert world.later.delays == [RESEND_AFTER_SECONDS]
-
+def test_a_doubt_waits_for_the_sweep(world: World) -> None:
+    """No message cycles meanwhile; the sweep queues one when an event would long have come."""
+    doubt = world.effect()
     assert world.act(now=NOW + 100).put_off == "in_doubt"
-    assert world.later.delays[1:] == [RESEND_AFTER_SECONDS - 100]
+    assert (world.effect(), world.later.delays) == (doubt, [])
+
+    assert swept(world, now=THEN - 1) == 0
+    assert swept(world, now=THEN) == 1
+    assert world.receive(sqs_event(*world.later.drain()), now=THEN, worker="w-2") == []
+    assert (world.effect().state, world.effect().posts) == ("ACCEPTED", 2)
+
+
+def test_a_message_a_moment_too_soon_does_not_cost_the_doubt_its_turn(world: World) -> None:
+    """A worker whose clock is a second behind the sweep's: the next sweep queues it again."""
+    swept(world, now=THEN)
+    world.receive(sqs_event(*world.later.drain()), now=THEN - 1, worker="w-2")
+    assert world.effect().state == "IN_DOUBT"
+
+    assert swept(world, now=THEN + 60) == 1
 
 
 def test_without_an_event_it_is_posted_once_more(world: World) -> None:
@@ -140,11 +159,21 @@ def test_what_forbids_the_mail_by_then_forbids_its_resend(world: World) -> None:
 def test_the_kill_switch_holds_a_resend(world: World) -> None:
     """It waits in doubt, and goes out when the switch is on again."""
     world.switch(sending=False)
-    assert world.act(now=THEN, worker="w-2").put_off == "sending_off"
-    assert world.effect().state == "IN_DOUBT"
+    for quarters in range(20):
+        now = THEN + quarters * 900
+        assert swept(world, now=now) == 1  # however often, a quarter of an hour later
+        world.receive(sqs_event(*world.later.drain()), now=now, worker=f"w-{quarters}")
+        doubt = world.effect()
+        assert (doubt.state, doubt.reason, doubt.not_before) == (
+            "IN_DOUBT",
+            "no_answer",
+            now + 900,
+        )
+        assert doubt.changed_at == NOW
 
     world.switch(sending=True)
-    assert world.act(now=THEN + 900, worker="w-3").state == "ACCEPTED"
+    assert world.act(now=THEN + 18_000, worker="w-last").state == "ACCEPTED"
+    assert world.effect().not_before is None
 
 
 def test_a_sleeper_does_not_undo_anothers_resend(world: World) -> None:

@@ -101,10 +101,13 @@ def test_a_decision_that_plans_nothing_writes_one_thing(shop: Storefront) -> Non
 
 
 def test_a_decision_and_its_effects_are_stored_together(shop: Storefront) -> None:
-    """Record, code, live code, both effects and the session stand in the same write."""
+    """Record, code, live code, both effects and the session stand in the same write.
+
+    The seventh action of the transaction checks that nobody erased the profile meanwhile.
+    """
     answer = shop.decide()
 
-    assert shop.store.calls[-1] == ("write", 6)
+    assert shop.store.calls[-1] == ("write", 7)
     assert set(shop.store.all("record")) == {f"d#{answer['decision_id']}"}
     assert set(shop.store.all("coupon")) == {f"k#{answer['offers'][0]['code']}"}
     assert sorted(effect.kind for effect in shop.store.all("effect").values()) == [

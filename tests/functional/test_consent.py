@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chalicelib.core.address import AddressState, withdraw
+from chalicelib.core.consents import Entry, Statement
 from chalicelib.core.contact import Contact
 from chalicelib.core.control import Switches
 from chalicelib.core.instants import format_instant
 from chalicelib.core.kinds import ADDRESS, CONSENT, CONTACT
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
-from chalicelib.flows.consent import read_ledger
+from chalicelib.flows.consent import MOST_ENTRIES
+from chalicelib.flows.consent_ledger import Told, append_to, read_ledger
 from chalicelib.mail.permission import forbidden
 from tests.mail_makers import hash_of
 from tests.persons import consent
@@ -57,9 +59,13 @@ def why_not(shop: Storefront, customer_id: str) -> str | None:
         contact=contact,
         address=found.value(KEY),
         switches=Switches(),
-        offer_expires_at=None,
-        now=NOW,
+        offer_gone=None,
     )
+
+
+def entries(shop: Storefront, customer_id: str = "c-1") -> Sequence[Entry]:
+    """The customer's ledger."""
+    return read_ledger(customer(customer_id).key, store=shop.store, now=NOW).entries
 
 
 def granted(shop: Storefront, customer_id: str = "c-1", **changes: Any) -> Any:
@@ -73,7 +79,7 @@ def test_a_statement_is_kept_with_its_proof(shop: Storefront) -> None:
     """Purpose, basis, wording, source and moment stand in the ledger, and who told us when."""
     entry = consent(shop, "c-1").json_body["entry"]
 
-    assert entry["number"] == 1
+    assert entry["number"] == 2  # the first is what the shop's "identify" said
     assert (entry["basis"], entry["wording"], entry["source"]) == (
         "consent",
         "newsletter-3",
@@ -89,23 +95,24 @@ def test_the_same_statement_again_is_one_entry(shop: Storefront) -> None:
     again = consent(shop, "c-1").json_body
 
     assert again["repeated"]
-    assert again["entry"]["number"] == 1
+    assert again["entry"]["number"] == 2
+    assert len(entries(shop)) == 2
 
 
 def test_entries_hang_together(shop: Storefront) -> None:
     """Each entry holds the hash of the one before; a byte altered is found, and stops appending."""
     for wording in ("v1", "v2", "v3"):
         consent(shop, "c-1", wording=wording)
-    ledger = read_ledger(customer("c-1"), store=shop.store, now=NOW)
+    ledger = read_ledger(customer("c-1").key, store=shop.store, now=NOW)
     assert ledger.is_intact
-    assert [entry.number for entry in ledger.entries] == [1, 2, 3]
+    assert [entry.number for entry in ledger.entries] == [1, 2, 3, 4]
 
     second = ledger.entries[1]
     forged = replace(second, statement=replace(second.statement, granted=False))
     key = CONSENT.key(customer("c-1").key, "2")
     shop.store.write([Put(key, forged, WHATEVER)], now=NOW)
 
-    assert not read_ledger(customer("c-1"), store=shop.store, now=NOW).is_intact
+    assert not read_ledger(customer("c-1").key, store=shop.store, now=NOW).is_intact
     assert consent(shop, "c-1", wording="v4").status_code == 500
 
 
@@ -125,7 +132,7 @@ def test_the_later_statement_holds(shop: Storefront) -> None:
     assert granted(shop, granted=False, said_at="2026-02-01T00:00:00Z") is False
     assert granted(shop, granted=True, said_at="2026-01-15T00:00:00Z") is False
 
-    assert len(read_ledger(customer("c-1"), store=shop.store, now=NOW).entries) == 2
+    assert [entry.statement.granted for entry in entries(shop)] == [True, False, True]
 
 
 def test_a_withdrawal_binds_the_address(shop: Storefront) -> None:
@@ -193,7 +200,41 @@ def test_bad_statements_are_named(shop: Storefront, changes: dict[str, Any], fie
 
     assert response.status_code == 422
     assert response.json_body["errors"][0]["field"] == field
-    assert read_ledger(customer("c-1"), store=shop.store, now=NOW).entries == ()
+    assert len(entries(shop)) == 1
+
+
+@pytest.mark.parametrize("purpose", ["profiling", "personalised_pricing"])
+def test_what_was_withdrawn_by_a_link_can_be_given_again(shop: Storefront, purpose: str) -> None:
+    """A confirmed, later grant gives any purpose of the page again, for this account alone."""
+    withdrawn = withdraw(AddressState(), purpose, at=NOW - 900)
+    shop.store.write([Put(KEY, withdrawn, WHATEVER)], now=NOW)
+    assert (why_not(shop, "c-1"), why_not(shop, "c-2")) == ("opted_out", "opted_out")
+
+    said_at = format_instant(NOW - 60)
+    assert granted(shop, purpose=purpose, said_at=said_at) is False
+    said_at = format_instant(NOW - 50)
+    assert granted(shop, purpose=purpose, said_at=said_at, address_confirmed=True) is True
+
+    assert (why_not(shop, "c-1"), why_not(shop, "c-2")) == (None, "opted_out")
+
+
+def test_a_full_ledger_refuses_grants_and_never_a_withdrawal(shop: Storefront) -> None:
+    """A loop in somebody's program fills no table, and stops nobody from saying no."""
+    owner = customer("c-1").key
+    standing = read_ledger(owner, store=shop.store, now=NOW)
+    more = range(MOST_ENTRIES - standing.head.count)
+    said = [Statement("profiling", n % 2 == 0, "consent", "v1", "form", n) for n in more]
+    _, writes = append_to(owner, standing.head, standing.version, said, Told(NOW, None, "k"))
+    for start in range(0, len(writes), 100):
+        shop.store.write(writes[start : start + 100], now=NOW)
+    assert len(entries(shop)) == MOST_ENTRIES
+
+    refused = consent(shop, "c-1", wording="v2")
+    withdrawn = consent(shop, "c-1", wording="v2", granted=False)
+
+    assert (refused.status_code, refused.json_body["reason"]) == (409, "ledger_full")
+    assert (withdrawn.status_code, withdrawn.json_body["granted"]) == (200, False)
+    assert why_not(shop, "c-1") == "withdrawn"
 
 
 def test_a_statement_from_before_an_erasure_is_refused(shop: Storefront) -> None:

@@ -28,7 +28,7 @@ def team() -> DataTeam:
         ("orders/a.csv", b"\n\n", "is empty"),
         ("orders/a.csv", b"order_id,customer_id\n1,2\n", "lacks the column ordered_at"),
         ("orders/a.csv", b"\xff\xfe\x00", "is not utf-8"),
-        ("orders/nowhere/a.csv", GOOD.encode(), "names the mapping 'nowhere'"),
+        ("orders/nowhere/a.csv", GOOD.encode(), "names a mapping that does not exist"),
         ("orders/a/b/c.csv", GOOD.encode(), "must be orders/FILE"),
         ("invoices/a.csv", GOOD.encode(), "must begin with customers/, orders/, catalog/"),
         ("readme.csv", GOOD.encode(), "must begin with"),

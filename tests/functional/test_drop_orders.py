@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -10,7 +11,7 @@ from chalicelib.core.control import Drop
 from chalicelib.core.facts import Facts
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.subject import customer, guest
-from chalicelib.flows.drop_people import MOST_CHANGES
+from chalicelib.flows.drop_plan import MOST_CHANGES
 from chalicelib.flows.redeem import OfferCall, from_request
 from tests.coupon_makers import (
     CODE,
@@ -244,7 +245,7 @@ def test_a_code_is_given_back_by_a_file_too(team: DataTeam) -> None:
     for number, code in ((1, CODE), (2, OTHER_CODE)):
         call = OfferCall("redeem", code, customer(f"c-{number}"), f"A{number}", 200, "EUR")
         policy = team.rules.policy.model_copy(update={"default_currency": "EUR"})
-        from_request(call, store=team.store, policy=policy, now=NOW)
+        from_request(call, store=team.store, rules=replace(team.rules, policy=policy), now=NOW)
     rows = (
         "A1;c-1;03.02.2026;1;10,00;bezahlt",
         "A1;c-1;05.02.2026;-1;2,50;bezahlt",

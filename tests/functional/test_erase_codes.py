@@ -9,6 +9,9 @@ import pytest
 
 from chalicelib.core.coupons import state_of
 from chalicelib.core.errors import Transient
+from chalicelib.core.instants import DAY_SECONDS
+from chalicelib.core.kinds import COUPON
+from chalicelib.core.storage import WHATEVER, Delete, Key
 from chalicelib.core.subject import customer
 from chalicelib.flows.erase import Erasure, erase_customer
 from tests.coupon_makers import budget_of, check_books, limited
@@ -16,6 +19,7 @@ from tests.fakes import SIGNING_KEYS
 from tests.gate import Died, Gate, Hook, nothing
 from tests.gated_store import GatedStore
 from tests.storefront import Storefront, open_storefront
+from tests.stores import no_sleep
 from tests.unit.core.situations import NOW, shipped_rules
 
 BUDGET = 1000
@@ -44,6 +48,7 @@ def erase(
         store=GatedStore(gate, shop.store),
         keys=SIGNING_KEYS,
         new_key=lambda: "0a" * 16,
+        pause=no_sleep,
         now=shop.clock(),
         key_id="k",
         correlation_id="erasing",
@@ -79,6 +84,20 @@ def test_a_code_that_could_still_be_used_is_taken_back(
         erase(shop)
 
         check(shop, state=state, budget=budget)
+
+
+def test_the_count_of_codes_goes_though_the_codes_are_long_forgotten() -> None:
+    """What was counted names the customer, and outlives every code that it counts."""
+    with with_a_code() as shop:
+        shop.clock.forward(200 * DAY_SECONDS)
+        [code] = shop.store.all("coupon")
+        gone = Key(COUPON, code)
+        shop.store.write([Delete(gone, WHATEVER)], now=shop.clock())  # as TTL does
+        assert [each["count"] for each in shop.store.all("issued").values()] == [1]
+
+        erase(shop)
+
+        assert shop.store.all("issued") == {}
 
 
 @pytest.mark.parametrize("kind", ["dies before", "dies after", "reply lost"])

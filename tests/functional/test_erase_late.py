@@ -15,8 +15,9 @@ from chalicelib.core.subject import customer
 from chalicelib.flows.act import ActPorts, from_messages
 from chalicelib.flows.feedback import FeedbackPorts
 from chalicelib.flows.feedback import from_messages as take_in_mail_events
+from chalicelib.flows.feedback_again import AgainPorts
 from tests.drops import DataTeam, order_row, orders_csv
-from tests.fakes import SIGNING_KEYS
+from tests.fakes import SIGNING_KEYS, MemoryQueue
 from tests.mail_events import TOPIC, notification, queued, ses_event
 from tests.mail_makers import SETTINGS, sqs_event
 from tests.persons import ANN, CANARY, EMAIL, settle_in, stored_text
@@ -85,7 +86,9 @@ def test_a_late_event_of_her_mail_does_not_either(
 
     answer = take_in_mail_events(
         queued(notification(event)),
-        ports=FeedbackPorts(shop.store, SIGNING_KEYS, TOPIC),
+        ports=FeedbackPorts(
+            shop.store, SIGNING_KEYS, TOPIC, AgainPorts(MemoryQueue(), MemoryQueue())
+        ),
         now=NOW + HOUR,
     )
 

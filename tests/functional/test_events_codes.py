@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.core.coupons import CouponState, state_of
-from chalicelib.core.subject import guest
+from chalicelib.core.subject import customer, guest
 from chalicelib.flows.redeem import OfferCall, from_request
 from tests.coupon_makers import (
     BUYER,
@@ -52,7 +52,7 @@ def state(shop: Shop, code: str = CODE) -> CouponState:
 def call(shop: Shop, operation: Any, order_id: str = "o-1", amount_minor: int = 200) -> None:
     """Ask for a code through the interface."""
     asked = OfferCall(operation, CODE, BUYER, order_id, amount_minor, "USD")
-    from_request(asked, store=shop.store, policy=shop.rules.policy, now=shop.now)
+    from_request(asked, store=shop.store, rules=shop.rules, now=shop.now)
 
 
 def test_an_order_with_a_code_redeems_it() -> None:
@@ -171,9 +171,9 @@ def test_a_guests_code_is_good_for_the_customer_they_turn_out_to_be() -> None:
     shop.send(identify(user="c-1", visitor="g-1"), order())
     assert state(shop) == "redeemed"
 
-    shop.send(identify(user="c-1", visitor="g-2"))
-    asked = OfferCall("redeem", OTHER_CODE, BUYER, "o-2", 1, "USD")
-    from_request(asked, store=shop.store, policy=shop.rules.policy, now=NOW)
+    shop.send(identify(user="c-2", visitor="g-2"))
+    asked = OfferCall("redeem", OTHER_CODE, customer("c-2"), "o-2", 1, "USD")
+    from_request(asked, store=shop.store, rules=shop.rules, now=NOW)
     assert state(shop, OTHER_CODE) == "redeemed"
 
 

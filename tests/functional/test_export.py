@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from chalicelib.api.views import Export
+from chalicelib.core.kinds import RECORD
+from chalicelib.core.storage import WHATEVER, Put
+from tests.coupon_makers import limited
 from tests.makers import identify, order_event
 from tests.persons import ANN, EMAIL, GUEST, settle_in
 from tests.storefront import Storefront, open_storefront
-from tests.unit.core.situations import NOW
+from tests.unit.core.situations import NOW, shipped_rules
 
 
 @pytest.fixture
@@ -46,12 +49,15 @@ def test_everything_of_hers_is_in_it(shop: Storefront) -> None:
     assert told["contact"]["first_name"]["value"] == "Canaryann"
     assert told["guests"] == [GUEST]
     assert {order["order_id"] for order in told["orders"]} == {"canary-o-0", "canary-o-1"}
-    assert [entry["wording"] for entry in told["consent_ledger"]] == ["newsletter-3"]
+    said = [(entry["source"], entry["wording"]) for entry in told["consent_ledger"]]
+    assert said == [("event", None), ("form", "newsletter-3")]
     assert told["consent_ledger_intact"]
+    assert (told["address_ledger"], told["address_ledger_intact"]) == ([], True)
     assert {each["placement"] for each in told["decisions"]} == {"mail", "checkout"}
     assert {each["kind"] for each in told["effects"]} >= {"event", "mail", "offer"}
     assert told["coupons"]
     assert told["facts"]["last_product"][1] == "canary-sku"
+    assert told["codes_issued"] == {}
     assert told["left_out"] == {}
 
 
@@ -76,3 +82,24 @@ def test_every_table_has_been_asked(shop: Storefront) -> None:
 def test_nobody_is_404(shop: Storefront) -> None:
     """Of whom nothing is stored there is no copy."""
     assert shop.call("GET", "/v1/customers/nobody/export").status_code == 404
+
+
+def test_codes_that_are_counted_are_told() -> None:
+    """Where the policy limits how many codes a customer gets, the count is theirs to know."""
+    rules = shipped_rules(actions=limited("winback-10", codes_per_customer=2))
+    with open_storefront(rules=rules) as counting:
+        settle_in(counting)
+
+        assert export(counting)["codes_issued"] == {"winback-10": 1}
+
+
+def test_a_record_from_before_an_erasure_is_nobodys(shop: Storefront) -> None:
+    """Stored by a checkout behind the erasure's back: there is no copy of it."""
+    name, record = next(
+        (name, each) for name, each in shop.store.all("record").items() if ANN in each["subject"]
+    )
+    shop.call("DELETE", f"/v1/customers/{ANN}")
+    put = Put(RECORD.key(name.removeprefix("d#")), record, WHATEVER)
+    shop.store.write([put], now=NOW)
+
+    assert shop.call("GET", f"/v1/customers/{ANN}/export").status_code == 404

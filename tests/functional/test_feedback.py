@@ -10,7 +10,15 @@ import pytest
 from chalicelib.core.errors import MailInDoubt
 from tests.fakes import MemoryStore
 from tests.mail_events import hear, ses_event
-from tests.mail_makers import EMAIL, NOW, World, hash_of, mail_effect, world_with_a_mail
+from tests.mail_makers import (
+    EMAIL,
+    NOW,
+    World,
+    contact_of,
+    hash_of,
+    mail_effect,
+    world_with_a_mail,
+)
 
 ID = "e" * 32
 
@@ -140,6 +148,21 @@ def test_the_very_next_mail_respects_it(
 
     assert outcome.reason == reason
     assert outcome.state == ("ACCEPTED" if reason is None else "SUPPRESSED")
+
+
+@pytest.mark.parametrize("spelt", ["ada@b\u00fccher.example.com", "ada@xn--bcher-kva.example.com"])
+def test_a_bounce_is_found_again_whatever_the_spelling_of_a_domain(spelt: str) -> None:
+    """SES names an international domain in ASCII, a shop in letters: one address, suppressed."""
+    world = World()
+    world.meet(contact_of(email=spelt))
+    world.plan(mail_effect(), mail_effect("f" * 32))
+    world.act()
+    [mail] = world.mailer.sent
+    assert mail.recipient == "ada@xn--bcher-kva.example.com"
+
+    hear(world, ses_event("bounce", bouncedRecipients=[{"emailAddress": mail.recipient}]))
+
+    assert (world.act("f" * 32).state, world.effect("f" * 32).reason) == ("SUPPRESSED", "bounced")
 
 
 def test_a_withdrawal_survives_a_bounce(world: World) -> None:

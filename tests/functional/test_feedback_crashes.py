@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 from collections.abc import Sequence
 from functools import cache
 from random import Random
@@ -18,10 +19,11 @@ import pytest
 from chalicelib.core.breaker import Counts, shard_of
 from chalicelib.core.errors import MailInDoubt
 from chalicelib.core.subject import customer
-from chalicelib.flows.feedback import from_messages
+from chalicelib.flows.feedback import FeedbackPorts, from_messages
+from chalicelib.flows.feedback_again import AgainPorts
 from tests.baton import Switch, interleave
 from tests.gate import Died, Gate, Hook, fault, nothing
-from tests.mail_events import notification, ports_of, queued, ses_event
+from tests.mail_events import delivered, notification, ports_of, queued, ses_event
 from tests.mail_makers import (
     EMAIL,
     NOW,
@@ -83,19 +85,27 @@ def tables(world: World) -> list[Any]:
 def run(world: World, bodies: Sequence[str], *hooks: tuple[Hook, Hook]) -> list[list[str]]:
     """Deliver until nothing is left; the nth delivery runs behind the nth hooks."""
     made: list[list[str]] = []
-    left = list(bodies)
+    left = [(body, 1) for body in bodies]
     for delivery in range(8):
         before, after = hooks[delivery] if delivery < len(hooks) else (nothing, nothing)
         gate = Gate(before=before, after=after)
-        ports = ports_of(world, store=gate.guard_store(world.store))
+        ports = guarded(world, gate)
         with contextlib.suppress(Died):
-            answer = from_messages(queued(*left), ports=ports, now=LATER)
+            answer = from_messages(delivered(*left), ports=ports, now=LATER)
             returned = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
-            left = [body for index, body in enumerate(left) if f"m-{index}" in returned]
+            left = [each for index, each in enumerate(left) if f"m-{index}" in returned]
+        left = [(body, deliveries + 1) for body, deliveries in left]
+        left += [(json.dumps(copy), 1) for copy in world.aside.drain()]
         made.append(gate.passed)
         if not left:
             return made
     raise AssertionError("still not quiet")
+
+
+def guarded(world: World, gate: Gate) -> FeedbackPorts:
+    """What a worker is given, each call behind the gate."""
+    again = AgainPorts(gate.guard_queue(world.aside), gate.guard_queue(world.parked))
+    return ports_of(world, store=gate.guard_store(world.store), again=again)
 
 
 def expected() -> list[Any]:
@@ -163,10 +173,10 @@ def test_duplicated_shuffled_and_concurrent(seed: int) -> None:
             gate = Gate(before=lambda _number, _port: switch())
             left = share
             while left:
-                ports = ports_of(world, store=gate.guard_store(world.store))
-                answer = from_messages(queued(*left), ports=ports, now=LATER)
+                answer = from_messages(queued(*left), ports=guarded(world, gate), now=LATER)
                 back = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
                 left = [body for index, body in enumerate(left) if f"m-{index}" in back]
+                left += [json.dumps(copy) for copy in world.aside.drain()]
 
         return work
 

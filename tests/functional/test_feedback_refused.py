@@ -73,6 +73,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "a new kind": (notification({**ses_event("send"), "eventType": "Applause"}), "unknown_kind"),
     "no tag": (bounce(effect_id=None), "untagged"),
     "a strange tag": (bounce(effect_id="e' OR 1=1"), "untagged"),
+    "somebody else's tag": (bounce(effect_id="ada"), "untagged"),
     "an unknown effect": (bounce(effect_id="f" * 32), "unknown_effect"),
     "an effect that is no mail": (bounce(effect_id="0" * 32), "unknown_effect"),
     "a mail that never left": (bounce(effect_id="1" * 32), "never_sent"),
@@ -134,14 +135,36 @@ def test_the_greeting_of_a_new_topic_is_nothing(
 def test_what_is_not_the_events_fault_brings_it_back(
     world: World, error: Exception, lines: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    """It is delivered again, alone; and nobody's address is in the log."""
+    """Alone, as a copy that names nobody; nor does the log (``test_feedback_again.py``)."""
     world.store.fail_reads(error)
 
-    back = take(world, notification(ses_event("bounce")), notification(ses_event("delivery")))
+    assert take(world, notification(ses_event("bounce")), notification(ses_event("delivery"))) == []
 
-    assert back == ["m-0"]
     assert world.effect().state == "DELIVERED"
-    assert EMAIL not in json.dumps(lines())
+    assert len(world.aside.messages) == 1
+    assert EMAIL not in json.dumps([lines(), *world.aside.messages])
+    assert [line["event"] for line in lines() if line.get("message_id") == "m-0"] == [
+        "effect_failed",
+        "mail_event_put_aside",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "detail", "word"),
+    [
+        ("complaint", {"complaintFeedbackType": "Ada hates this"}, "complaint_other"),
+        ("complaint", {"complaintFeedbackType": "auth-failure"}, "complaint_authfailure"),
+        ("complaint", {"complaintFeedbackType": None}, "complaint_unspecified"),
+        ("bounce", {"bounceSubType": EMAIL}, "bounce_permanent_other"),
+        ("bounce", {"bounceSubType": "NoEmail"}, "bounce_permanent_noemail"),
+        ("soft_bounce", {"bounceSubType": "MessageTooLarge"}, "bounce_transient_messagetoolarge"),
+    ],
+)
+def test_a_word_is_one_of_a_few(world: World, name: str, detail: Any, word: str) -> None:
+    """A mailbox provider chooses the text of its report; what is kept and listed we choose."""
+    assert take(world, notification(ses_event(name, **detail))) == []
+
+    assert (world.effect().reason, world.effect().heard) == (word, (word,))
 
 
 def test_no_line_names_anybody(world: World, lines: Callable[[], list[dict[str, Any]]]) -> None:

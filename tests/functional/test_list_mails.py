@@ -178,9 +178,10 @@ def test_a_table_holds_the_same(shop: Storefront) -> None:
     assert NEXT_CURSOR_HEADER not in ask(shop, state="FAILED", format="csv").headers
 
 
-def test_no_cell_of_a_table_is_a_formula(shop: Storefront) -> None:
-    """Ids come from outside; a spreadsheet must not execute what one of them says."""
-    bad = "=HYPERLINK(1)"
+@pytest.mark.parametrize("first", "=+-@\t\uff1d\uff0b\uff0d\uff20")
+def test_no_cell_of_a_table_is_a_formula(shop: Storefront, first: str) -> None:
+    """Ids come from outside; a spreadsheet must not execute what one of them says (CWE-1236)."""
+    bad = f"{first}HYPERLINK(1)"
     stored(shop, "bad", subject_key=customer(bad).key, state="FAILED", changed_at=NOW * 2)
 
     row = table(ask(shop, state="FAILED", format="csv"))[0]

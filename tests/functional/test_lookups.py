@@ -126,7 +126,43 @@ def test_an_altered_record_is_found_out(shop: Storefront) -> None:
 
     response = shop.call("POST", f"/v1/decisions/{answer['decision_id']}/replay")
 
-    assert response.json_body == {"same": False, "differences": ["tier"]}
+    assert response.json_body == {"same": False, "differences": ["witness", "tier"]}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"situation": {}},
+        {"situation": None},
+        {"decision": {}},
+        {"policy": "sha256:unknown"},
+        {"correlation_id": "another"},
+    ],
+)
+def test_whatever_was_altered_replay_says_that_the_seal_is_broken(
+    shop: Storefront, part: dict[str, Any]
+) -> None:
+    """Also where what is left cannot be decided again, or would come out the same."""
+    answer = shop.decide()
+    [record] = shop.store.all("record").values()
+    key = RECORD.key(answer["decision_id"])
+    shop.store.write([Put(key, {**record, **part}, WHATEVER)], now=NOW)
+
+    response = shop.call("POST", f"/v1/decisions/{answer['decision_id']}/replay")
+
+    assert response.status_code == 200, response.body
+    assert response.json_body["differences"][0] == "witness"
+
+
+@pytest.mark.parametrize("placement", ["checkout", "home", "product", "chat"])
+def test_a_record_of_any_placement_is_shown_and_intact(shop: Storefront, placement: str) -> None:
+    """Wherever the answer was shown."""
+    request = {"customer_id": "c-1", "placement": placement, "context": {"country": "US"}}
+    answer = shop.call("POST", "/v1/decisions", body=request).json_body
+
+    told = shop.call("GET", f"/v1/decisions/{answer['decision_id']}").json_body
+
+    assert (told["placement"], told["intact"]) == (placement, True)
 
 
 def test_a_record_of_other_documents_is_not_replayed(shop: Storefront) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,7 +48,7 @@ def reason(shop: Storefront, number: int) -> str:
 def use(shop: Storefront, code: str, number: int, amount: int) -> None:
     """Let an order of c-NUMBER use a code."""
     call = OfferCall("redeem", code, customer(f"c-{number}"), f"o-{number}", amount, "USD")
-    from_request(call, store=shop.store, policy=shop.rules.policy, now=shop.clock())
+    from_request(call, store=shop.store, rules=shop.rules, now=shop.clock())
 
 
 def test_a_count_is_issued_to_the_last_and_no_further() -> None:
@@ -126,15 +126,60 @@ def test_an_exhausted_budget_offers_nothing() -> None:
         assert reason(shop, 2) == "budget_exhausted"
 
 
-def test_a_bot_gets_one_code() -> None:
-    """1,000 asks of one customer over 500 sessions: one code, one count, no money."""
+ASKING: dict[str, Callable[[Storefront, int], dict[str, Any]]] = {
+    "sessions": lambda shop, n: shop.decide(session_id=f"s-{n % 500}"),
+    "refreshes": lambda shop, _: shop.decide(),
+    "carts": lambda shop, n: shop.decide(cart=_cart(1 + n % 200)),
+    "no cart": lambda shop, n: shop.decide(cart=None, session_id=f"s-{n}"),
+    "keys": lambda shop, n: shop.decide(headers={"Idempotency-Key": f"k-{n}"}),
+    "places": lambda shop, n: shop.decide(region=("TX", "CA", "WA")[n % 3], session_id=f"s-{n}"),
+    "no session": lambda shop, _: _later(shop).decide(session_id=None),
+}
+
+
+def _cart(quantity: int) -> dict[str, Any]:
+    return {"lines": [{"sku": "MUG", "quantity": quantity, "unit_price": 2000}]}
+
+
+def _later(shop: Storefront) -> Storefront:
+    shop.clock.forward(901)  # past the quote, so that each is a decision of its own
+    return shop
+
+
+@pytest.mark.parametrize("how", ASKING)
+def test_a_bot_gets_one_code(how: str) -> None:
+    """1,000 asks of one customer, however it asks: one code, one count, no money."""
     with storefront(codes=100, codes_per_customer=1, budget_minor=1000) as shop:
-        codes = {ask(shop, 1, session_id=f"s-{number % 500}") for number in range(1000)}
+        codes = {offer["code"] for n in range(1000) for offer in ASKING[how](shop, n)["offers"]}
 
         assert len(codes) == 1
         assert len(shop.store.all("coupon")) == 1
         assert budget_of(shop.store, "codes") == (0, 1)
         assert budget_of(shop.store) == (0, 0)
+
+
+def test_new_names_get_nothing_of_an_offer_to_a_segment() -> None:
+    """A segment is of people who bought something, and a name that is new has bought nothing."""
+    with storefront() as shop:
+        for number in range(300):
+            assert shop.decide(None, anonymous_id=f"bot-{number}")["offers"] == []
+            assert shop.decide(f"bot-{number}")["offers"] == []
+
+
+def test_new_names_get_of_an_open_offer_what_its_count_allows() -> None:
+    """Where a policy offers to strangers, a bot can take the codes that it counts, never money."""
+    actions = tuple(
+        action.model_copy(update={"segments": (), "min_churn": None})
+        if action.id == WINBACK
+        else action
+        for action in limited(WINBACK, codes=40, budget_minor=1000)
+    )
+    with open_storefront(rules=shipped_rules(actions=actions)) as shop:
+        for number in range(300):
+            shop.decide(None, anonymous_id=f"bot-{number}")
+
+        assert len(shop.store.all("coupon")) == 40
+        assert (budget_of(shop.store, "codes"), budget_of(shop.store)) == ((0, 40), (0, 0))
 
 
 def test_two_sessions_at_once_issue_one_code_and_count_it_once() -> None:

@@ -10,6 +10,7 @@ import pytest
 from chalicelib.api import answers
 from chalicelib.core.instants import DAY_SECONDS
 from tests.coupon_makers import budget_of, limited
+from tests.makers import order_event
 from tests.storefront import Storefront, open_storefront
 from tests.unit.core.situations import shipped_rules
 
@@ -113,6 +114,20 @@ def test_what_is_not_allowed_is_refused_by_name(shop: Storefront) -> None:
     ]
     assert [line["reason"] for line in shop.lines("offer_refused")] == reasons
     assert budget_of(shop.store) == (0, 200)
+
+
+def test_an_order_of_another_customer_is_refused(shop: Storefront) -> None:
+    """A code that it used could never be given back by it; a guest's order may be anybody's."""
+    code = issue(shop)
+    for who, order_id in (({"userId": "c-2"}, "o-2"), ({"anonymousId": "g-1"}, "o-g")):
+        message = order_event("Order Completed", order_id, total=9)
+        told = shop.call("POST", "/v1/events", body={**message, **who})
+        assert told.json_body["accepted"] == 1
+
+    for operation in ("reserve", "redeem"):
+        assert ask(shop, operation, code, order="o-2", status=409)["reason"] == "not_your_order"
+    assert budget_of(shop.store) == (0, 0)
+    assert ask(shop, "redeem", code, order="o-g")["state"] == "redeemed"
 
 
 def test_a_code_that_does_not_exist_is_404(shop: Storefront) -> None:

@@ -19,10 +19,11 @@ from chalicelib.core.coupons import state_of
 from chalicelib.core.errors import KeyReused, Refused, Transient
 from chalicelib.core.rules import Rules
 from chalicelib.core.storage import Conflict
+from chalicelib.flows.code_moves import expire_lapsed
 from chalicelib.flows.events import EventPorts
 from chalicelib.flows.events import from_request as fold
 from chalicelib.flows.once import LEASE_SECONDS, once
-from chalicelib.flows.redeem import OfferCall, Operation, expire_lapsed, from_request
+from chalicelib.flows.redeem import OfferCall, Operation, from_request
 from tests.coupon_makers import (
     BUYER,
     CODE,
@@ -56,14 +57,14 @@ class Case:
 
 def call(operation: Operation, *, key: str | None = None, amount: int = 150) -> OfferCall:
     """What a shop asks for order o-1; the amount needs more than one shard of the budget."""
-    repeat_of = None if key is None else ("caller", key)
+    repeat_of = None if key is None else ("caller", "route", key)
     return OfferCall(operation, CODE, BUYER, "o-1", amount, "USD", repeat_of)
 
 
 def asking(operation: Operation, *, key: str | None = None, now: int = NOW) -> Callable[[Any], Any]:
     """A request of the interface."""
     return lambda store: (
-        from_request(call(operation, key=key), store=store, policy=RULES.policy, now=now).body
+        from_request(call(operation, key=key), store=store, rules=RULES, now=now).body
     )
 
 
@@ -200,7 +201,7 @@ def test_two_carts_at_once_are_one_reservation() -> None:
         def intrude(number: int, _port: str, *, at: int = at, store: MemoryStore = store) -> None:
             if number == at:
                 other = OfferCall("reserve", CODE, BUYER, "o-2", 20, "USD")
-                from_request(other, store=store, policy=RULES.policy, now=NOW)
+                from_request(other, store=store, rules=RULES, now=NOW)
 
         with pytest.raises(Refused, match="code_reserved_elsewhere"):
             case.ask(GatedStore(Gate(before=intrude), store))
@@ -220,7 +221,7 @@ class Job:
         """Ask for it under the one key."""
         return once(
             self._run,
-            repeat_of=("caller", "k"),
+            repeat_of=("caller", "route", "k"),
             request_hash=body,
             store=self._store,
             now=now,
@@ -307,7 +308,7 @@ def test_an_order_told_while_its_cart_takes_the_last_of_the_budget() -> None:
         def intrude(number: int, _port: str, *, at: int = at, store: MemoryStore = store) -> None:
             if number == at:
                 reserve_all = call("reserve", amount=BUDGET)
-                from_request(reserve_all, store=store, policy=RULES.policy, now=NOW)
+                from_request(reserve_all, store=store, rules=RULES, now=NOW)
 
         with contextlib.suppress(Refused):  # where the order was faster
             case.ask(GatedStore(Gate(before=intrude), store))

@@ -6,15 +6,20 @@ step the stored books agree with themselves and with the model, and the budget h
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from chalicelib.core.coupons import state_of
 from chalicelib.core.errors import Refused, Transient
 from chalicelib.core.subject import customer
-from chalicelib.flows.redeem import OfferCall, Operation, expire_lapsed, from_request
+from chalicelib.flows.code_moves import expire_lapsed
+from chalicelib.flows.redeem import OfferCall, Operation, from_request
+from chalicelib.flows.revoke import Revocation
+from chalicelib.flows.revoke import from_request as revoke
 from tests.coupon_makers import check_books, coupon, issue, limited
 from tests.gate import Gate
 from tests.gated_store import GatedStore
@@ -46,9 +51,7 @@ class OffersMachine(RuleBasedStateMachine):
         )
         for store in (self._breaking(fault), self.shop.store):
             try:
-                told = from_request(
-                    asked, store=store, policy=self.shop.rules.policy, now=self.shop.now
-                )
+                told = from_request(asked, store=store, rules=self.shop.rules, now=self.shop.now)
             except Transient:
                 continue
             except Refused:
@@ -57,6 +60,9 @@ class OffersMachine(RuleBasedStateMachine):
                 self.redeemed.setdefault(number, (order_id, told.body["amount"]))
                 assert self.redeemed[number] == (order_id, told.body["amount"])
             return
+
+    def _state(self, number: int) -> str:
+        return state_of(self.shop.store.all("coupon")[f"k#{CODES[number]}"], now=self.shop.now)
 
     def _breaking(self, fault: str) -> GatedStore:
         """Storage whose first write breaks so."""
@@ -113,6 +119,15 @@ class OffersMachine(RuleBasedStateMachine):
     def pass_time(self, seconds: int) -> None:
         """Let time pass."""
         self.shop.now = min(self.shop.now + seconds, NOW + 3 * WEEK)
+
+    @rule(number=numbers, fault=st.sampled_from(["", "lost", "failed"]))
+    def revoke(self, number: int, fault: str) -> None:
+        """An operator takes the code back, through a fault after which they ask again."""
+        asked = Revocation(CODES[number], "leaked")
+        for store in (self._breaking(fault), self.shop.store):
+            with contextlib.suppress(Refused, Transient):
+                revoke(asked, store=store, now=self.shop.now)
+        assert number in self.redeemed or "live" != self._state(number) != "reserved"
 
     @rule(number=numbers)
     def sweep(self, number: int) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from chalicelib.flows.reapply import reapply_tombstones
+from tests.coupon_makers import WINBACK, limited
 from tests.fakes import SIGNING_KEYS
 from tests.makers import identify, order_event
 from tests.persons import ANN, CANARY, settle_in, stored_text
 from tests.storefront import Storefront, open_storefront
-from tests.unit.core.situations import NOW
+from tests.unit.core.situations import NOW, buyer, shipped_rules
 
 
 @pytest.fixture
@@ -60,3 +61,24 @@ def test_whoever_came_back_since_stays(shop: Storefront) -> None:
 
     assert reapply(shop).keys() <= {"session"}
     assert shop.call("GET", f"/v1/customers/{ANN}").json_body["facts"]["orders"] == 1
+
+
+def test_a_count_of_codes_is_of_the_person_who_was_erased_or_of_the_one_who_came_back() -> None:
+    """By when its first code was issued."""
+    rules = shipped_rules(actions=limited(WINBACK, codes_per_customer=1))
+    with open_storefront(rules=rules) as shop:
+        assert shop.decide("c-1")["offers"]
+        backup = shop.store.backup()
+        shop.call("DELETE", "/v1/customers/c-1")
+        shop.clock.forward(60)
+        shop.store.restore(backup, tables=("effects",))
+        assert shop.store.all("issued")
+
+        assert reapply(shop)["issued"] == 1
+        assert shop.store.all("issued") == {}
+
+        shop.knows(buyer(silent_days=100))
+        shop.clock.forward(60)
+        assert shop.decide("c-1", session_id="s-2")["offers"]
+        assert "issued" not in reapply(shop)
+        assert [each["count"] for each in shop.store.all("issued").values()] == [1]

@@ -14,8 +14,8 @@ from chalicelib.core.errors import Transient
 from chalicelib.core.kinds import ADDRESS, EFFECT, LIVE_OFFER
 from chalicelib.core.storage import Put
 from chalicelib.flows.relay import from_stream
-from tests.fakes import MemoryQueue
-from tests.mail_makers import NOW, TEN_PERCENT, mail_effect
+from tests.fakes import MemoryQueue, MemoryStore
+from tests.mail_makers import NOW, TEN_PERCENT, mail_effect, message_of
 
 
 def record(put: Put[Any], *, name: str = "INSERT", number: int = 1) -> dict[str, Any]:
@@ -45,18 +45,23 @@ def unreadable(number: int) -> dict[str, Any]:
     return broken
 
 
-def body_of(effect_id: str) -> dict[str, str]:
+def body_of(effect_id: str) -> dict[str, Any]:
     """The message that names an effect."""
-    return {"effect_id": effect_id, "correlation_id": "correlation-1"}
+    return message_of(mail_effect(effect_id))
+
+
+def relayed(event: dict[str, Any], queue: MemoryQueue) -> Any:
+    """What the relay answers to an event, over storage that it has no use for."""
+    return from_stream(event, queue=queue, store=MemoryStore(), now=NOW)
 
 
 def test_each_planned_effect_becomes_one_message() -> None:
-    """Effect and correlation id, nothing else, in the order of the stream."""
+    """Its name, what ties it together and its age, nothing else, in the order of the stream."""
     queue = MemoryQueue()
     ids = [f"{index:032x}" for index in range(25)]
     records = [effect_record(mail_effect(name), number=n) for n, name in enumerate(ids)]
 
-    assert from_stream({"Records": records}, queue=queue) == {"batchItemFailures": []}
+    assert relayed({"Records": records}, queue) == {"batchItemFailures": []}
     assert queue.drain() == [body_of(name) for name in ids]
 
 
@@ -73,7 +78,7 @@ def test_nothing_else_is_relayed(other: dict[str, Any]) -> None:
     """Moves of an effect, and whatever shares its table, are no new work."""
     queue = MemoryQueue()
 
-    assert from_stream({"Records": [other]}, queue=queue) == {"batchItemFailures": []}
+    assert relayed({"Records": [other]}, queue) == {"batchItemFailures": []}
     assert queue.drain() == []
 
 
@@ -82,7 +87,7 @@ def test_what_ttl_removes_is_not_relayed() -> None:
     removed = effect_record(mail_effect(), name="REMOVE")
     del removed["dynamodb"]["NewImage"]
 
-    assert from_stream({"Records": [removed]}, queue=MemoryQueue()) == {"batchItemFailures": []}
+    assert relayed({"Records": [removed]}, MemoryQueue()) == {"batchItemFailures": []}
 
 
 def test_an_unreadable_record_does_not_hold_back_its_neighbours() -> None:
@@ -95,7 +100,7 @@ def test_an_unreadable_record_does_not_hold_back_its_neighbours() -> None:
         unreadable(4),
     ]
 
-    answer = from_stream({"Records": records}, queue=queue)
+    answer = relayed({"Records": records}, queue)
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": f"{2:021}"}]}
     assert queue.drain() == [body_of("a" * 32), body_of("b" * 32)]
@@ -107,7 +112,7 @@ def test_every_damage_is_reported(body: str) -> None:
     damaged = effect_record(mail_effect(), number=9)
     damaged["dynamodb"]["NewImage"]["body"] = {"S": body}
 
-    answer = from_stream({"Records": [damaged]}, queue=MemoryQueue())
+    answer = relayed({"Records": [damaged]}, MemoryQueue())
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": f"{9:021}"}]}
 
@@ -119,9 +124,9 @@ def test_a_queue_that_does_not_answer_brings_the_batch_back() -> None:
     event = {"Records": [effect_record(mail_effect())]}
 
     with pytest.raises(Transient):
-        from_stream(event, queue=queue)
+        relayed(event, queue)
 
-    assert from_stream(event, queue=queue) == {"batchItemFailures": []}
+    assert relayed(event, queue) == {"batchItemFailures": []}
     assert queue.drain() == [body_of("e" * 32)]
 
 
@@ -130,4 +135,4 @@ def test_nothing_to_relay_asks_nobody() -> None:
     queue = MemoryQueue()
     queue.fail_next(Transient("must not be called"))
 
-    assert from_stream({"Records": []}, queue=queue) == {"batchItemFailures": []}
+    assert relayed({"Records": []}, queue) == {"batchItemFailures": []}

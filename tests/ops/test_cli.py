@@ -48,7 +48,17 @@ def test_an_unknown_command_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["deploy"], ["key", "list"], ["signing", "rotate"], ["why", "d_0"]]
+    "command",
+    [
+        ["breaker"],
+        ["breaker", "reset", "--reason", "the list is deleted"],
+        ["deploy"],
+        ["doctor"],
+        ["key", "list"],
+        ["redrive", "--all"],
+        ["signing", "rotate"],
+        ["why", "d_0"],
+    ],
 )
 def test_without_an_account_a_command_says_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, command: list[str]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ops.diagnosis import diagnose
+from ops.dmarc import Dmarc
 from ops.stage_facts import Alarms, Facts, Identity, MailAccount
 
 ACCOUNT = MailAccount(
@@ -24,6 +25,7 @@ WELL = Facts(
     address="hello@shop.example",
     public_url="https://api.shop.example/api",
     identities=(DOMAIN,),
+    dmarc=Dmarc("shop.example", "shop.example", ("v=DMARC1; p=reject; rua=mailto:a@shop.example",)),
     account=ACCOUNT,
     set_sends=True,
     switched_on=True,
@@ -36,9 +38,13 @@ WELL = Facts(
 
 
 def found(**changes: Any) -> list[tuple[str, str]]:
-    """Severity and topic of what is found in a stage that is well but for this; DMARC aside."""
-    findings = diagnose(replace(WELL, **changes))
-    return [(each.severity, each.topic) for each in findings if each.topic != "dmarc"]
+    """Severity and topic of what is found in a stage that is well but for this."""
+    return [(each.severity, each.topic) for each in diagnose(replace(WELL, **changes))]
+
+
+def published(*records: str, at: str | None = "shop.example") -> Dmarc:
+    """What the DNS has for the sender's domain."""
+    return Dmarc("shop.example", at, records)
 
 
 def account(**changes: Any) -> MailAccount:
@@ -46,12 +52,68 @@ def account(**changes: Any) -> MailAccount:
     return replace(ACCOUNT, **changes)
 
 
-def test_a_stage_that_is_well_leaves_dmarc_alone_to_look_at() -> None:
-    """What stands in the DNS cannot be looked up here, and the command for it is said."""
-    [dmarc] = diagnose(WELL)
+def test_a_stage_that_is_well_leaves_nothing_to_say() -> None:
+    """Not a line but that nothing keeps mail from going out."""
+    assert diagnose(WELL) == []
+
+
+def test_a_dns_that_does_not_answer_leaves_dmarc_to_look_at() -> None:
+    """The command for it is said."""
+    [dmarc] = diagnose(replace(WELL, dmarc=None))
 
     assert (dmarc.severity, dmarc.topic) == ("unknown", "dmarc")
     assert "dig +short TXT _dmarc.shop.example" in dmarc.fix
+
+
+@pytest.mark.parametrize(
+    ("dmarc", "says"),
+    [
+        (published(at=None), "has no DMARC policy"),
+        (published("v=DMARC1; p=none", "v=DMARC1; p=reject"), "2 DMARC policies"),
+        (published("v=DMARC1; rua=mailto:a@shop.example"), "names no policy"),
+        (published("v=DMARC1; p=maybe"), "names no policy"),
+    ],
+)
+def test_a_policy_that_mailboxes_do_not_find_warns(dmarc: Dmarc, says: str) -> None:
+    """None, several, or one that says nothing: providers then refuse bulk mail."""
+    [finding] = diagnose(replace(WELL, dmarc=dmarc))
+
+    assert (finding.severity, finding.topic) == ("warns", "dmarc")
+    assert says in finding.says
+    assert "_dmarc.shop.example" in finding.fix
+
+
+UNSIGNED = replace(DOMAIN, dkim="PENDING", mail_from_status="PENDING")
+
+
+@pytest.mark.parametrize(
+    ("record", "identity", "severity"),
+    [
+        ("p=reject", UNSIGNED, "blocks"),
+        ("p=quarantine", UNSIGNED, "warns"),
+        ("p=none", UNSIGNED, None),
+        ("p=reject", replace(UNSIGNED, dkim="SUCCESS"), None),
+        ("p=reject", replace(UNSIGNED, mail_from_status="SUCCESS"), None),
+        ("p=reject; aspf=s", replace(UNSIGNED, mail_from_status="SUCCESS"), "blocks"),
+        ("p=reject; adkim=s", replace(UNSIGNED, dkim="SUCCESS"), None),
+        ("p=reject; adkim=s", replace(UNSIGNED, dkim="SUCCESS", name="example"), "blocks"),
+        ("p=reject", replace(UNSIGNED, name="hello@shop.example"), "blocks"),
+    ],
+)
+def test_a_policy_that_our_own_mail_fails_blocks_it(
+    record: str, identity: Identity, severity: str | None
+) -> None:
+    """Mailboxes that are told to reject do: unless a signature or the envelope is aligned."""
+    facts = replace(WELL, dmarc=published(f"v=DMARC1; {record}"), identities=(identity,))
+
+    of_dmarc = [each.severity for each in diagnose(facts) if each.topic == "dmarc"]
+
+    assert of_dmarc == ([] if severity is None else [severity])
+
+
+def test_who_the_sender_is_must_be_known_to_judge_it() -> None:
+    """Without an answer of SES nothing is said of what its mail passes."""
+    assert found(identities=None) == [("unknown", "identity")]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +168,7 @@ def test_what_spoils_mail_or_its_supervision_warns(changes: dict[str, Any], topi
     [
         ("account", ["account"]),
         ("identities", ["identity"]),
+        ("dmarc", ["dmarc"]),
         ("set_sends", ["configuration_set"]),
         ("switched_on", ["switch"]),
         ("concurrency", ["concurrency"]),

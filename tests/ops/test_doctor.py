@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 from botocore.stub import Stubber
 from click.testing import CliRunner
+from dns.resolver import LifetimeTimeout
 
 from chalicelib.aws.store import DynamoStore
 from chalicelib.core.control import Switches
 from chalicelib.core.kinds import SWITCH
 from chalicelib.core.storage import WHATEVER, Put
 from ops.cli import main
-from ops.diagnosis import Finding, diagnose
+from ops.diagnosis import diagnose
+from ops.dmarc import Dmarc
 from ops.doctor import batch_concurrency, gather, tell
+from ops.finding import Finding
 from ops.operating import read_operating_table
+from ops.ses.account import Identity as SesIdentity
+from ops.ses.server import SesServer
 from ops.stage_facts import Alarms, Facts, Identity, MailAccount
 from ops.template import read_template
+from tests.ops.ses_makers import client as client_of
+from tests.ops.ses_makers import production, raw_request, ses
 from tests.stack import create_tables
 
 NOW = 1_795_000_000
@@ -92,7 +100,12 @@ def stubbed(aws: None) -> Iterator[StubbedSession]:
 
 def looked_up(stubbed: StubbedSession, outputs: dict[str, str]) -> Facts:
     """The facts of the stage."""
-    return gather(stubbed, outputs, stage="dev", now=NOW)  # type: ignore[arg-type]
+    return gather(stubbed, outputs, stage="dev", now=NOW, ask=answer_txt)  # type: ignore[arg-type]
+
+
+def answer_txt(name: str) -> tuple[str, ...]:
+    """A DNS that knows one policy."""
+    return ("v=DMARC1; p=none",) if name == "_dmarc.example.com" else ()
 
 
 def answer_well(stubbed: StubbedSession) -> None:
@@ -117,6 +130,7 @@ def test_every_fact_is_looked_up(stubbed: StubbedSession, outputs: dict[str, str
         address="shop@example.com",
         public_url="https://api.shop.example/api",
         identities=(Identity("example.com", True, "SUCCESS", "bounce.example.com", "PENDING"),),
+        dmarc=Dmarc("example.com", "example.com", ("v=DMARC1; p=none",)),
         account=MailAccount(False, True, "HEALTHY", 200, 3, 1),
         set_sends=True,
         switched_on=True,
@@ -202,6 +216,115 @@ def test_warnings_alone_block_nothing(capsys: pytest.CaptureFixture[str]) -> Non
         [Finding("warns", "rate", "slow", "ask"), Finding("unknown", "dmarc", "?", "dig")]
     )
     assert "nothing keeps mail from going out" in capsys.readouterr().out
+
+
+def test_a_dns_that_does_not_answer_is_unknown(
+    stubbed: StubbedSession, outputs: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As is everything that nobody answers for."""
+    answer_well(stubbed)
+
+    def ask(name: str) -> tuple[str, ...]:
+        raise LifetimeTimeout(timeout=5.0, errors=[])  # type: ignore[no-untyped-call]
+
+    facts = gather(stubbed, outputs, stage="dev", now=NOW, ask=ask)  # type: ignore[arg-type]
+
+    assert facts.dmarc is None
+    assert "LifetimeTimeout" in capsys.readouterr().err
+
+
+def through(server: SesServer) -> Any:
+    """moto, with the stand-in as its SES; and Lambda's limits of a new account."""
+    functions = boto3.client("lambda")
+    says = Stubber(functions)
+    says.add_response("get_account_settings", {"AccountLimit": {"ConcurrentExecutions": 1000}})
+    says.activate()
+    known = {"sesv2": client_of(server), "lambda": functions}
+    return SimpleNamespace(client=lambda name: known.get(name) or boto3.client(name))
+
+
+@pytest.mark.parametrize("sender", ["shop@example.com", "shop@news.example.com"])
+def test_an_account_in_order_is_in_order(outputs: dict[str, str], sender: str) -> None:
+    """Asked of a real client, the stand-in answers as SES does; a domain above counts too."""
+    account = production()
+    identity = account.identities["example.com"]
+    identity.mail_from_domain, identity.mail_from_status = "bounce.example.com", "SUCCESS"
+    with ses(account) as server:
+        client_of(server).create_configuration_set(ConfigurationSetName="mails")
+        facts = gather(
+            through(server),
+            {**outputs, "Sender": f"Shop <{sender}>"},
+            stage="dev",
+            now=NOW,
+            ask=answer_txt,
+        )
+
+    assert {each.topic for each in diagnose(facts)} == {"alarms"}
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        ({"production": False}, ("blocks", "sandbox")),
+        ({"sending_enabled": False}, ("blocks", "paused")),
+        ({"enforcement": "PROBATION"}, ("warns", "enforcement")),
+        ({"rate": 1.0}, ("warns", "rate")),
+        ({"identities": {}}, ("blocks", "identity")),
+        ({"identities": {"example.com": SesIdentity("example.com")}}, ("blocks", "identity")),
+        (
+            {"identities": {"example.com": SesIdentity("example.com", True, "PENDING")}},
+            ("warns", "dkim"),
+        ),
+        (
+            {"identities": {"shop@example.com": SesIdentity("shop@example.com", True)}},
+            ("warns", "dkim"),
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_account_is_found_through_a_real_client(
+    outputs: dict[str, str], change: dict[str, Any], finding: tuple[str, str]
+) -> None:
+    """One thing at a time, set at the stand-in and found by the doctor."""
+    with ses() as server:
+        client_of(server).create_configuration_set(ConfigurationSetName="mails")
+        for name, value in change.items():
+            setattr(server.stand_in.account, name, value)
+        facts = gather(through(server), outputs, stage="dev", now=NOW, ask=answer_txt)
+
+    assert finding in {(each.severity, each.topic) for each in diagnose(facts)}
+
+
+@pytest.mark.parametrize("sent", [1, 2])
+def test_a_quota_that_is_used_up_is_found(outputs: dict[str, str], sent: int) -> None:
+    """Nearly used up warns, used up blocks; recipients are counted."""
+    with ses() as server:
+        client_of(server).create_configuration_set(ConfigurationSetName="mails")
+        server.stand_in.account.max_24_hours = 10.0 * sent
+        many = {"ToAddresses": [f"n{number}@example.net" for number in range(10)]}
+        for _ in range(sent):
+            client_of(server).send_email(**raw_request(Destination=many))
+        server.stand_in.account.max_24_hours = 20.0 if sent == 2 else 12.0
+        facts = gather(through(server), outputs, stage="dev", now=NOW, ask=answer_txt)
+
+    [severity] = [each.severity for each in diagnose(facts) if each.topic == "quota"]
+    assert severity == ("blocks" if sent == 2 else "warns")
+
+
+def test_a_stack_of_an_earlier_version_is_told_so(aws: None) -> None:
+    """Not with a traceback: what it lacks is named, and the fix."""
+    template = {
+        "Resources": {"Nothing": {"Type": "AWS::SNS::Topic", "Properties": {}}},
+        "Outputs": {"Sender": {"Value": "Shop <shop@example.com>"}},
+    }
+    boto3.client("cloudformation").create_stack(
+        StackName="segue-dev", TemplateBody=json.dumps(template)
+    )
+
+    result = CliRunner().invoke(main, ["doctor"])
+
+    assert result.exit_code == 1
+    assert "segue-dev does not say its AlarmTopic" in result.output
+    assert "deploy this version" in result.output
 
 
 def test_a_stage_that_is_not_there_is_named(aws: None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -84,6 +85,60 @@ def test_what_is_not_there_is_said_as_ses_says_it(
     answer: Any = raised.value.response
     assert answer["Error"]["Code"] == code
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == status
+
+
+def test_answers_have_the_shape_of_the_service_model() -> None:
+    """No answer holds a field, at any depth, that botocore's model of SES does not have."""
+    destination = {
+        "Enabled": True,
+        "MatchingEventTypes": ["BOUNCE"],
+        "SnsDestination": {"TopicArn": "arn:aws:sns:us-east-1:000000000000:t"},
+    }
+    unknown: list[str] = []
+    asked: list[str] = []
+
+    def compare(http_response: Any, model: Any, **_: Any) -> None:
+        asked.append(model.name)
+        unknown.extend(_unknown(json.loads(http_response.content), model.output_shape, model.name))
+
+    with ses() as server:
+        ses_client = client(server)
+        ses_client.meta.events.register("after-call.sesv2", compare)
+        ses_client.send_email(**raw_request())
+        ses_client.get_account()
+        ses_client.create_email_identity(EmailIdentity="shop.example")
+        ses_client.get_email_identity(EmailIdentity="shop.example")
+        ses_client.list_email_identities()
+        ses_client.create_configuration_set(ConfigurationSetName="other")
+        ses_client.create_configuration_set_event_destination(
+            ConfigurationSetName="other", EventDestinationName="d", EventDestination=destination
+        )
+        ses_client.get_configuration_set(ConfigurationSetName="other")
+        ses_client.get_configuration_set_event_destinations(ConfigurationSetName="other")
+        ses_client.list_configuration_sets()
+        ses_client.put_suppressed_destination(EmailAddress=RECIPIENT, Reason="BOUNCE")
+        ses_client.get_suppressed_destination(EmailAddress=RECIPIENT)
+        ses_client.list_suppressed_destinations()
+
+    assert len(asked) == len(set(asked)) == 13
+    assert unknown == []
+
+
+def _unknown(value: Any, shape: Any, where: str) -> list[str]:
+    """What a value holds that a shape does not know."""
+    if isinstance(value, dict) and shape.type_name == "structure":
+        return [
+            each
+            for name, inner in value.items()
+            for each in (
+                _unknown(inner, shape.members[name], f"{where}.{name}")
+                if name in shape.members
+                else [f"{where}.{name}"]
+            )
+        ]
+    if isinstance(value, list):
+        return [each for inner in value for each in _unknown(inner, shape.member, where)]
+    return []
 
 
 def test_configuration_sets_and_their_destinations() -> None:

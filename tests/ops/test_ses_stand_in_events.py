@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.core.feedback import Glance
+from chalicelib.mail.ses_events import read_mail_event
 from ops.ses.events import Event
 from ops.ses.publishing import SUBJECT, Publisher, TopicSink
 from ops.ses.script import Fate, Hang, Step
@@ -26,6 +28,7 @@ from tests.ops.ses_makers import (
 )
 
 TOPIC = "arn:aws:sns:us-east-1:000000000000:mail-events"
+EFFECT_ID = "e" * 32
 ALL_TYPES = ["SEND", "DELIVERY", "BOUNCE", "COMPLAINT", "REJECT", "OPEN", "CLICK"]
 
 
@@ -235,6 +238,41 @@ def test_events_can_come_twice_as_they_happen() -> None:
         server.stand_in.publisher.duplicate(2)
 
         assert types(events_of(server)) == ["Send", "Send", "Delivery", "Delivery"]
+
+
+@pytest.mark.parametrize(
+    ("fate", "said"),
+    [
+        ("delivery", "delivery"),
+        ("bounce", "bounce_permanent_general"),
+        ("suppressed", "bounce_permanent_suppressed"),
+        ("transient_bounce", "bounce_transient_mailboxfull"),
+        ("out_of_office", "bounce_transient_general"),
+        ("complaint", "complaint_abuse"),
+        ("reject", "reject"),
+        ("silence", "send"),
+        ("open", "open"),
+        ("click", "click"),
+    ],
+)
+def test_segue_reads_whatever_it_says(fate: Fate, said: str) -> None:
+    """In SNS's envelope each event is one that Segue takes, for the mail of its tag."""
+    with ses() as server:
+        server.stand_in.fates.set(RECIPIENT, fate)
+        tags = [{"Name": "effect_id", "Value": EFFECT_ID}]
+        event = events_of(server, EmailTags=tags)[-1]
+
+    [mail] = server.stand_in.mails
+    body = json.dumps({"Type": "Notification", "TopicArn": TOPIC, "Message": json.dumps(event)})
+    now = int(mail.accepted_at) + 60
+    read = read_mail_event(body, topic=TOPIC, hashed=str.upper, now=now)
+    assert read is not None
+    assert read.effect_id == EFFECT_ID
+    if isinstance(read, Glance):
+        assert (read.kind, read.scanner) == (said, False)
+    else:
+        assert (read.word, read.provider_id) == (said, mail.message_id)
+        assert read.address_hashes == (RECIPIENT.upper(),)
 
 
 class Topics:

@@ -192,7 +192,7 @@ def test_an_order_of_two_minds_is_not_guessed(tmp_path: Path, second: str, colum
         ("orders.csv", b"", None, "is empty"),
         ("orders.csv", b"order_id,customer_id\n1,2\n", None, "lacks the column ordered_at"),
         ("orders.csv", "Größe\n".encode("latin-1"), None, "is not utf-8"),
-        ("orders.csv", b"a\n1\n", "no-such", "which does not exist"),
+        ("orders.csv", b"a\n1\n", "no-such", "that does not exist"),
         ("orders.xlsx", b"PK", None, "must end with"),
     ],
     ids=["empty", "no columns", "another encoding", "no such mapping", "another kind"],

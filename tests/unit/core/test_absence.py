@@ -19,6 +19,7 @@ from chalicelib.core.absence import (
     score_at,
     settle,
 )
+from chalicelib.core.actions import Requirement
 from chalicelib.core.facts import Facts
 from chalicelib.core.features import Features
 from chalicelib.core.instants import Instant
@@ -35,6 +36,7 @@ from tests.makers import (
 )
 
 POLICY = rules_with().policy
+CHURN = POLICY.silence_thresholds["churn"]
 NOBODY = Facts(customer("c-1"))
 BUYER = facts_with_orders(last_at=NOW)
 
@@ -152,7 +154,7 @@ def test_review_at_is_the_first_change_of_segment_or_threshold(
 
     due = next_review(facts, as_of=NOW, scorer=scorer, policy=POLICY)
 
-    crossed = [threshold * 1000 for threshold in POLICY.churn_thresholds] if knows_churn else []
+    crossed = [threshold * 1000 for threshold in CHURN] if knows_churn else []
     ahead = [d - silent_days for d in (*steps, *crossed) if d > silent_days]
     first = min((d * DAY_SECONDS for d in ahead), default=None)
     if first is None or first > HORIZON_SECONDS:
@@ -205,6 +207,41 @@ def test_an_order_ahead_of_our_clock_counts_when_its_moment_comes() -> None:
     assert settled(early.facts, after=200).transition == Transition(None, "loyal", NOW + 200)
 
 
+@pytest.mark.parametrize(
+    ("condition", "days"),
+    [
+        ("recency_days >= 45", 45),
+        ("recency_days < 45", 45),
+        ("tenure_days > 400", 100),
+        ("expected_orders < 0.5", 500),
+        ("45 <= recency_days < 80", 45),
+    ],
+)
+def test_a_threshold_in_a_condition_is_waited_for(condition: str, days: int) -> None:
+    """Whatever silence moves is looked at again when it crosses what a condition names."""
+    actions = [a.model_copy(update={"min_churn": None}) for a in POLICY.actions]
+    asking = actions[0].model_copy(update={"suitability": (Requirement(when=condition),)})
+    policy = POLICY.model_copy(update={"actions": (asking, *actions[1:]), "price_tiers": ()})
+    facts = facts_with_orders(last_at=NOW, count=1)
+    facts = replace(facts, older_first_at=Instant(NOW - 300 * DAY_SECONDS), older_count=1)
+
+    due = next_review(facts, as_of=NOW, scorer=Fading(), policy=policy)
+
+    assert due is not None
+    assert 0 <= due - NOW - days * DAY_SECONDS <= RESOLUTION_SECONDS + 1
+
+
+class Fading(StepScorer):
+    """One segment; a thousand days of silence take every expected order away."""
+
+    def __init__(self) -> None:
+        super().__init__((), False)
+
+    def score(self, features: Features) -> Scores:
+        """Count the days."""
+        return Scores("s0", None, 1 - (features.recency_days or 0.0) / 1000, self.name)
+
+
 # --- churn that rises within a segment ----------------------------------------------------------
 
 
@@ -214,11 +251,18 @@ def test_thresholds_that_silence_crosses_are_told_once() -> None:
     facts, told = settled(BUYER, scorer=scorer).facts, []
     while facts.review_at is not None and facts.review_at < NOW + 400 * DAY_SECONDS:
         now = settled(facts, after=facts.review_at - NOW, scorer=scorer)
-        assert now.transition is None
-        told.append(now.churn_reached)
+        assert (now.transition, now.scores is None, now.stood is None) == (None, False, False)
+        assert now.scores is not None
+        assert now.stood is not None
+        told.append(tuple(c for c in CHURN if _churn(now.stood.scores) < c <= _churn(now.scores)))
         facts = now.facts
 
-    assert told == [(threshold,) for threshold in POLICY.churn_thresholds]
+    assert told == [(threshold,) for threshold in CHURN]
+
+
+def _churn(scores: Scores) -> float:
+    assert scores.churn is not None
+    return scores.churn
 
 
 def test_a_late_review_tells_every_threshold_at_once() -> None:
@@ -227,7 +271,9 @@ def test_a_late_review_tells_every_threshold_at_once() -> None:
 
     late = settled(settled(BUYER, scorer=scorer).facts, after=300 * DAY_SECONDS, scorer=scorer)
 
-    assert late.churn_reached == POLICY.churn_thresholds
+    assert late.scores is not None
+    assert late.stood is not None
+    assert _churn(late.stood.scores) < CHURN[0] < CHURN[-1] <= _churn(late.scores)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +289,7 @@ def test_a_late_review_tells_every_threshold_at_once() -> None:
 )  # fmt: skip
 def test_otherwise_no_threshold_is_told(facts: Facts, scorer: Scorer) -> None:
     """Only a review that was due, by silence, within one segment tells a threshold."""
-    assert settled(facts, after=80 * DAY_SECONDS, scorer=scorer).churn_reached == ()
+    assert settled(facts, after=80 * DAY_SECONDS, scorer=scorer).stood is None
 
 
 # --- checkouts ----------------------------------------------------------------------------------

@@ -63,6 +63,14 @@ def test_over_every_change_of_the_clock(zone: str, start: str, end: str) -> None
         ("Europe/Berlin", (2026, 10, 24, 19, 0), (2026, 10, 25, 7, 0)),
         ("America/New_York", (2026, 3, 8, 2, 0), (2026, 3, 8, 12, 0)),
         ("Asia/Kathmandu", (2026, 2, 25, 16, 0), (2026, 2, 26, 2, 15)),
+        # two hours of it, and a night whose hour before midnight is left out
+        ("Antarctica/Troll", (2026, 3, 28, 22, 0), (2026, 3, 29, 6, 0)),
+        ("America/Nuuk", (2026, 3, 29, 0, 30), (2026, 3, 29, 9, 0)),
+        # midnight does not exist, and midnight comes twice
+        ("America/Havana", (2026, 3, 8, 2, 0), (2026, 3, 8, 12, 0)),
+        ("America/Havana", (2026, 11, 1, 1, 0), (2026, 11, 1, 13, 0)),
+        # a whole day does not exist: after the 29th of December came the 31st
+        ("Pacific/Apia", (2011, 12, 30, 8, 0), (2011, 12, 30, 18, 0)),
         # half an hour of daylight saving
         ("Australia/Lord_Howe", (2026, 4, 4, 12, 0), (2026, 4, 4, 21, 30)),
     ],

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from chalicelib.core.law import Jurisdiction, Jurisdictions, rule_on
+from ops.prove.law import figures
 from tests.unit.core.situations import shipped_rules
 
 TABLE = shipped_rules().jurisdictions
@@ -59,3 +60,47 @@ def test_the_strictest_row_wins_and_every_disclosure_applies() -> None:
     )
 
     assert (ruling.mode, ruling.disclosures) == ("ban", ("one", "two"))
+
+
+def test_a_region_that_nobody_named_could_be_any() -> None:
+    """Somewhere in the United States: New York's words are shown, and its ban would bind."""
+    on = date(2027, 1, 1)
+    told = rule_on(TABLE, country="US", region=None, on=on, default="discount_only")
+    banned = [
+        row.model_copy(update={"enabled": True}) if row.id == "us-ny-a9349-b" else row
+        for row in TABLE.rows
+    ]
+    ruling = rule_on(
+        Jurisdictions(rows=tuple(banned)), country="US", region=None, on=on, default="discount_only"
+    )
+
+    assert (told.mode, told.disclosures) == ("discount_only", (NY_TEXT,))
+    assert not ruling.permits_personal_price
+    elsewhere = rule_on(TABLE, country="US", region="TX", on=on, default="discount_only")
+    assert elsewhere.disclosures == ()
+
+
+def test_one_text_of_two_rows_is_shown_once() -> None:
+    """Two laws that ask for the same words are kept by saying them once."""
+    first = TABLE.rows[0].model_copy(update={"id": "a", "mode": "disclose", "disclosure": "one"})
+    second = first.model_copy(update={"id": "b"})
+
+    ruling = rule_on(
+        Jurisdictions(rows=(first, second)),
+        country="US",
+        region=None,
+        on=date(2026, 1, 1),
+        default="allow",
+    )
+
+    assert ruling.disclosures == ("one",)
+
+
+@pytest.mark.slow
+def test_every_channel_shows_what_the_law_asks_on_both_sides_of_every_date() -> None:
+    """API, text and HTML, each row of the table, its flag both ways: the exact text or no price."""
+    told = figures()
+
+    assert told["law_exact_percent"] == 100.0
+    assert told["law_cases"] > 3_000
+    assert told["law_features_read_on_opt_out"] == 0

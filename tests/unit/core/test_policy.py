@@ -29,15 +29,56 @@ def edited(edit: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
     [
         (lambda d: d.update(surprise=1), "surprise", "not permitted"),
         (lambda d: d["actions"][0].update(mood="x"), "actions.0.mood", "not permitted"),
-        (lambda d: d["fallbacks"].pop("mail"), "policy", "fallbacks.mail"),
-        (lambda d: d["actions"].append(d["actions"][0]), "policy", "stands twice"),
+        (lambda d: d["fallbacks"].pop("mail"), "fallbacks.mail", "needs a fallback"),
+        (lambda d: d["actions"].append(d["actions"][0]), "actions.5.id", "stands twice"),
         (lambda d: d["actions"][0]["offer"].update(value=101), "actions.0.offer", "1 to 100"),
         (lambda d: d["actions"][0].pop("mail"), "actions.0", "needs a mail treatment"),
         (lambda d: d["actions"][0].update(min_churn=2), "actions.0.min_churn", "less than"),
-        (lambda d: d["price_tiers"][0].update(name="base"), "policy", "published price"),
-        (lambda d: d["scorecard"][-1].update(min_frequency=1), "policy", "hold for everyone"),
-        (lambda d: d.update(default_currency="XXX"), "policy", "ISO 4217"),
+        (lambda d: d["price_tiers"][0].update(name="base"), "price_tiers.0.name", "published"),
+        (lambda d: d["scorecard"][-1].update(min_frequency=1), "scorecard", "hold for everyone"),
+        (lambda d: d.update(default_currency="XXX"), "default_currency", "ISO 4217"),
+        (
+            lambda d: d["fallbacks"].update(chat={"action": "welcome"}),
+            "fallbacks.chat.action",
+            "name another",
+        ),
+        (
+            lambda d: d["actions"][2].update(placements=["checkout", "home"]),
+            "fallbacks.home",
+            "needs a fallback",
+        ),
+        (
+            lambda d: d["actions"][0].update(treatments={"home": {"content": {"a": 1}}}),
+            "actions.0",
+            "treatments.home: stands for no placement",
+        ),
+        (
+            lambda d: d["actions"][0].update(eligibility=["loyalty_points > 3"]),
+            "actions.0.eligibility.0.when",
+            "unknown feature loyalty_points",
+        ),
+        (
+            lambda d: d["actions"][3].update(weights=[{"when": "churn = 1", "weight": 2}]),
+            "actions.3.weights.0.when",
+            "is no condition",
+        ),
+        (
+            lambda d: d.update(features=[{"name": "churn", "type": "number"}]),
+            "features.0.name",
+            "built in",
+        ),
+        (
+            lambda d: d["price_tiers"][1].update(eligibility=["region == 'NY'"]),
+            "price_tiers.1.eligibility.0.when",
+            "nothing that touches a price",
+        ),
         (lambda d: d["holdout"].update(share_percent=51), "holdout.share_percent", "less than"),
+        (lambda d: d["actions"][0].pop("segments"), "actions.0.offer.limits", "an offer"),
+        (
+            lambda d: d["actions"][2].update(segments=["loyal", "unknown"]),
+            "actions.2.offer.limits",
+            "needs codes or budget_minor",
+        ),
     ],
 )
 def test_a_wrong_policy_is_refused_by_path(
@@ -48,6 +89,81 @@ def test_a_wrong_policy_is_refused_by_path(
         policy_from_json(edited(edit))
 
     assert any(e.field == path and words in e.problem for e in refusal.value.errors)
+
+
+@pytest.mark.parametrize("limits", [{"codes": 5000}, {"budget_minor": 100_000}])
+def test_strangers_may_have_offers_that_end(limits: dict[str, int]) -> None:
+    """As many as a number or a budget allows, whatever names they give themselves."""
+    document = edited(lambda d: d["actions"][0].pop("segments"))
+    document["actions"][0]["offer"]["limits"] = limits
+
+    assert policy_from_json(document).actions[0].segments == ()
+
+
+@pytest.mark.parametrize("name", ["age", "customer_zip", "gender_code", "home_latitude", "device"])
+def test_no_protected_attribute_touches_a_price(name: str) -> None:
+    """An offer may not ask for it, whatever the shop calls it; a mail without one may."""
+    features = [{"name": name, "type": "number"}]
+
+    def asks(action: int, layer: str, value: Any) -> dict[str, Any]:
+        changed = edited(lambda d: d["actions"][action].update({layer: value}))
+        return {**changed, "features": features}
+
+    with pytest.raises(BadInput, match="nothing that touches a price may read it"):
+        policy_from_json(asks(0, "suitability", [f"{name} > 3"]))
+    with pytest.raises(BadInput, match="nothing that touches a price may read it"):
+        policy_from_json(asks(0, "weights", [{"when": f"known({name})", "weight": 2.0}]))
+    assert policy_from_json(asks(3, "suitability", [f"{name} > 3"])).conditions
+
+
+def test_a_shop_names_its_own_proxies() -> None:
+    """What a shop knows to stand for a protected attribute is barred as if it were one."""
+
+    def edit(document: dict[str, Any]) -> None:
+        document["features"] = [{"name": "f7", "type": "number"}]
+        document["actions"][0]["eligibility"] = ["f7 == 1"]
+
+    assert policy_from_json(edited(edit)).conditions
+    with pytest.raises(BadInput, match="names f7, a protected attribute or a proxy of one"):
+        policy_from_json({**edited(edit), "price_proxies": ["f7"]})
+
+
+def test_every_misfit_is_told_at_once() -> None:
+    """Whoever writes a policy need not run it as often as it has errors."""
+
+    def edit(document: dict[str, Any]) -> None:
+        document["actions"][0]["eligibility"] = ["no_such > 3", "churn > 'x'"]
+        document["fallbacks"].pop("batch")
+
+    with pytest.raises(BadInput) as refusal:
+        policy_from_json(edited(edit))
+
+    assert [error.field for error in refusal.value.errors] == [
+        "fallbacks.batch",
+        "actions.0.eligibility.0.when",
+        "actions.0.eligibility.1.when",
+    ]
+
+
+def test_a_threshold_in_a_condition_is_a_threshold_of_the_policy() -> None:
+    """Silence that crosses it is looked for, wherever it stands."""
+    policy = policy_from_json(
+        edited(lambda d: d["actions"][3].update(suitability=["0.25 <= churn or churn > 0.9"]))
+    )
+
+    assert policy.silence_thresholds == {"churn": (0.25, 0.5, 0.6, 0.8, 0.9)}
+
+
+def test_a_copy_remembers_nothing_of_its_original() -> None:
+    """What follows from the document follows from the copy's own."""
+    policy = policy_from_toml(TEXT)
+    thresholds, digest = policy.silence_thresholds, policy.hash
+
+    copied = policy.model_copy(update={"actions": policy.actions[:1]})
+
+    assert (thresholds, digest) != (copied.silence_thresholds, copied.hash)
+    assert copied.action("welcome") is None
+    assert policy.action("welcome") is not None
 
 
 def test_text_that_is_not_toml_is_refused() -> None:

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.core.candidates import Seen
 from chalicelib.core.catalogue import Product
-from chalicelib.core.policy import PriceTier
+from chalicelib.core.price_tiers import PriceTier
 from chalicelib.core.pricing import choose_tier, price_line, total_minor
 from chalicelib.core.scores import Scores
 from chalicelib.core.situation import Line
-from tests.unit.core.situations import MUG
+from tests.unit.core.situations import MUG, checkout, default_policy
 
 TEN = PriceTier(name="ten", segments=("at_risk",), discount_basis_points=1000)
 
@@ -42,11 +43,17 @@ def test_a_line_is_priced_by_catalogue_tier_and_floor(
 
 
 def test_a_missing_propensity_meets_no_threshold() -> None:
-    """A tier with a churn threshold is never given by rules that know no churn."""
+    """A tier with a churn threshold is never given by rules that know no churn, or no number."""
     tier = PriceTier(name="t", segments=("at_risk",), min_churn=0.0, discount_basis_points=1)
 
-    assert choose_tier([tier], Scores("at_risk", None, None, "scorecard")) is None
-    assert choose_tier([tier], Scores("at_risk", 0.0, None, "model")) is tier
+    policy = default_policy(price_tiers=(tier,))
+
+    def chosen(churn: float | None) -> PriceTier | None:
+        return choose_tier(policy, Seen(checkout(), Scores("at_risk", churn, None, "m"), {}))
+
+    assert chosen(None) is None
+    assert chosen(float("nan")) is None
+    assert chosen(0.0) is tier
 
 
 @given(

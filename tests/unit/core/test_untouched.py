@@ -50,6 +50,8 @@ def test_what_is_done_rests(state: State) -> None:
         (DOUBT, NOW + ABANDON_AFTER_SECONDS, End("ABANDONED", "unresolved")),
         (ORDER_DOUBT, NOW, WaitUntil(NOW + RESEND_AFTER_SECONDS)),
         (ORDER_DOUBT, NOW + RESEND_AFTER_SECONDS, TakeUp()),
+        (replace(ORDER_DOUBT, not_before=NOW + 9_000), NOW + 8_999, WaitUntil(NOW + 9_000)),
+        (replace(ORDER_DOUBT, not_before=NOW + 9_000), NOW + 9_000, TakeUp()),
         (
             replace(ORDER_DOUBT, posts=2),
             NOW + RESEND_AFTER_SECONDS,

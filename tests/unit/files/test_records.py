@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core.catalogue import Product
+from chalicelib.core.catalogue import Statement
 from chalicelib.core.contact import MOST_SUPPLIED
 from chalicelib.core.errors import BadInput
 from chalicelib.core.instants import DAY_SECONDS, format_instant, parse_instant
@@ -264,7 +264,7 @@ def test_more_features_than_a_profile_holds_refuse_the_file() -> None:
 
 
 def test_a_catalogue_row_is_a_product() -> None:
-    """Prices in minor units; a floor, a title and a stock only where they are given."""
+    """It states price and floor in minor units, even that there is none; empty cells are silent."""
     row = {
         "sku": "MUG",
         "currency": "USD",
@@ -275,8 +275,10 @@ def test_a_catalogue_row_is_a_product() -> None:
         "stock": Decimal(3),
     }
 
-    assert read_product(row, at=NOW) == Product(
-        "MUG", "USD", 2000, title="A mug", stock=3, said_at=NOW
+    assert read_product(row, at=NOW) == Statement(
+        "MUG",
+        NOW,
+        {"price": ("USD", 2000), "floor": None, "title": "A mug", "stock": 3},
     )
 
 

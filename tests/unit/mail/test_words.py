@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.errors import Broken
-from chalicelib.core.offers import Offer, OfferKind
+from chalicelib.core.offers import Offer, OfferKind, Scope
 from chalicelib.mail import words
 from chalicelib.mail.words import (
     LONGEST_NAME,
@@ -136,3 +136,39 @@ def test_an_offer_without_words_is_refused() -> None:
 def test_a_moment_is_said_in_the_readers_zone(time_zone: str, said: str) -> None:
     """An end is told on the reader's clock; a zone that does not exist falls back to UTC."""
     assert moment_in_words(EXPIRES_AT, time_zone=time_zone) == said
+
+
+@pytest.mark.parametrize(
+    ("kind", "scope", "line"),
+    [
+        ("percent_off", Scope(), "10% off your next order"),
+        ("percent_off", Scope(5000), "10% off your next order of 50.00 USD or more"),
+        ("percent_off", Scope(0, ("MUG",)), "10% off selected items in your next order"),
+        (
+            "amount_off",
+            Scope(5000, (), ("mugs",)),
+            "0.10 USD off selected items in your next order, from 50.00 USD of them",
+        ),
+        ("free_shipping", Scope(5000), "Free shipping on your next order of 50.00 USD or more"),
+        (
+            "free_shipping",
+            Scope(0, ("MUG",)),
+            "Free shipping on your next order of selected items",
+        ),
+        ("gift", Scope(), "A free gift with your next order"),
+        (
+            "gift",
+            Scope(5000, ("MUG",)),
+            "A free gift with your next order of selected items, from 50.00 USD of them",
+        ),
+        ("early_access", Scope(5000, ("MUG",)), "Early access"),
+    ],
+)
+def test_an_offer_is_told_with_its_conditions(kind: OfferKind, scope: Scope, line: str) -> None:
+    """A minimum and a selection are part of the promise; names of articles are not for mails."""
+    offer = Offer("a", "CODE", kind, 10, EXPIRES_AT, scope=scope, gift_sku="MUG", access="drop-7")
+
+    told = offer_words(offer, currency="USD", time_zone=None)
+
+    assert told.line == line
+    assert not {"MUG", "mugs", "drop-7"} & set(told.line.split())

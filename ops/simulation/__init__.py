@@ -1,0 +1,6 @@
+"""What a policy would change, before it goes live: on decisions that were made, or on a file.
+
+Reading order: ``population`` (whom it is tried on), ``outcomes`` (what each policy does to one of
+them), ``comparison`` (all of them together), ``parity`` (by an attribute that no policy sees),
+``report`` and ``plots`` (for people).
+"""
