@@ -23,6 +23,7 @@ import app as ours
 from benchmarks.held_store import HeldStore
 from benchmarks.people import CATALOGUE, People, checkout_event, read_people
 from chalicelib import telemetry, wiring
+from chalicelib.adapters import Adapters, aws_adapters
 from chalicelib.api.edge import Access
 from chalicelib.aws.clients import Clients
 from chalicelib.core.kinds import FACTS, PRODUCT
@@ -141,8 +142,8 @@ def install(people: People) -> HeldStore:
     held = [(FACTS.key(facts.subject.key), facts) for facts in people.facts]
     products = [(PRODUCT.key(product.sku), product) for product in CATALOGUE]
     store = HeldStore([*held, *products])
-    aws = wiring.aws_adapters(SETTINGS, Clients())
-    adapters = wiring.Adapters(
+    aws = aws_adapters(SETTINGS, Clients())
+    adapters = Adapters(
         hurried=lambda: Access(store, lambda: KEYS),
         key_store=lambda: store,
         store=store,

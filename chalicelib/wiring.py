@@ -13,25 +13,18 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any, Protocol, TypedDict
+from typing import Any, TypedDict
 
 from chalicelib import telemetry
+from chalicelib.adapters import Adapters, aws_adapters
 from chalicelib.api.edge import Access, Edge
-from chalicelib.aws.bus import EventBridgeBus
 from chalicelib.aws.clients import Clients
-from chalicelib.aws.deadline import CHECKOUT_SECONDS, Deadline
-from chalicelib.aws.mailer import SesMailer
-from chalicelib.aws.objects import S3Objects
-from chalicelib.aws.queues import SqsQueue
-from chalicelib.aws.secrets import SigningKeysParameter
-from chalicelib.aws.store import DynamoStore
-from chalicelib.aws.within import StoreWithin
 from chalicelib.challenging import load_challengers
 from chalicelib.clock import SortableIds, now, now_ms
 from chalicelib.core.challengers import Challengers
 from chalicelib.core.pace import Limits
 from chalicelib.core.policy import Policy
-from chalicelib.core.ports import Bus, Mailer, Queue, Store
+from chalicelib.core.ports import Queue, Store
 from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
 from chalicelib.core.scores import Scorer
@@ -40,16 +33,12 @@ from chalicelib.documents import Documents
 from chalicelib.flows import events
 from chalicelib.flows.act import ActPorts
 from chalicelib.flows.authorize import RememberedKeys
-from chalicelib.flows.drop_work import DropPorts, Objects
+from chalicelib.flows.drop_work import DropPorts
 from chalicelib.flows.feedback import FeedbackPorts
-from chalicelib.flows.feedback_again import AgainPorts
 from chalicelib.flows.learned import RememberedLearning
-from chalicelib.flows.list_mails import MailIndex
-from chalicelib.flows.put_off import LONGEST_DELAY_SECONDS
-from chalicelib.flows.read import Library
 from chalicelib.flows.rulebook import Rulebook
 from chalicelib.flows.settled import EventPorts
-from chalicelib.flows.sweep import OverdueIndex, SweepPorts
+from chalicelib.flows.sweep import SweepPorts
 from chalicelib.mail.compose import MailSettings
 from chalicelib.scoring.guarded import GuardedScorer
 from chalicelib.scoring.load import load_scorer
@@ -64,79 +53,6 @@ new_id = SortableIds()
 def new_secret() -> str:
     """A key that nobody can guess: 128 random bits, in hex."""
     return os.urandom(16).hex()
-
-
-class Storage(MailIndex, Library, OverdueIndex, Protocol):
-    """Storage with all of its indexes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Adapters:
-    """Everything outside of the process.
-
-    Attributes:
-        hurried: opens access for a checkout, whose deadline begins now.
-        key_store: opens storage to look an API key up, with a deadline of its own.
-        store: storage that retries for as long as it is worth it.
-        signing_keys: brings the signing keys as of a moment.
-        effects_queue: from which effects are performed.
-        later: the same, each message delayed.
-        again: where mail events go that could not be taken in.
-        bus: where events for other systems go.
-        objects: files in buckets.
-        mailer: hands mails to the provider.
-    """
-
-    hurried: Callable[[], Access]
-    key_store: Callable[[], Store]
-    store: Storage
-    signing_keys: Callable[[int], SigningKeys]
-    effects_queue: Queue
-    later: Queue
-    again: AgainPorts
-    bus: Bus
-    objects: Objects
-    mailer: Mailer
-
-
-def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
-    """The adapters for AWS; nothing is connected before it is used."""
-    fast = DynamoStore(clients.dynamodb_fast, tables=settings.tables)
-    parameter = SigningKeysParameter(clients.ssm, name=settings.signing_keys_parameter)
-    unhurried = SigningKeysParameter(clients.ssm_patient, name=settings.signing_keys_parameter)
-
-    def hurried() -> Access:
-        # A first client takes a second and more of a cold start. It is made before the clock
-        # runs, or the first answer of every new process would be a degraded one.
-        clients.warm()
-        deadline = Deadline.after(CHECKOUT_SECONDS)
-
-        def keys() -> SigningKeys:
-            return parameter.read(now=now(), deadline=deadline)
-
-        return Access(StoreWithin(fast, deadline), keys)
-
-    def key_store() -> Store:
-        clients.warm("dynamodb_fast")  # as above; the authorizer needs no other client
-        return StoreWithin(fast, Deadline.after(CHECKOUT_SECONDS))
-
-    return Adapters(
-        hurried=hurried,
-        key_store=key_store,
-        store=DynamoStore(clients.dynamodb_patient, tables=settings.tables),
-        signing_keys=lambda moment: unhurried.read(now=moment),
-        effects_queue=SqsQueue(clients.sqs, url=settings.effects_queue_url),
-        later=SqsQueue(
-            clients.sqs, url=settings.effects_queue_url, delay_seconds=LONGEST_DELAY_SECONDS
-        ),
-        again=AgainPorts(
-            SqsQueue(clients.sqs, url=settings.mail_events_queue_url),
-            SqsQueue(clients.sqs, url=settings.mail_events_dead_letters_url),
-        ),
-        bus=EventBridgeBus(clients.events, name=settings.bus_name),
-        objects=S3Objects(clients.s3),
-        mailer=SesMailer(clients.sesv2, configuration_set=settings.configuration_set),
-    )
 
 
 class RelayParts(TypedDict):

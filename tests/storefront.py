@@ -13,6 +13,7 @@ from chalice.test import Client, HTTPResponse
 
 import app as segue
 from chalicelib import telemetry, wiring
+from chalicelib.adapters import Adapters
 from chalicelib.api.edge import Access
 from chalicelib.core.canonical import sha256_hex
 from chalicelib.core.catalogue import Product
@@ -83,13 +84,13 @@ class Storefront:
     client: Client = field(default_factory=lambda: Client(segue.app))
     pause: Callable[[float], None] = lambda _: None
 
-    def adapters(self) -> wiring.Adapters:
+    def adapters(self) -> Adapters:
         """This memory in place of AWS."""
 
         def access() -> Access:
             return Access(self.store, lambda: self.signing.read(now=self.clock()))
 
-        return wiring.Adapters(
+        return Adapters(
             hurried=access,
             key_store=lambda: self.keyring,
             store=self.store,
@@ -102,7 +103,7 @@ class Storefront:
             mailer=self.mailer,
         )
 
-    def start(self, adapters: wiring.Adapters | None = None) -> None:
+    def start(self, adapters: Adapters | None = None) -> None:
         """Start a process of the app with these rules, and this memory unless told otherwise."""
         parts = wiring.Parts(
             SETTINGS, adapters or self.adapters(), clock=self.clock, pause=self.pause

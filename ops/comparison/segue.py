@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from chalicelib.adapters import aws_adapters
 from chalicelib.aws.clients import Clients
 from chalicelib.core.contact import Contact, Stamped
 from chalicelib.core.effects import Effect
@@ -17,7 +18,7 @@ from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import Subject, customer
 from chalicelib.flows.act import from_messages
 from chalicelib.settings import read_settings
-from chalicelib.wiring import Parts, aws_adapters
+from chalicelib.wiring import Parts
 from ops.comparison.contenders import Message, MessageFailed, Mortality
 from ops.session import MAIL_ENDPOINT
 

@@ -26,12 +26,13 @@ import app
 from benchmarks.decision import SETTINGS, KEYS
 from benchmarks.held_store import HeldStore
 from benchmarks.people import checkout_event
+from chalicelib.adapters import aws_adapters
 from chalicelib import wiring
 from chalicelib.api.edge import Access
 from chalicelib.aws.clients import Clients
 
 store = HeldStore([])
-aws = wiring.aws_adapters(SETTINGS, Clients())
+aws = aws_adapters(SETTINGS, Clients())
 adapters = replace(aws, hurried=lambda: Access(store, lambda: KEYS))
 wiring.install(wiring.Parts(SETTINGS, adapters))
 assert app.app(checkout_event("c-1", session_id="s-1"), None)["statusCode"] == 200

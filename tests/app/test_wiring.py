@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from chalicelib import clock, telemetry, wiring
+from chalicelib.adapters import aws_adapters
 from chalicelib.api import views
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.within import StoreWithin
@@ -284,7 +285,7 @@ def test_the_clock_is_whole_seconds() -> None:
 
 def test_each_checkout_has_a_deadline_of_its_own() -> None:
     """Access opened later has more time left."""
-    adapters = wiring.aws_adapters(SETTINGS, Clients(region="us-east-1"))
+    adapters = aws_adapters(SETTINGS, Clients(region="us-east-1"))
     first, second = adapters.hurried().store, adapters.hurried().store
 
     assert isinstance(first, StoreWithin)

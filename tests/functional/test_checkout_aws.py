@@ -11,6 +11,7 @@ from chalice.test import Client
 
 import app as segue
 from chalicelib import telemetry, wiring
+from chalicelib.adapters import aws_adapters
 from chalicelib.api import answers, views
 from chalicelib.aws.clients import Clients
 from chalicelib.core.kinds import FACTS, PRODUCT
@@ -63,7 +64,7 @@ class Till:
 def till(stack: Stack, clients: Clients) -> Iterator[Till]:
     """The app on moto, which knows one buyer and sells a mug."""
     settings = read_settings(stack.environment)
-    parts = wiring.Parts(settings, wiring.aws_adapters(settings, clients), clock=lambda: NOW)
+    parts = wiring.Parts(settings, aws_adapters(settings, clients), clock=lambda: NOW)
     parts.__dict__["rules"] = shipped_rules()
     facts = buyer(silent_days=100)
     parts.adapters.store.write(

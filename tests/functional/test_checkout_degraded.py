@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib import wiring
+from chalicelib.adapters import aws_adapters
 from chalicelib.api import answers
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.deadline import CHECKOUT_SECONDS
@@ -141,7 +141,7 @@ def checkout_against(
     with Loopback(react) as server, open_storefront() as shop:
         clients = Clients(endpoint_url=server.url)
         clients.warm()
-        hurried = wiring.aws_adapters(SETTINGS, clients).hurried
+        hurried = aws_adapters(SETTINGS, clients).hurried
         shop.start(replace(shop.adapters(), hurried=hurried))
         started_at = time.monotonic()
         answer = shop.decide()
@@ -200,7 +200,7 @@ def test_nobody_listening_is_answered_at_once() -> None:
     with open_storefront() as shop:
         clients = Clients(endpoint_url=url)
         clients.warm()
-        hurried = wiring.aws_adapters(SETTINGS, clients).hurried
+        hurried = aws_adapters(SETTINGS, clients).hurried
         shop.start(replace(shop.adapters(), hurried=hurried))
 
         assert_degraded(shop.decide())

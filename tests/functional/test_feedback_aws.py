@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.adapters import aws_adapters
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.store import DynamoStore
 from chalicelib.core.address import address_hash
@@ -21,7 +22,7 @@ from chalicelib.flows.feedback import FeedbackPorts, from_messages
 from chalicelib.flows.feedback_again import MOST_FAILURES
 from chalicelib.mail.ses_events import read_mail_event
 from chalicelib.settings import read_settings
-from chalicelib.wiring import Parts, aws_adapters
+from chalicelib.wiring import Parts
 from ops.dead_letters import DeadLetters, count_messages
 from ops.redrive import Stage, redrive_all
 from ops.resources import queue_url

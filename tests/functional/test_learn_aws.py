@@ -14,6 +14,7 @@ from chalice.test import Client
 
 import app as segue
 from chalicelib import telemetry, wiring
+from chalicelib.adapters import aws_adapters
 from chalicelib.api.edge import Access
 from chalicelib.aws.clients import Clients
 from chalicelib.core.exploration import NOTHING
@@ -54,7 +55,7 @@ class Town:
     def __init__(self, stack: Stack, clients: Clients) -> None:
         self.clock = FixedClock(NOW)
         settings = read_settings(stack.environment)
-        adapters = wiring.aws_adapters(settings, clients)
+        adapters = aws_adapters(settings, clients)
         # Nothing here is about the deadline of a checkout, and many tests share this machine.
         patient = Access(adapters.store, lambda: adapters.signing_keys(NOW))
         adapters = replace(adapters, hurried=lambda: patient)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from chalicelib import telemetry, wiring
+from chalicelib.adapters import aws_adapters
 from chalicelib.api import answers
 from chalicelib.aws.clients import Clients
 from chalicelib.core.allotments import SHARDS
@@ -27,7 +28,7 @@ USE = {"customer_id": "c-1", "order_id": "o-1", "amount": 190, "currency": "USD"
 def till(stack: Stack, clients: Clients) -> Iterator[Till]:
     """The app on moto, whose winback offer is limited in every way; it knows one buyer."""
     settings = read_settings(stack.environment)
-    parts = wiring.Parts(settings, wiring.aws_adapters(settings, clients), clock=lambda: NOW)
+    parts = wiring.Parts(settings, aws_adapters(settings, clients), clock=lambda: NOW)
     limits = {"codes": 100, "codes_per_customer": 1, "budget_minor": 10_000}
     parts.__dict__["rules"] = shipped_rules(actions=limited(WINBACK, **limits))
     facts = buyer(silent_days=100)
