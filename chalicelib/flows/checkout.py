@@ -19,27 +19,28 @@ from chalicelib.core.answer import build_answer, degraded_answer
 from chalicelib.core.decide import Decision, decide
 from chalicelib.core.erasure import is_erased
 from chalicelib.core.errors import Transient
-from chalicelib.core.instants import DAY_SECONDS, format_instant
-from chalicelib.core.kinds import ALLOTMENT, CONTACT, FACTS, SHOWN
-from chalicelib.core.offers import Offer, coupon_code
+from chalicelib.core.kinds import ALLOTMENT, CONTACT, FACTS
+from chalicelib.core.offers import coupon_code
 from chalicelib.core.plan import decision_writes
 from chalicelib.core.ports import Store
 from chalicelib.core.price_tiers import BASE_TIER
-from chalicelib.core.pricing import personal_prices
 from chalicelib.core.record import (
     build_record,
     decision_from_json,
     situation_from_json,
-    situation_hash,
 )
 from chalicelib.core.repeats import check_same_request
 from chalicelib.core.rules import Rules
 from chalicelib.core.seal import sealed
-from chalicelib.core.sessions import Session
-from chalicelib.core.shown_prices import REMEMBERED_SECONDS, show
-from chalicelib.core.situation import Held, KeptPrice, Situation
-from chalicelib.core.storage import AtVersion, Conflict, Put, Write
+from chalicelib.core.situation import Situation
+from chalicelib.core.storage import Conflict, Write
 from chalicelib.core.tokens import SigningKeys
+from chalicelib.flows.checkout_session import (
+    held_by,
+    keep_session,
+    remember_prices,
+    shown_again,
+)
 from chalicelib.flows.exposed import tell_exposed
 from chalicelib.flows.gather import CheckoutCall, Gathered, gather
 from chalicelib.flows.learned import RememberedLearning
@@ -50,9 +51,6 @@ MOST_ROUNDS = 2
 # Whoever only lost a shard of a count takes from another one, as often as the deadline allows; so
 # does a guest of whom something was told meanwhile.
 MOST_CONTENDED_ROUNDS = 8
-# How long a named session keeps its tier and codes after the last decision in it: the half hour
-# of inactivity after which web analytics commonly ends a session.
-SESSION_SECONDS = 1800
 How = Literal["decided", "repeated", "degraded"]
 
 
@@ -166,7 +164,7 @@ def _repeat(
     now: int,
 ) -> Mapping[str, Any] | None:
     """What was answered before, where that still is the answer."""
-    record, stored = gathered.record, gathered.session
+    record = gathered.record
     if record is not None and is_erased(record):
         # What was answered is forgotten with the person, and is not decided again under its id.
         return _degraded(call, rules, now)
@@ -179,34 +177,7 @@ def _repeat(
             keys=keys(),
         )
     # A new Idempotency-Key needs a record of its own, or its reuse would go unnoticed.
-    if stored is None or call.repeat_of is not None:
-        return None
-    if stored.value.situation_hash != _shown_hash(gathered.situation, rules):
-        return None
-    # The quote in the answer must still be good. ISO 8601 in UTC sorts by time.
-    expires_at: str = stored.value.answer["expires_at"]
-    if expires_at <= format_instant(now) or len(_unspent(gathered)) < len(stored.value.offers):
-        return None
-    return stored.value.answer
-
-
-def _unspent(gathered: Gathered) -> tuple[Offer, ...]:
-    """What the session was shown, less the codes that are used, taken back or expired by now."""
-    if gathered.session is None:
-        return ()
-    situation = gathered.situation
-    return tuple(
-        offer
-        for offer in gathered.session.value.offers
-        if _still_stands(offer, situation.live_offers.get(offer.action), now=situation.as_of)
-    )
-
-
-def _still_stands(offer: Offer, live: Offer | None, *, now: int) -> bool:
-    """Whether an offer that was shown may be shown again."""
-    if live is not None and (live.spent or live.code != offer.code):
-        return False
-    return now < offer.expires_at
+    return None if call.repeat_of is not None else shown_again(gathered, rules, now=now)
 
 
 def _most_rounds(conflict: Conflict) -> int:
@@ -229,7 +200,7 @@ def _decide(
 ) -> tuple[Decision, Mapping[str, Any], tuple[Write, ...]]:
     """Decide; give the answer and everything that makes it true."""
     rules = gathered.rules
-    situation, held = gathered.situation, _held(gathered, rules)
+    situation, held = gathered.situation, held_by(gathered, rules)
     if held is not None:
         situation = replace(situation, held=held)
     decision = decide(
@@ -261,93 +232,19 @@ def _decide(
         now=situation.as_of,
         limits=gathered.limits,
     )
-    writes = (*writes, *_remember(gathered, decision, rules))
+    writes = (*writes, *remember_prices(gathered, decision, rules))
     checks = gathered.not_erased
     if decision.issued and gathered.still_a_guest is not None:
         # A code that the guest was given a moment too late would be a second one of the customer.
         writes = (*writes, gathered.still_a_guest)
         checks = tuple(each for each in checks if each.key != gathered.still_a_guest.key)
     if decision.tier != BASE_TIER or decision.offers:
-        writes = (*writes, _keep_session(call, gathered, decision, answer, rules))
+        writes = (*writes, keep_session(call, gathered, decision, answer, rules))
     if len(writes) > 1:
         # What is shown or set in motion must not outlive an erasure that came between. A record
         # alone stays one write: the erasure looks again once no checkout can be under way.
         writes = (*writes, *checks)
     return decision, answer, writes
-
-
-def _held(gathered: Gathered, rules: Rules) -> Held | None:
-    """What the session was shown; nothing once the profile that it was made from is gone."""
-    if gathered.session is None:
-        return None
-    shown = gathered.session.value
-    if shown.known and gathered.situation.facts is None:
-        return None
-    return Held(shown.tier, _unspent(gathered), _kept_prices(gathered.situation, shown, rules))
-
-
-def _kept_prices(situation: Situation, shown: Session, rules: Rules) -> Mapping[str, KeptPrice]:
-    """What the session was quoted for the articles in the cart, under the policy that decides."""
-    price = shown.answer["price"]
-    if price is None or shown.answer["policy"] != rules.policy.hash:
-        return {}
-    if shown.tier is None or price["currency"] != situation.context.currency:
-        return {}
-    wanted = {line.sku for line in situation.lines}
-    return {
-        line["sku"]: KeptPrice(line["base_unit_price"], line["unit_price"])
-        for line in price["lines"]
-        if line["sku"] in wanted
-    }
-
-
-def _remember(gathered: Gathered, decision: Decision, rules: Rules) -> tuple[Write, ...]:
-    """What this customer is quoted now, where the policy limits how far a day's prices move."""
-    situation, standing = gathered.situation, gathered.shown
-    quoted = personal_prices(decision.lines) if decision.tier != BASE_TIER else []
-    if rules.policy.pricing.max_step_basis_points_per_day is None or not quoted:
-        return ()
-    now = situation.as_of
-    shown = show({} if standing is None else standing.value, quoted, as_of=now)
-    version = 0 if standing is None else standing.version
-    key = SHOWN.key(situation.subject.key)
-    return (Put(key, shown, AtVersion(version), expires_at=now + REMEMBERED_SECONDS),)
-
-
-def _keep_session(
-    call: CheckoutCall,
-    gathered: Gathered,
-    decision: Decision,
-    answer: Mapping[str, Any],
-    rules: Rules,
-) -> Write:
-    """What was shown, kept; without a session of the shop's own, as long as its quote holds."""
-    situation, standing = gathered.situation, gathered.session
-    expires_at = decision.quote_expires_at
-    if call.context.session_id is not None:
-        expires_at = max(expires_at, situation.as_of + SESSION_SECONDS)
-    shown = Session(
-        decision_id=situation.decision_id,
-        situation_hash=_shown_hash(situation, rules),
-        tier=None if decision.tier == BASE_TIER else decision.tier,
-        offers=decision.offers,
-        answer=answer,
-        known=situation.facts is not None,
-    )
-    version = 0 if standing is None else standing.version
-    return Put(gathered.session_key, shown, AtVersion(version), expires_at=expires_at)
-
-
-def _shown_hash(situation: Situation, rules: Rules) -> str:
-    """Everything that a session's answer depends on, new orders aside.
-
-    Those leave a session as it is on purpose. The day stands in it because law is dated, and
-    whether anything is known, so that erasure ends what a session was shown.
-    """
-    known = "unknown" if situation.facts is None else "known"
-    day = situation.as_of // DAY_SECONDS
-    documents = f"{rules.policy.hash}/{rules.jurisdictions_hash}"
-    return f"{situation_hash(situation)}/{documents}/{day}/{known}"
 
 
 def _degraded(call: CheckoutCall, rules: Rules, now: int) -> Mapping[str, Any]:
