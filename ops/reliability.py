@@ -14,7 +14,13 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from ops.comparison.report import closing_line, document, terminal_table, write_section
+from ops.comparison.report import (
+    attempts_table,
+    closing_line,
+    document,
+    terminal_table,
+    write_section,
+)
 from ops.comparison.trial import FAILURES, MAILS, bench, compare, posts_for_one_attempt
 from ops.places import ROOT
 from ops.session import LOCAL_ENVIRONMENT, MAIL_ENDPOINT
@@ -48,6 +54,7 @@ def reliability(mails: int, path: Path) -> None:
             for how, fault in FAILURES.items()
         }
     console.print(terminal_table(table))
+    console.print(attempts_table(attempts))
     write_section(document(table, attempts, mails=mails), path)
     console.print(f"written to {path}")
     click.echo(closing_line(table, attempts))

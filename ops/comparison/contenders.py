@@ -66,8 +66,8 @@ class Contender(Protocol):
 
     name: str
 
-    def plan(self, messages: Sequence[Message]) -> None:
-        """Know of mails before their messages come."""
+    def plan(self, messages: Sequence[Message], *, now: int) -> None:
+        """Know of mails before their messages come; ``now`` in epoch seconds."""
 
     def handle(self, message: Message, *, worker: str, now: int, short: bool) -> None:
         """Handle one delivery; raises MessageFailed, which brings the message back, and Died.
@@ -116,7 +116,7 @@ class PlainBoto3:
         self._client = make_client()
         self._configuration_set = configuration_set
 
-    def plan(self, messages: Sequence[Message]) -> None:
+    def plan(self, messages: Sequence[Message], *, now: int) -> None:
         """Nothing is known before it comes; begin with a fresh client.
 
         A client stops retrying once it has retried some 35 times without much success, and a new

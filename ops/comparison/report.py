@@ -36,9 +36,12 @@ keep their tables on moto.
 What it says: a handler that only retries mails people twice as soon as SES takes a mail and the
 answer is lost. Powertools deletes its record when the handler raises and lets a claim run out when
 the worker dies, so it protects against repeated messages and not against lost answers, with or
-without the SDK's retries. Segue posts once and writes down the doubt. The price stands in the row
-"500, not accepted": a marketing mail whose answer is lost is never tried again, so it is lost
-where SES had not taken it.
+without the SDK's retries. A handler that swallowed every error would send once, and lose what SES
+had not taken without a word of it. Segue posts once and writes down the doubt, which an event of
+SES settles; here none arrives. The price stands in the row "500, not accepted": a marketing mail
+whose answer is lost is never tried again, so it is lost where SES had not taken it. A transactional
+mail is posted once more after 15 minutes and never a third time: it may come twice, and is missing
+only where both posts failed.
 
 ### Requests for one attempt
 
@@ -53,6 +56,15 @@ def terminal_table(comparison: Comparison) -> Table:
     table = Table("", *_names(comparison), title="duplicates / lost / in doubt (POSTs)")
     for title, tallies in comparison.items():
         table.add_row(title, *(cell(tally) for tally in tallies.values()))
+    return table
+
+
+def attempts_table(attempts: Attempts) -> Table:
+    """Requests for one attempt, for a terminal."""
+    names = list(next(iter(attempts.values())))
+    table = Table("SES accepts, then", *names, title="POSTs of one attempt")
+    for how, row in attempts.items():
+        table.add_row(how, *map(str, row.values()))
     return table
 
 

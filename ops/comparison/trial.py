@@ -30,7 +30,7 @@ from ops.comparison.contenders import (
     ses_client,
 )
 from ops.comparison.scenarios import SCENARIOS, SPELL, Scenario
-from ops.comparison.segue import Segue
+from ops.comparison.segue import Purpose, Segue
 from ops.moto_in_turns import moto_in_turns
 from ops.resources import create_resources
 from ops.ses.account import Account, ConfigurationSet, Identity
@@ -41,6 +41,8 @@ from ops.ses.stand_in import SesStandIn
 RECEIVES = 5  # then the queue parks a message
 VISIBILITY_SECONDS = 360
 BEGIN = 1_772_000_000
+# Each play has days of its own, so that none uses up another's quota.
+DAYS_APART_SECONDS = 2 * 86_400
 MAILS = 3
 
 
@@ -106,12 +108,16 @@ def bench() -> Iterator[Bench]:
         def once() -> Any:
             return ses_client(server.url, mortality, retries={"total_max_attempts": 1})
 
+        def segue(purpose: Purpose) -> Segue:
+            return Segue(environment, mortality, mail_url=server.url, now=BEGIN, purpose=purpose)
+
         off = "Powertools, SDK retries off"
         contenders: Sequence[Contender] = (
             PlainBoto3(plain, configuration_set=chosen),
             Powertools(plain, configuration_set=chosen),
             Powertools(once, configuration_set=chosen, name=off),
-            Segue(environment, mortality, mail_url=server.url, now=BEGIN),
+            segue("marketing_email"),
+            segue("transactional"),
         )
         yield Bench(server, mortality, contenders)
 
@@ -120,21 +126,23 @@ def play(bench: Bench, contender: Contender, scenario: Scenario, *, mails: int =
     """Play one scenario with so many mails, until the queue is quiet."""
     nth = next(bench.plays)
     messages = [_message(contender, nth, number) for number in range(mails)]
-    contender.plan(messages)
+    begin = BEGIN + nth * DAYS_APART_SECONDS
+    contender.plan(messages, now=begin)
     for message in messages:
         bench.server.stand_in.script.add(*scenario.steps(message.recipient))
         bench.mortality.armed = scenario.dies
-        _deliver(contender, message, scenario)
+        _deliver(contender, message, scenario, begin)
     return _count(bench, contender, messages)
 
 
 def posts_for_one_attempt(bench: Bench, contender: Contender, fault: Fault) -> int:
     """How many requests one delivery makes when SES accepts and then fails every time."""
-    message = _message(contender, next(bench.plays), 0)
-    contender.plan([message])
+    nth = next(bench.plays)
+    message, begin = _message(contender, nth, 0), BEGIN + nth * DAYS_APART_SECONDS
+    contender.plan([message], now=begin)
     step = Step(fault, after_accepting=True, times=10 * SPELL, recipient=message.recipient)
     bench.server.stand_in.script.add(step)
-    _attempt(contender, message, receive=0, short=False)
+    _attempt(contender, message, begin, receive=0, short=False)
     bench.server.stand_in.script.clear()
     return _posts(bench, [message])[message.effect_id]
 
@@ -164,25 +172,27 @@ def compare(
     return table
 
 
-def _deliver(contender: Contender, message: Message, scenario: Scenario) -> None:
+def _deliver(contender: Contender, message: Message, scenario: Scenario, begin: int) -> None:
     """As SQS does: again after each failure, and as the scenario says."""
     if scenario.delivery == "two at once":
-        done = _two_at_once(contender, message)
+        done = _two_at_once(contender, message, begin)
     else:
-        done = _attempt(contender, message, receive=0, short=scenario.dies)
+        done = _attempt(contender, message, begin, receive=0, short=scenario.dies)
     for receive in range(1, RECEIVES):
         if done:
             break
         if scenario.dies:
             time.sleep(2 * SHORT_MILLIS / 1000)  # Powertools reads the clock for itself
-        done = _attempt(contender, message, receive=receive, short=False)
+        done = _attempt(contender, message, begin, receive=receive, short=False)
     if scenario.delivery == "again":
-        _attempt(contender, message, receive=RECEIVES, short=False)
+        _attempt(contender, message, begin, receive=RECEIVES, short=False)
 
 
-def _attempt(contender: Contender, message: Message, *, receive: int, short: bool) -> bool:
+def _attempt(
+    contender: Contender, message: Message, begin: int, *, receive: int, short: bool
+) -> bool:
     """One delivery; whether the message is done with."""
-    now = BEGIN + receive * VISIBILITY_SECONDS
+    now = begin + receive * VISIBILITY_SECONDS
     return _handled(contender, message, worker=f"w-{receive}", now=now, short=short)
 
 
@@ -196,12 +206,12 @@ def _handled(
     return True
 
 
-def _two_at_once(contender: Contender, message: Message) -> bool:
+def _two_at_once(contender: Contender, message: Message, begin: int) -> bool:
     ready = threading.Barrier(2)
 
     def work(worker: str) -> bool:
         ready.wait()
-        return _handled(contender, message, worker=worker, now=BEGIN)
+        return _handled(contender, message, worker=worker, now=begin)
 
     with ThreadPoolExecutor(2) as workers:
         return all(list(workers.map(work, ("w-a", "w-b"))))

@@ -1,4 +1,4 @@
-"""The part of the reference model that looks at codes, their money, and whatever is under way."""
+"""The part of the reference model about codes, money, consent, and whatever is under way."""
 
 from __future__ import annotations
 
@@ -29,6 +29,28 @@ def under_way(rows: Rows, *, now: int) -> Iterator[str]:
 
 def _is_stale(use: Any, now: int) -> bool:
     return bool(use.state == "reserved" and use.until <= now - SWEPT_SECONDS)
+
+
+def ledgers(rows: Rows) -> Iterator[str]:
+    """Where a consent ledger does not hang together, or says one thing twice."""
+    entries: dict[str, dict[int, Any]] = {}
+    heads: dict[str, Any] = {}
+    for key, value in rows.items():
+        if key.kind.name == "consent":
+            owner, _, number = key.partition.removeprefix("n#").rpartition("#")
+            entries.setdefault(owner, {})[int(number)] = value
+        elif key.kind.name == "ledger_head":
+            heads[key.partition] = value
+    for owner in entries.keys() | heads.keys():
+        told = [entry for _, entry in sorted(entries.get(owner, {}).items())]
+        hashes = [entry.hash for entry in told]
+        head = heads.get(owner)
+        if head is None or (head.count, head.hash) != (len(told), hashes[-1] if told else None):
+            yield "a consent ledger and its end disagree"
+        if [entry.previous for entry in told[1:]] != hashes[:-1]:
+            yield "a consent ledger does not hang together"
+        if len({entry.statement for entry in told}) < len(told):
+            yield "a statement stands twice in a consent ledger"
 
 
 def books(rows: Rows, budget_minor: int | None, *, now: int) -> Iterator[str]:

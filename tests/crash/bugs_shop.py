@@ -173,6 +173,20 @@ add_rewrite(
 )
 
 
+add_rewrite(
+    "ledger without a condition",
+    "An entry of the consent ledger is saved over the one that somebody else made meanwhile.",
+    ["unsubscribe", "unsubscribe, told to the shop"],
+    unconditional("consent", "ledger_head", "address", "contact"),
+)
+add_rewrite(
+    "consent without proof",
+    "A statement is folded into the contact and not entered into the ledger.",
+    ["unsubscribe, told to the shop"],
+    left_out("consent", "ledger_head"),
+)
+
+
 def _hopeful(_world: World) -> Bug:
     def bug(request: Request, perform: Perform) -> Any:
         concerns = request.port == "write" and any(is_put(w, "address") for w in request.what[0])

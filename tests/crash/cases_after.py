@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from chalicelib.core.address import AddressState
+from chalicelib.core.consents import Statement
 from chalicelib.core.kinds import ADDRESS, EFFECT
 from chalicelib.core.offers import offer_to_json
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.flows.act import from_messages
+from chalicelib.flows.consent import record_consent
 from chalicelib.flows.unsubscribe import act_on
 from tests.coupon_makers import CODE
 from tests.crash.cases import Case, register
@@ -21,6 +23,7 @@ from tests.crash.cases_mail import (
     ORDER_MAIL,
     SECOND,
     TOKEN,
+    announce,
     mail_world,
     one_mail,
     rival,
@@ -31,7 +34,7 @@ from tests.crash.workers import HANDLERS, Message, look_after
 from tests.crash.world import World
 from tests.fakes import SIGNING_KEYS
 from tests.mail_events import notification, ses_event
-from tests.mail_makers import EMAIL, NOW, TEN_PERCENT, effect, hash_of, mail_effect, sqs_event
+from tests.mail_makers import ADA, EMAIL, NOW, TEN_PERCENT, effect, hash_of, mail_effect, sqs_event
 
 # --- feedback -----------------------------------------------------------------------------------
 
@@ -175,8 +178,7 @@ def ask_to_unsubscribe(world: World) -> None:
         state = world.store.all("address").get(f"h#{hash_of(EMAIL)}", AddressState())
         if page.status == 200 and "marketing_email" not in state.withdrawn:
             world.model.wrong("an unsubscription was confirmed that is not stored")
-        for each in world.store.all("effect").values():
-            world.put(Message("stream", each, world.clock.now))
+        announce(world)
 
     world.ask(post)
 
@@ -188,6 +190,30 @@ def _is_unsubscribed(world: World) -> Sequence[str]:
     if ADDRESS.key(hash_of(EMAIL)) not in world.store.keys():
         wrong.append("an unsubscription was lost")
     return wrong
+
+
+SAID_NO = Statement("marketing_email", False, "consent", "account-1", "account", NOW)
+
+
+def tell_the_shop(world: World) -> None:
+    """Ada says no in the shop; only then the mail's message comes."""
+
+    def put(world: World) -> None:
+        record_consent(
+            ADA.id,
+            SAID_NO,
+            store=world.gated,
+            keys=SIGNING_KEYS,
+            now=world.clock.now,
+            key_id="k",
+            correlation_id="consenting",
+        )
+        told = [entry.statement for entry in world.store.all("consent").values()]
+        if SAID_NO not in told or world.store.all("contact")[ADA.key].consent("marketing_email"):
+            world.model.wrong("a withdrawal was answered that is not stored")
+        announce(world)
+
+    world.ask(put)
 
 
 register(
@@ -212,6 +238,14 @@ register(
         "unsubscribe",
         about_to_unsubscribe,
         ask_to_unsubscribe,
+        same=("contact", "effect"),
+        check=_is_unsubscribed,
+    ),
+    Case(
+        "unsubscribe, told to the shop",
+        "unsubscribe",
+        about_to_unsubscribe,
+        tell_the_shop,
         same=("contact", "effect"),
         check=_is_unsubscribed,
     ),

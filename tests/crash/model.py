@@ -17,6 +17,7 @@ flows decide by.
 * An event is announced at least once, under the id of an effect that is then ACCEPTED.
 * A code is in one state; its redemptions keep to its limit; held + spent ≤ budget, shard by shard
   and together, equal to what the codes say; a customer has one live code for an action.
+* A consent ledger hangs together, and says nothing twice.
 * What an answer promised is stored. Nothing of an erased person comes back, and nothing is decided
   from what they did.
 """
@@ -32,11 +33,11 @@ from chalicelib.core.address import AddressState, address_hash
 from chalicelib.core.contact import Contact
 from chalicelib.core.control import SWITCH_COPIES
 from chalicelib.core.effects import Effect
-from chalicelib.core.kinds import ADDRESS, CONTACT, EFFECT, RECORD, SWITCH, TOMBSTONE
+from chalicelib.core.kinds import ADDRESS, CONSENT, CONTACT, EFFECT, RECORD, SWITCH, TOMBSTONE
 from chalicelib.core.ports import BusEvent
 from chalicelib.core.storage import Key, Put, Write
 from chalicelib.core.tombstones import subject_hash
-from tests.crash.books import books, under_way
+from tests.crash.books import books, ledgers, under_way
 from tests.fakes import SIGNING_KEYS
 
 TAKEN = {"ACCEPTED", "DELIVERED", "BOUNCED", "COMPLAINED", "REJECTED"}
@@ -96,6 +97,8 @@ class Model:
                 self._saw_effect(old, write.value, before, now)
             if isinstance(write, Put) and write.key.kind is RECORD and write.key not in before:
                 self._saw_record(write.value, before)
+            if isinstance(write, Put) and write.key.kind is CONSENT and write.key in before:
+                self.wrong("an entry of a consent ledger was written over")
 
     def saw_mail(self, tags: Mapping[str, str]) -> None:
         """Judge a mail that the provider has just taken."""
@@ -198,7 +201,11 @@ class Model:
         for name in self.announced.keys() | self.taken.keys():
             if name not in known:
                 self.wrong("something was sent of which no ledger knows")
-        for what in (*under_way(rows, now=now), *books(rows, self.expected.budget_minor, now=now)):
+        for what in (
+            *under_way(rows, now=now),
+            *books(rows, self.expected.budget_minor, now=now),
+            *ledgers(rows),
+        ):
             self.wrong(what)
         if self.expected.canary is not None and self.expected.canary in text:
             self.wrong("something of an erased person came back")

@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from chalicelib.core.kinds import EFFECT, SIGNAL
+from chalicelib.core.kinds import CONSENT, EFFECT, RECORD, SIGNAL
 from chalicelib.core.ports import BusEvent
 from chalicelib.core.storage import Write
 from tests.crash.gate import FaultGate
 from tests.fakes import MemoryBus, MemoryMailer
 from tests.memory_store import MemoryStore
+
+WATCHED = (CONSENT, EFFECT, RECORD, SIGNAL)
 
 
 class WatchedStore(MemoryStore):
@@ -23,7 +25,7 @@ class WatchedStore(MemoryStore):
 
     def write(self, writes: Sequence[Write], *, now: int, deadline: Any = None) -> None:
         """As ``MemoryStore.write``."""
-        concerns = any(write.key.kind in (EFFECT, SIGNAL) for write in writes)
+        concerns = any(write.key.kind in WATCHED for write in writes)
         before = self._rows.copy() if concerns and self.watch is not None else {}
         super().write(writes, now=now, deadline=deadline)
         if concerns and self.watch is not None:
