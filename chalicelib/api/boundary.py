@@ -34,6 +34,7 @@ Routes = Mapping[str, Mapping[str, RouteEntry]]
 CORRELATION_HEADER = "X-Correlation-Id"
 _CORRELATION = "segueCorrelationId"  # where a request's context carries it
 _SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,127}\Z")
+_REJECTED = (400, 413, 422)
 # A decision holds prices and codes of one person: no cache on the way may keep it.
 _JSON_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
@@ -139,6 +140,8 @@ def refuse(error: Exception, *, correlation_id: str) -> Answer:
         problem(error, correlation_id=correlation_id),
         status=kind.status,
         headers=headers,
+        # What is not there, and whom one may not ask, is no bad input.
+        metrics={"Rejects": 1} if kind.status in _REJECTED else {},
         fields=fields,
     )
 
@@ -184,6 +187,9 @@ def _log(request: Request, response: Response, correlation_id: str, *, latency_m
     }
     latency_ms = round(latency_ms, 3)
     if isinstance(response, Answer) and response.metrics:
+        if response.status_code >= 400:  # how long a refusal took says nothing of answers
+            emit_metrics("request", response.metrics, latency_ms=latency_ms, **fields)
+            return
         metrics = {**response.metrics, "LatencyMs": latency_ms}
         emit_metrics("request", metrics, dimensions=response.dimensions, **fields)
     else:

@@ -21,11 +21,11 @@ class Rollback(NamedTuple):
 
     Attributes:
         minor: all in all, never more than was redeemed.
-        refused: whether refunds were named that are more than the order was worth.
+        excess_minor: of the refunds, what is more than the order was worth; it is refused.
     """
 
     minor: int
-    refused: bool
+    excess_minor: int
 
 
 def settle_order(
@@ -74,12 +74,12 @@ def rollback_of(order: OrderState, *, redeemed_minor: int) -> Rollback:
     """How much an order gives back of what was redeemed for it.
 
     A refund is measured by what the order was worth when it was completed. One that is more than
-    that is refused by itself; several that come to more give back no more than all of it.
+    that is refused by itself; of several that come to more, what is over is refused.
     """
     if order.cancelled_at is not None or None in order.refunds_minor.values():
-        return Rollback(redeemed_minor, refused=False)
+        return Rollback(redeemed_minor, excess_minor=0)
     if order.completed is None or not order.refunds_minor:
-        return Rollback(0, refused=False)
+        return Rollback(0, excess_minor=0)
     worth_minor, currency = order.completed.amount_minor, order.completed.currency
     refunds = [
         refund or 0
@@ -87,12 +87,12 @@ def rollback_of(order: OrderState, *, redeemed_minor: int) -> Rollback:
         if order.refund_currencies.get(message_id, currency) == currency
     ]
     possible_minor = sum(refund for refund in refunds if refund <= worth_minor)
-    refused = sum(refunds) > worth_minor
+    impossible_minor = sum(refunds) - possible_minor
+    excess_minor = impossible_minor + max(0, possible_minor - worth_minor)
     if not worth_minor:
-        return Rollback(0, refused=refused)
-    return Rollback(
-        min(redeemed_minor, redeemed_minor * possible_minor // worth_minor), refused=refused
-    )
+        return Rollback(0, excess_minor)
+    given_back_minor = redeemed_minor * possible_minor // worth_minor
+    return Rollback(min(redeemed_minor, given_back_minor), excess_minor)
 
 
 def discount_of(coupon: Coupon, order: OrderState, *, currency: str) -> int:

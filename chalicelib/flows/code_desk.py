@@ -149,9 +149,8 @@ class CodeDesk:
         self._store(coupon, moved)
         if moved != coupon:
             self.moves += _moves(coupon, moved, order.order_id)
-        use = use_of(moved, order.order_id)
-        refunded = was is None or order.refunds_minor != was.refunds_minor
-        if use is not None and refunded and rollback_of(order, redeemed_minor=0).refused:
+        # Counted when it is news: not again with a later refund, and late where the order was.
+        if use_of(moved, order.order_id) is not None and _excess(order) > _excess(was):
             raise Refused("rollback_exceeds_redemption")
 
     def _store(self, before: Coupon, after: Coupon) -> None:
@@ -180,6 +179,10 @@ class CodeDesk:
             return folded
         facts = self.found.value(FACTS.key(subject_key))
         return subject if facts is None else Profiles({subject: facts}).known_as(subject)
+
+
+def _excess(order: OrderState | None) -> int:
+    return 0 if order is None else rollback_of(order, redeemed_minor=0).excess_minor
 
 
 def _moves(before: Coupon, after: Coupon, order_id: str) -> Iterable[str]:

@@ -178,7 +178,7 @@ def _finish(work: Work, refusal: str | None, *, seconds: float) -> Drop:
     emit_metrics(
         "drop_finished",
         {
-            "Rejects": tally.rejected,
+            "Rejects": tally.rejected + (refusal is not None),  # the file itself counts as one
             "Decisions": tally.decisions,
             "Fallbacks": tally.fallbacks,
         },

@@ -21,9 +21,9 @@ _ABOUT = """## Compared with plain boto3 and with Powertools idempotency
 
 Made by `python -m ops reliability`, which replaces this section; the same run gives the same text.
 Each cell is **duplicates / lost / in doubt** and, in brackets, the requests that SES got, for
-{mails} mails. A lost mail is one that SES never took; a mail in doubt is one that its sender says
-it does not know about, and each of those in this table SES had taken unless it is counted as lost
-too.
+{mails} marketing mails. A lost mail is one that SES never took; a mail in doubt is one that its
+sender says it does not know about, and each of those in this table SES had taken unless it is
+counted as lost too.
 
 {table}
 

@@ -211,6 +211,22 @@ def test_a_request_is_one_line(shop: Storefront) -> None:
     assert "left_out" not in line
 
 
+def test_bad_input_is_counted_and_its_latency_is_not(shop: Storefront) -> None:
+    """A malformed header, a body that is none; a code that nobody issued is told elsewhere."""
+    shop.call(
+        "POST", "/v1/decisions", body={"customer_id": "c-1"}, headers={"Idempotency-Key": " "}
+    )
+    shop.call("POST", "/v1/decisions", body=b"{")
+    shop.call("POST", "/v1/decisions", body={"customer_id": 7})
+    shop.call("GET", "/v1/decisions/none")
+
+    lines = shop.lines()
+    assert [line["status"] for line in lines] == [400, 400, 422, 404]
+    assert [line.get("Rejects") for line in lines] == [1, 1, 1, None]
+    assert not any("LatencyMs" in line for line in lines)
+    assert all(line["latency_ms"] > 0 for line in lines)
+
+
 def test_a_decision_is_counted_by_segment_and_placement(shop: Storefront) -> None:
     """CloudWatch reads the metrics from the line; dimensions are few and never a person."""
     shop.decide()

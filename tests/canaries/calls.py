@@ -88,6 +88,32 @@ def offer(zoo: Zoo) -> None:
     zoo.call("POST", path, spoilt, headers if zoo.chance.random() < 0.5 else {})
 
 
+def revoke(zoo: Zoo) -> None:
+    """A code taken back for a reason that names somebody."""
+    codes = [each.offer.code for each in zoo.memory.all("coupon").values()]
+    code = zoo.chance.choice([*codes, CANARY])
+    body = spoil({"reason": f"{CANARY}-{zoo.chance.randrange(5)}"}, zoo.chance, 0.06)
+    headers = {"Idempotency-Key": f"{CANARY}-{zoo.chance.randrange(99)}"}
+    sent = headers if zoo.chance.random() < 0.5 else {}
+    zoo.call("POST", f"/v1/offers/{quote(code)}/revoke", body, sent)
+
+
+def policies(zoo: Zoo) -> None:
+    """A policy that is none, one that is named after somebody, and figures that are canaries."""
+    named = zoo.chance.choice([CANARY, "sha256:" + "0" * 64])
+    method, path, body = zoo.chance.choice(
+        [
+            ("POST", "/v1/policies", {"name": CANARY, CANARY: str(word(zoo.chance))}),
+            ("POST", "/v1/policies", zoo.shop.rules.policy.model_dump(mode="json")),
+            ("GET", "/v1/policies", None),
+            ("GET", f"/v1/policies/{named}", None),
+            ("POST", f"/v1/policies/{named}/activate", {}),
+            ("POST", f"/v1/policies/{named}/simulations", {"subject": CANARY, "figures": {}}),
+        ]
+    )
+    zoo.call(method, path, None if body is None else spoil(body, zoo.chance, 0.06))
+
+
 def look_up(zoo: Zoo) -> None:
     """Paths and queries that hold canaries."""
     name = zoo.name()
@@ -98,6 +124,7 @@ def look_up(zoo: Zoo) -> None:
             ("GET", f"/v1/customers/{name}"),
             ("GET", f"/v1/decisions/{decision}"),
             ("POST", f"/v1/decisions/{decision}/replay"),
+            ("POST", f"/v1/decisions/{decision}/review"),
             ("GET", f"/v1/drops/{name}"),
             ("GET", f"/v1/{name}"),
             ("PATCH", f"/v1/customers/{name}"),
@@ -191,6 +218,6 @@ def stranger(zoo: Zoo) -> None:
 
 
 CALLS = (
-    events, events, buyer, checkout, checkout, offer, offer, look_up, export, erase, list_mails,
-    consent, control, verify_quote, unsubscribe, open_routes, stranger,
+    events, events, buyer, checkout, checkout, offer, offer, revoke, look_up, export, erase,
+    list_mails, policies, consent, control, verify_quote, unsubscribe, open_routes, stranger,
 )  # fmt: skip

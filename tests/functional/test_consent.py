@@ -12,7 +12,7 @@ from chalicelib.core.address import AddressState, withdraw
 from chalicelib.core.consents import Entry, Statement
 from chalicelib.core.contact import Contact
 from chalicelib.core.control import Switches
-from chalicelib.core.instants import format_instant
+from chalicelib.core.instants import CLOCK_SKEW_SECONDS, format_instant
 from chalicelib.core.kinds import ADDRESS, CONSENT, CONTACT
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
@@ -191,15 +191,17 @@ def test_the_next_unsubscribe_binds_everybody_again(shop: Storefront) -> None:
         ({"granted": "yes"}, "granted"),
         ({"said_at": "yesterday"}, "said_at"),
         ({"said_at": "2036-01-01T00:00:00Z"}, "said_at"),
+        ({"said_at": format_instant(NOW + CLOCK_SKEW_SECONDS + 1)}, "said_at"),
         ({"email": EMAIL}, "email"),
     ],
 )
 def test_bad_statements_are_named(shop: Storefront, changes: dict[str, Any], field: str) -> None:
-    """Each names its field, and nothing is written."""
+    """Each names its field and is counted, and nothing is written."""
     response = consent(shop, "c-1", **changes)
 
     assert response.status_code == 422
     assert response.json_body["errors"][0]["field"] == field
+    assert shop.lines()[-1]["Rejects"] == 1
     assert len(entries(shop)) == 1
 
 

@@ -232,8 +232,10 @@ def test_results_are_never_dropped(team: DataTeam) -> None:
 @pytest.mark.parametrize(
     ("as_of", "words"), [("soon", "is not an ISO 8601"), ("2027-01-01", "lies in the future")]
 )
-def test_a_moment_that_cannot_be_is_refused(team: DataTeam, as_of: str, words: str) -> None:
-    """Nothing is scored at a moment that nobody knows yet."""
+def test_a_moment_that_cannot_be_is_refused(
+    team: DataTeam, as_of: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is scored at a moment that nobody knows yet; the file counts as one reject."""
     info = team.objects.arrive(
         DROPS, key="orders/a.csv", body=orders_csv(GOOD).encode(), metadata={"as-of": as_of}
     )
@@ -242,6 +244,7 @@ def test_a_moment_that_cannot_be_is_refused(team: DataTeam, as_of: str, words: s
 
     assert drop.state == "REJECTED"
     assert words in str(drop.reason)
+    assert '"Rejects":1' in capsys.readouterr().out
 
 
 def test_counts_that_do_not_add_up_are_an_alarm_and_not_a_result(

@@ -134,7 +134,36 @@ def test_a_refund_of_more_than_the_order_was_worth_gives_nothing_back(
     shop.send(order("Refunded", total="90.01"))
 
     assert (state(shop), budget_of(shop.store)) == ("redeemed", (0, 300))
-    assert '"reason":"rollback_exceeds_redemption"' in capsys.readouterr().out
+    assert capsys.readouterr().out.count('"reason":"rollback_exceeds_redemption"') == 1
+
+
+def test_each_excess_is_refused_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A good refund after a bad one is none; of two that come to more, the second is counted."""
+    shop = shop_with()
+    shop.send(order(), order("Refunded", total="90.01", message_id="bad"))
+    capsys.readouterr()
+
+    shop.send(order("Refunded", total="60.00"))
+    assert budget_of(shop.store) == (0, 100)
+    assert "rollback_exceeds_redemption" not in capsys.readouterr().out
+
+    shop.send(order("Refunded", total="60.00", message_id="second"))
+    assert budget_of(shop.store) == (0, 0)
+    assert capsys.readouterr().out.count('"reason":"rollback_exceeds_redemption"') == 1
+
+
+def test_an_excess_that_came_before_its_order_is_refused_with_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nobody knows what the order was worth until it is there; then it is counted all the same."""
+    shop = shop_with()
+    shop.send(order("Refunded", total="90.01"))
+    assert "rollback_exceeds_redemption" not in capsys.readouterr().out
+
+    shop.send(order())
+
+    assert (state(shop), budget_of(shop.store)) == ("redeemed", (0, 300))
+    assert capsys.readouterr().out.count('"reason":"rollback_exceeds_redemption"') == 1
 
 
 @pytest.mark.parametrize("code", ["hasbros", OTHER_CODE], ids=["another system's", "unknown"])
