@@ -19,7 +19,7 @@ from chalicelib.core.features import describe
 from chalicelib.core.money import format_amount
 from chalicelib.core.pricing import line_from_json
 from chalicelib.core.record import situation_from_json
-from chalicelib.core.replay import differences, reexecute
+from chalicelib.core.replay import differences, reexecute, rules_of_then
 from chalicelib.core.rules import Rules
 from chalicelib.core.situation import Situation
 
@@ -53,6 +53,7 @@ def explain_to_customer(record: Mapping[str, Any], *, rules: Rules) -> Explanati
     if is_erased(record):
         return None
     situation = situation_from_json(record["situation"])
+    rules = rules_of_then(record, rules=rules)
     return Explanation(
         procedure=tuple(_procedure(record, situation)),
         factors=tuple(_factors(record, situation, rules)),
