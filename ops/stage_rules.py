@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import click
+
 from chalicelib.challenging import load_challengers
 from chalicelib.core.policy import Policy, policy_from_json
 from chalicelib.core.ports import Store
 from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
+from chalicelib.core.scores import Scorer
 from chalicelib.documents import MODELS, ROOT, Documents
 from chalicelib.flows.policies import find_policy, show
-from ops.why import rules_of
+from chalicelib.scoring.load import load_scorer
+from chalicelib.scoring.rejections import ArtifactRejected
 
 
 def rules_in_force(environment: Mapping[str, str], *, store: Store, now: int) -> Rules:
@@ -36,3 +40,30 @@ def with_policy(rules: Rules, policy: Policy) -> Rules:
     scorer = Scorecard(policy) if isinstance(rules.scorer, Scorecard) else rules.scorer
     challengers, _ = load_challengers(policy, documents=Documents(), engine="portable")
     return replace(rules, policy=policy, scorer=scorer, alias=None, challengers=challengers)
+
+
+def rules_of(environment: Mapping[str, str], *, model: str) -> Rules:
+    """The documents of this checkout: the stage's policy, and the model that decided."""
+    documents = Documents()
+    policy = documents.policy(environment.get("SEGUE_POLICY", "default"))
+    engine = environment.get("SEGUE_SCORER", "portable")
+    scorer = _scorer(engine, model, documents, policy)
+    challengers, _ = load_challengers(policy, documents=documents, engine=engine)
+    return Rules(
+        policy,
+        documents.jurisdictions,
+        documents.jurisdictions_hash,
+        scorer,
+        challengers=challengers,
+    )
+
+
+def _scorer(engine: str, model: str, documents: Documents, policy: Policy) -> Scorer:
+    scorecard = Scorecard(policy)
+    if model == scorecard.name:
+        return scorecard
+    try:
+        return load_scorer(engine, documents.model(model))
+    except ArtifactRejected as rejection:
+        click.echo(f"the model of this checkout was refused: {rejection}", err=True)
+        return scorecard

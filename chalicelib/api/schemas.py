@@ -25,7 +25,8 @@ from chalicelib.core.subject import LONGEST_ID
 MOST_LINES = 200
 LARGEST_QUANTITY = 10_000
 LARGEST_BODY_BYTES = 256 * 1024
-LONGEST_QUOTE = 64 * 1024
+# Of the longest cart, every letter of its SKUs in four bytes, in base 64.
+LONGEST_QUOTE = 160 * 1024
 FIELD_ERROR = "field"
 
 

@@ -12,9 +12,16 @@ class SimulationRequest(Part):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"subject": "decisions of 2026-11", "figures": {"customers": 2357}}]
+            "examples": [
+                {
+                    "subject": "decisions of 2026-11",
+                    "figures": {"policy": "sha256:5f…", "cases": 2357, "changed": 12},
+                }
+            ]
         }
     )
 
     subject: Reference = Field(description="What it ran on: a file, a stretch of decisions.")
-    figures: dict[str, JsonValue] = Field(min_length=1, description="What came out.")
+    figures: dict[str, JsonValue] = Field(
+        min_length=1, description="What came out; `policy` is the hash of what was simulated."
+    )

@@ -47,7 +47,10 @@ def parse_condition(text: str, declared: Mapping[str, Declared]) -> Condition:
         raise ConditionError(
             "is no condition; write for instance: segment == 'at_risk' and churn >= 0.6"
         ) from None
-    return Condition(text.strip(), _Reader(declared).read(tree.body))
+    try:
+        return Condition(text.strip(), _Reader(declared).read(tree.body))
+    except RecursionError:  # of what is no condition, which an error would have to spell out
+        raise ConditionError(f"is nested more than {DEEPEST_CONDITION} times") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from chalicelib.core.instants import format_instant
 from chalicelib.core.money import format_amount
 from chalicelib.core.pricing import PricedLine, line_from_json
 from chalicelib.core.record import situation_from_json
-from chalicelib.core.replay import differences, reexecute
+from chalicelib.core.replay import differences, reexecute, rules_of_then
 from chalicelib.core.rules import Rules
 
 # What each reason code means, in words that a customer can be given.
@@ -78,7 +78,7 @@ REASONS_WITH_ACTION: Mapping[str, str] = {
 
 def explain(record: Mapping[str, Any], *, rules: Rules) -> str:
     """The whole reasoning of one decision as text; reads nothing but the record and the rules."""
-    rules = rules.under(record["subject"], as_of=record["situation"]["as_of"])
+    rules = rules_of_then(record, rules=rules)
     parts = [
         _heading(record),
         _known(record, rules),

@@ -9,6 +9,7 @@ REASON = r"^[a-z][a-z0-9_]{0,47}$"
 
 
 class Part(BaseModel):
-    """A closed part of the policy: frozen, and unknown keys are refused."""
+    """A closed part of the policy: frozen, and unknown keys and infinite numbers are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A number that is not finite has no canonical form, so the document would have no hash.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

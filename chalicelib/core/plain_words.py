@@ -17,8 +17,9 @@ from chalicelib.core.errors import Refused
 from chalicelib.core.explain import REASONS
 from chalicelib.core.features import describe
 from chalicelib.core.money import format_amount
+from chalicelib.core.pricing import line_from_json
 from chalicelib.core.record import situation_from_json
-from chalicelib.core.replay import differences, reexecute
+from chalicelib.core.replay import differences, reexecute, rules_of_then
 from chalicelib.core.rules import Rules
 from chalicelib.core.situation import Situation
 
@@ -52,6 +53,7 @@ def explain_to_customer(record: Mapping[str, Any], *, rules: Rules) -> Explanati
     if is_erased(record):
         return None
     situation = situation_from_json(record["situation"])
+    rules = rules_of_then(record, rules=rules)
     return Explanation(
         procedure=tuple(_procedure(record, situation)),
         factors=tuple(_factors(record, situation, rules)),
@@ -96,6 +98,13 @@ def _chance(decision: Mapping[str, Any]) -> Iterator[str]:
 def _price(decision: Mapping[str, Any]) -> str:
     if decision["tier"] == "base":
         return f"the published price, since {_words(decision['price_reason'])}"
+    lines = [line_from_json(each) for each in decision["lines"]]
+    moved = [each.unit_price_minor - each.base_unit_price_minor for each in lines]
+    if not any(moved):
+        why = next((each.reason for each in lines if each.reason is not None), None)
+        return "the published price" + ("" if why is None else f", since {_words(why)}")
+    if max(moved) > 0:
+        return "not the published price, but one that the shop makes for this group"
     return "below the published price, by the discount that the shop gives this group"
 
 

@@ -7,7 +7,7 @@ one that was active before: at night one person must be able to undo.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -127,8 +127,17 @@ def activate(
             raise Refused("not_simulated")
         if policy.author == key_id:
             raise Refused("own_policy")
-    activations = (*log.activations, Activation(policy_hash, key_id, now))[-MOST_LISTED:]
-    return PolicyLog(log.listed, activations)
+    activations = [*log.activations, Activation(policy_hash, key_id, now)]
+    while len(activations) > MOST_LISTED:
+        del activations[_forgotten(activations)]
+    return PolicyLog(log.listed, tuple(activations))
+
+
+def _forgotten(activations: Sequence[Activation]) -> int:
+    """The oldest of a policy that was active again since: going back to any stays a rollback."""
+    last = {each.hash: place for place, each in enumerate(activations)}
+    again = (place for place, each in enumerate(activations) if last[each.hash] != place)
+    return next(again, 0)
 
 
 def stored_policy_to_json(policy: StoredPolicy) -> dict[str, Any]:

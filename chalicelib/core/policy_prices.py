@@ -28,12 +28,15 @@ def prices_fit(
         path = f"price_tiers.{number}"
         yield from _adjustments_fit(f"{path}.adjustments", tier.adjustments, pricing)
         yield from _stays_above_floor(path, tier, pricing)
-        for place, each in enumerate(asked.get(tier.name, ())):
-            for feature in sorted(CART_SIZE & each.condition.features):
+        # Conditions that could not be read are not among those asked, so places do not count there.
+        read = {each.condition.text: each.condition for each in asked.get(tier.name, ())}
+        for place, requirement in enumerate(tier.eligibility):
+            condition = read.get(requirement.when.strip())
+            for feature in sorted(CART_SIZE & condition.features if condition else ()):
                 yield Misfit(
-                    f"{path}.eligibility.{place}",
-                    f"names {feature}: a fuller cart could then cost less; use an offer with "
-                    "min_cart_minor",
+                    f"{path}.eligibility.{place}.when",
+                    f"names {feature}: a fuller cart could then cost less; use an action with an "
+                    "offer and min_cart_minor",
                 )
 
 

@@ -13,7 +13,8 @@ from collections.abc import Collection
 
 _PROTECTED = frozenset({
     "age", "birth", "birthdate", "birthday", "born", "dob", "yob",
-    "gender", "sex", "pronoun", "pronouns", "orientation", "sexual", "sexuality",
+    "ages", "gender", "genders", "male", "female", "sex", "pronoun", "pronouns",
+    "orientation", "sexual", "sexuality",
     "race", "racial", "ethnic", "ethnicity", "color", "colour", "ancestry", "caste", "tribe",
     "religion", "religious", "faith", "belief", "beliefs", "creed",
     "nationality", "national", "citizenship", "citizen", "immigration", "origin",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.core.canonical import canonical_json
 from chalicelib.core.decide import Decision, decide, offer_effect_id
 from chalicelib.core.errors import Refused
+from chalicelib.core.features import Features
 from chalicelib.core.record import decision_to_json, recorded_codes, situation_from_json
 from chalicelib.core.rules import Rules
+from chalicelib.core.scorecard import Scorecard
+from chalicelib.core.scores import Scorer, Scores
 
 
 def reexecute(record: Mapping[str, Any], *, rules: Rules) -> Decision:
@@ -22,7 +26,7 @@ def reexecute(record: Mapping[str, Any], *, rules: Rules) -> Decision:
         Refused: ``other_policy``, ``other_model`` or ``other_jurisdictions`` when the documents
             at hand are not those that decided.
     """
-    rules = rules.under(record["subject"], as_of=record["situation"]["as_of"])
+    rules = rules_of_then(record, rules=rules)
     for reason, recorded, ours in (
         ("other_policy", record.get("champion"), rules.champion_hash),
         ("other_policy", record["policy"], rules.policy.hash),
@@ -43,6 +47,35 @@ def reexecute(record: Mapping[str, Any], *, rules: Rules) -> Decision:
         code_for=lambda effect: codes.get(effect, ""),
         arms=rules.arms,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _StoodIn:
+    """The rules, under the name of a model that failed in this one decision."""
+
+    name: str
+    hash: str
+    currency: str
+    segments: tuple[str, ...]
+    rules: Scorer
+
+    def score(self, features: Features) -> Scores:
+        """By the rules."""
+        return self.rules.score(features)
+
+
+def rules_of_then(record: Mapping[str, Any], *, rules: Rules) -> Rules:
+    """What decides for a record's subject; its model failed again where it had failed then.
+
+    Why a model failed is in no record, so what is repeated is that the rules stood in for it.
+    """
+    scorecard = Scorecard(rules.policy)
+    rules = rules.under(record["subject"], as_of=record["situation"]["as_of"])
+    model, served = rules.scorer, record["decision"]["model"]
+    if isinstance(model, _StoodIn) or model.name == served or served != scorecard.name:
+        return rules
+    stood_in = _StoodIn(model.name, model.hash, model.currency, model.segments, scorecard)
+    return replace(rules, scorer=stood_in)
 
 
 def differences(record: Mapping[str, Any], *, rules: Rules) -> tuple[str, ...]:

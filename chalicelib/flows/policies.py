@@ -104,10 +104,15 @@ def add_simulation(
     key_id: str,
     correlation_id: str,
 ) -> StoredPolicy:
-    """Write down that a policy was simulated, and what came out; raises NotFound, Transient."""
+    """Write down that a policy was simulated, and what came out.
+
+    Raises NotFound, Transient, and BadInput where the figures are of another policy.
+    """
     simulation = Simulation(key_id, now, subject, dict(figures))
     for _ in range(MOST_ROUNDS):
         standing = _stored(policy_hash, store, now)
+        if figures.get("policy") != policy_hash:
+            raise BadInput.of("figures.policy", f"must be {policy_hash}; simulate that policy")
         noted = note_simulation(standing.value, simulation)
         put = Put(STORED_POLICY.key(policy_hash), noted, AtVersion(standing.version))
         try:

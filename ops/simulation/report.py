@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chalicelib.core.money import format_amount
-from ops.simulation.comparison import Comparison, Segment, Side
+from ops.simulation.comparison import Comparison, Segment, Side, deciles
 from ops.simulation.parity import LEAST_GROUP, Parity
 
 
@@ -29,8 +29,10 @@ def tell(comparison: Comparison, console: Console) -> None:
         ("Caps and limits that said no", "capped"),
         ("Guardrails of prices", "guardrails"),
         ("Law: mode, and why the price is what it is", "law"),
+        ("Budgets if every code is used, in minor units", "budgets_minor"),
     ):
-        console.print(_counts(title, everybody, name))
+        console.print(_counts(title, comparison, name))
+    console.print(_depths(comparison))
 
 
 def tell_parity(found: Mapping[str, Parity], attribute: str, console: Console) -> None:
@@ -98,14 +100,32 @@ def _sums(everybody: Segment, currency: str) -> Table:
     return table
 
 
-def _counts(title: str, everybody: Segment, name: str) -> Table:
+def _counts(title: str, comparison: Comparison, name: str) -> Table:
     table = Table(title=title, box=SIMPLE, title_justify="left")
-    for heading in ("", "now", "with the new policy"):
-        table.add_column(heading, justify="right" if heading else "left")
-    before, after = _counter(everybody.before, name), _counter(everybody.after, name)
-    for each in sorted({*before, *after}, key=lambda key: (-after.get(key, 0), key)):
-        table.add_row(each, f"{before.get(each, 0):,}", f"{after.get(each, 0):,}")
+    for heading in ("segment", "", "now", "with the new policy"):
+        table.add_column(heading, justify="left" if heading in ("segment", "") else "right")
+    for segment, sides in _all_and_each(comparison):
+        before, after = _counter(sides.before, name), _counter(sides.after, name)
+        for each in sorted({*before, *after}, key=lambda key: (-after.get(key, 0), key)):
+            table.add_row(segment, each, f"{before.get(each, 0):,}", f"{after.get(each, 0):,}")
     return table
+
+
+def _depths(comparison: Comparison) -> Table:
+    """How far prices lie below the published ones, of those who have a cart."""
+    title = "Taken off the published price: least, median, most"
+    table = Table(title=title, box=SIMPLE, title_justify="left")
+    for heading in ("segment", "now", "with the new policy"):
+        table.add_column(heading, justify="left" if heading == "segment" else "right")
+    for segment, sides in _all_and_each(comparison):
+        told = [deciles(side.discount_shares) for side in (sides.before, sides.after)]
+        if all(told):
+            table.add_row(segment, *(f"{d[0]:.1%}, {d[5]:.1%}, {d[10]:.1%}" for d in told))
+    return table
+
+
+def _all_and_each(comparison: Comparison) -> list[tuple[str, Segment]]:
+    return [("(all)", comparison.everybody), *sorted(comparison.segments.items())]
 
 
 def _counter(side: Side, name: str) -> Mapping[str, int]:

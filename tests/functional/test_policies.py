@@ -48,7 +48,7 @@ def store(shop: Storefront, policy: dict[str, Any], *scopes: str) -> str:
 
 def simulate(shop: Storefront, stored: str) -> Any:
     """Write down a simulation."""
-    said = {"subject": "decisions of last week", "figures": FIGURES}
+    said = {"subject": "decisions of last week", "figures": {**FIGURES, "policy": stored}}
     return shop.call("POST", f"/v1/policies/{stored}/simulations", body=said)
 
 
@@ -234,8 +234,25 @@ def test_storing_a_policy_again_keeps_author_and_simulations(shop: Storefront) -
     assert store(shop, document(), *REVIEWER) == stored
     told = shop.call("GET", f"/v1/policies/{stored}").json_body
     assert told["author"] == key_id(*AUTHOR)
-    assert [each["figures"] for each in told["simulations"]] == [FIGURES]
+    assert [each["figures"] for each in told["simulations"]] == [{**FIGURES, "policy": stored}]
     assert policy_from_json(told["document"]).hash == stored
+
+
+@pytest.mark.parametrize("figures", [FIGURES, {**FIGURES, "policy": "sha256:another"}])
+def test_the_figures_of_another_policy_open_no_way(
+    shop: Storefront, figures: dict[str, Any]
+) -> None:
+    """A simulation is one of that very document."""
+    live(shop, document(discount=900))
+    stored = store(shop, document(discount=800))
+
+    noted = shop.call(
+        "POST", f"/v1/policies/{stored}/simulations", body={"subject": "x", "figures": figures}
+    )
+
+    assert noted.status_code == 422
+    assert noted.json_body["errors"][0]["field"] == "figures.policy"
+    assert activate(shop, stored).json_body["reason"] == "not_simulated"
 
 
 @pytest.mark.parametrize("damage", ["gone", "altered", "unreadable"])

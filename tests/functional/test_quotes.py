@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from chalicelib.api import answers
+from chalicelib.api.schemas import LARGEST_QUANTITY, MOST_LINES
+from chalicelib.core.money import LARGEST_AMOUNT_MINOR
+from chalicelib.core.subject import LONGEST_ID
 from chalicelib.core.tokens import sign
 from tests.fakes import SIGNING_KEYS
 from tests.storefront import Storefront, open_storefront
@@ -40,6 +44,24 @@ def test_a_quote_holds_and_says_what_it_promised(shop: Storefront) -> None:
     assert verdict["lines"] == [{"sku": "MUG", "quantity": 2, "unit_price": 1900}]
     assert (verdict["total"], verdict["currency"]) == (3800, "USD")
     assert verdict["expires_at"] == answer["expires_at"]
+
+
+def test_the_longest_quote_that_we_give_is_one_that_we_read(shop: Storefront) -> None:
+    """As many lines as a cart may have, each SKU as long as it may be, in letters of four bytes."""
+    skus = [f"{nth:03d}" + "\N{BANANA}" * (LONGEST_ID - 3) for nth in range(MOST_LINES)]
+    lines = [
+        {"sku": sku, "quantity": LARGEST_QUANTITY, "unit_price": LARGEST_AMOUNT_MINOR}
+        for sku in skus
+    ]
+    context = {"country": "US", "currency": "USD"}
+    asked = {"customer_id": "c-1", "context": context, "cart": {"lines": lines}}
+    body = json.dumps(asked, ensure_ascii=False).encode()
+
+    answer = shop.call("POST", "/v1/decisions", body=body)
+
+    assert answer.status_code == 200, answer.body
+    verdict = verify(shop, answer.json_body["price"]["quote"])
+    assert [line["sku"] for line in verdict["lines"]] == skus
 
 
 def test_a_quote_ends_at_the_second_it_named(shop: Storefront) -> None:

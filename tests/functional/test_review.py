@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.core.catalogue import Product
 from chalicelib.core.contact import Contact, Stamped
 from chalicelib.core.storage import Conflict
 from chalicelib.core.subject import customer
@@ -67,6 +68,28 @@ def test_why_nothing_personal_happened_is_said(
     told = record_of(shop, shop.decide(**context))["explanation"]
 
     assert any(each.startswith(sentence) for each in told["procedure"])
+
+
+def test_no_discount_is_told_that_was_not_given(shop: Storefront) -> None:
+    """A tier that moved no price: what stands is the published one, and why."""
+    shop.knows(Product("CUP", "USD", base_price_minor=2000))
+    cart = {"lines": [{"sku": "CUP", "quantity": 1, "unit_price": 2000}]}
+
+    answer = shop.decide(cart=cart)
+    told = record_of(shop, answer)["explanation"]["procedure"]
+
+    assert answer["price"]["tier"] == "winback"
+    assert (
+        "Price: the published price, since the catalogue names no floor, so there is no personal "
+        "price." in told
+    )
+
+
+def test_a_discount_that_was_given_is_told(shop: Storefront) -> None:
+    """By which group, and that it lies below the published price."""
+    told = record_of(shop, shop.decide())["explanation"]["procedure"]
+
+    assert any(each.startswith("Price: below the published price") for each in told)
 
 
 def test_after_an_opt_out_no_factor_is_about_the_customer(shop: Storefront) -> None:

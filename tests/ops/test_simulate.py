@@ -119,6 +119,17 @@ def test_a_file_of_orders_is_decided_at_each_placement(
     }
 
 
+def test_everything_is_told_by_segment(tmp_path: Path, deeper: Path, records: Path) -> None:
+    """Actions, tiers, law and the depth of prices: of all, and of every segment."""
+    result = run(tmp_path, "--policy", str(deeper), "--on", str(records), "--no-plots")
+
+    figures = figures_of(result)
+    for title in ("Actions", "Price tiers", "Law: ", "Taken off the published price"):
+        told = result.output.split(title, 1)[1].split("\n\n", 1)[0]
+        named = {line.split()[0] for line in told.splitlines() if line.strip()}
+        assert {"(all)", *figures["segments"]} <= named, title
+
+
 def test_recorded_decisions_are_decided_again(tmp_path: Path, deeper: Path, records: Path) -> None:
     """The packaged model decides them: same situations, other policy."""
     arguments = ("--policy", str(deeper), "--on", str(records), "--no-plots")

@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from ops.why import rules_of, why
+from chalicelib.core.kinds import RECORD
+from chalicelib.core.policy import policy_from_json
+from ops.why import rules_of, tell, why
+from tests.storefront import open_storefront
+from tests.unit.core.situations import NOW
 
 
 def test_the_rules_are_those_that_decided() -> None:
@@ -44,3 +48,28 @@ def test_without_a_stack_it_says_so() -> None:
 
     assert answer.exit_code == 1
     assert "there is no stack segue-dev here: deploy it first" in answer.output
+
+
+def test_a_decision_by_an_activated_policy_is_told_in_full() -> None:
+    """Its policy is read from the stage, so that what would have changed it can be said."""
+    with open_storefront() as shop:
+        document = shop.rules.policy.model_dump(mode="json")
+        document["price_tiers"][0]["discount_basis_points"] = 900
+        stored = shop.call("POST", "/v1/policies", body=document).json_body["hash"]
+        assert shop.call("POST", f"/v1/policies/{stored}/activate").status_code == 200
+        answer = shop.decide()
+        assert answer["policy"] == stored == policy_from_json(document).hash
+        path = f"/v1/decisions/{answer['decision_id']}"
+        kept = shop.store.read([RECORD.key(answer["decision_id"])], now=NOW)
+        record = kept.value(RECORD.key(answer["decision_id"]))
+        assert record is not None
+
+        before = tell(record, packaged=shop.rules, store=shop.store, now=NOW)
+        assert shop.call("POST", f"{path}/review").status_code == 202
+        after = tell(record, packaged=shop.rules, store=shop.store, now=NOW)
+
+    assert "not to be said" not in before
+    assert "had they opted out of personalisation: price tier base, no action" in before
+    assert "  You had placed 3 orders that count." in before
+    assert "nobody has asked for one" in before
+    assert "asked for at 2026-11-18" in after

@@ -112,6 +112,8 @@ def test_a_condition_means_what_it_says(
         ("churn > 0.5 " + "and churn > 0.5 " * 100, "longer than"),
         ("not " * 60 + "vip", "nested more than"),
         ("(" * 400 + "vip" + ")" * 400, "is no condition"),
+        ("-" * 900 + "1 > churn", "nested more than"),
+        ("churn" + ".a" * 450, "nested more than"),
         ("vip\x00", "is no condition"),
     ],
 )

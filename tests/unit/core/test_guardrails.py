@@ -28,6 +28,7 @@ from chalicelib.core.pricing import (
 from chalicelib.core.shown_prices import ShownPrice, show
 from chalicelib.core.situation import KeptPrice, Line
 from ops.hostile import POISON, Case, broken_rule, case, hostile_table, hostile_tier
+from ops.prove import BoundBroken, guardrails
 from ops.prove.guardrails import figures
 from tests.unit.core.situations import MUG, NOW
 
@@ -297,6 +298,19 @@ def test_the_large_proof_is_not_empty() -> None:
 
     assert told["guardrail_violations"] == 0
     assert told["guardrail_personal_share"] > 0.2
+
+
+def test_a_session_that_forgets_its_price_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The large proof sees a price that follows demand within a session."""
+
+    def forgets(line: Line, product: Product | None, **given: Any) -> PricedLine:
+        setting: Setting = given.pop("setting")
+        return price_line(line, product, **given, setting=setting._replace(kept={}))
+
+    monkeypatch.setattr(guardrails, "price_line", forgets)
+
+    with pytest.raises(BoundBroken, match="not_the_same_in_a_session"):
+        guardrails.figures(2_000)
 
 
 @given(st.integers(1, 10_000), st.integers(1, 10_000), st.integers(1, 10_000))

@@ -73,6 +73,23 @@ def edited(edit: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
             "nothing that touches a price",
         ),
         (lambda d: d["holdout"].update(share_percent=51), "holdout.share_percent", "less than"),
+        (
+            lambda d: d["actions"][0].update(max_expected_orders=float("inf")),
+            "actions.0.max_expected_orders",
+            "finite",
+        ),
+        (
+            lambda d: d["scorecard"][0].update(max_recency_days=float("inf")),
+            "scorecard.0.max_recency_days",
+            "finite",
+        ),
+        (
+            lambda d: d["actions"][0].update(
+                treatments={"checkout": {"content": {"ratio": float("nan")}}}
+            ),
+            "actions.0.treatments.checkout.content.ratio.float",
+            "finite",
+        ),
         (lambda d: d["actions"][0].pop("segments"), "actions.0.offer.limits", "an offer"),
         (
             lambda d: d["actions"][2].update(segments=["loyal", "unknown"]),
@@ -100,7 +117,9 @@ def test_strangers_may_have_offers_that_end(limits: dict[str, int]) -> None:
     assert policy_from_json(document).actions[0].segments == ()
 
 
-@pytest.mark.parametrize("name", ["age", "customer_zip", "gender_code", "home_latitude", "device"])
+@pytest.mark.parametrize(
+    "name", ["age", "customer_zip", "gender_code", "home_latitude", "device", "is_male", "female"]
+)
 def test_no_protected_attribute_touches_a_price(name: str) -> None:
     """An offer may not ask for it, whatever the shop calls it; a mail without one may."""
     features = [{"name": name, "type": "number"}]

@@ -79,6 +79,17 @@ def test_a_rollback_needs_nobody_else(back_to: str | None) -> None:
     assert log.active == back_to
 
 
+def test_going_back_stays_a_rollback_however_often_others_were_activated() -> None:
+    """What is remembered is bounded, and every policy that decided is in it."""
+    log = LIVE
+    for nth in range(MOST_LISTED + 5):
+        log = activate(log, f"p-{1 + nth % 2}", stored(), key_id="second", now=NOW + nth)
+
+    assert len(log.activations) == MOST_LISTED
+    assert log.active == log.activations[-1].hash
+    assert activate(log, "p-0", stored(), key_id="first", now=NOW + 999).active == "p-0"
+
+
 def test_activating_what_is_active_changes_nothing() -> None:
     """So that a cut-short activation can be repeated."""
     assert activate(LIVE, "p-0", stored(), key_id="first", now=NOW + 9) == LIVE

@@ -87,6 +87,10 @@ def tier(**changes: Any) -> list[dict[str, Any]]:
             {"price_tiers": tier(eligibility=["country == 'US' and cart_quantity > 1"])},
             "price_tiers.0.eligibility.0",
         ),
+        (
+            {"price_tiers": tier(eligibility=["no_such > 1", "cart_minor > 5000"])},
+            "price_tiers.0.eligibility.1.when",
+        ),
         ({"price_tiers": tier(eligibility=["region == 'NY'"])}, "price_tiers.0.eligibility.0"),
     ],
 )

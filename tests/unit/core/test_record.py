@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ from chalicelib.core.counterfactual import counterfactuals
 from chalicelib.core.decide import decide
 from chalicelib.core.errors import Refused
 from chalicelib.core.explain import REASONS, explain
+from chalicelib.core.features import Features
 from chalicelib.core.offers import Offer
+from chalicelib.core.plain_words import explain_to_customer
 from chalicelib.core.record import (
     build_record,
     situation_from_json,
@@ -22,8 +25,12 @@ from chalicelib.core.record import (
     situation_to_json,
 )
 from chalicelib.core.replay import differences, reexecute
+from chalicelib.core.rules import Rules
+from chalicelib.core.scorecard import Scorecard
+from chalicelib.core.scores import Scores
 from chalicelib.core.situation import Context, Held, Permissions, Situation
-from tests.unit.core.situations import NOW, buyer, checkout, shipped_rules
+from chalicelib.scoring.guarded import GuardedScorer
+from tests.unit.core.situations import NOW, RecencyScorer, buyer, checkout, shipped_rules
 
 RULES = shipped_rules()
 LIVE = Offer("winback-10", "LIVE", "percent_off", 10, NOW + 9)
@@ -40,21 +47,21 @@ SITUATIONS = [
 ]
 
 
-def recorded(situation: Situation) -> dict[str, Any]:
-    """The record of a decision by the shipped rules, as storage gives it back."""
+def recorded(situation: Situation, *, rules: Rules = RULES) -> dict[str, Any]:
+    """The record of a decision, by the shipped rules or others, as storage gives it back."""
     decision = decide(
         situation,
-        policy=RULES.policy,
-        jurisdictions=RULES.jurisdictions,
-        scorer=RULES.scorer,
+        policy=rules.policy,
+        jurisdictions=rules.jurisdictions,
+        scorer=rules.scorer,
         code_for=lambda effect: effect[:12],
     )
     record = build_record(
         situation,
         decision,
-        policy=RULES.policy,
-        jurisdictions_hash=RULES.jurisdictions_hash,
-        scorer=RULES.scorer,
+        policy=rules.policy,
+        jurisdictions_hash=rules.jurisdictions_hash,
+        scorer=rules.scorer,
         correlation_id="r-1",
     )
     stored: dict[str, Any] = json.loads(canonical_json(record))
@@ -112,6 +119,26 @@ def test_an_explanation_ends_with_what_would_have_changed_it(situation: Situatio
     assert text.startswith("Decision d_1")
     assert "What would have changed it" in text.split("\n\n")[-1]
     assert "_" not in "".join(REASONS.values())
+
+
+def test_a_decision_for_which_the_rules_stood_in_re_executes_once_the_model_works() -> None:
+    """A model that failed for a moment leaves a record that is right, and is explained."""
+    model = GuardedScorer(_Failing(), Scorecard(RULES.policy), report=lambda _: None)
+    then = replace(RULES, scorer=model)
+    record = recorded(checkout(), rules=then)
+
+    assert record["decision"]["model"] == "scorecard"
+    assert differences(record, rules=then) == differences(record, rules=RULES) == ()
+    assert explain(record, rules=RULES) == explain(record, rules=then)
+    assert explain_to_customer(record, rules=RULES) == explain_to_customer(record, rules=then)
+
+
+class _Failing(RecencyScorer):
+    """The model on a bad day."""
+
+    def score(self, features: Features) -> Scores:
+        """Fail."""
+        raise MemoryError
 
 
 def test_an_altered_record_is_not_explained_away() -> None:
