@@ -24,6 +24,7 @@ for _name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SESV2"):
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
+from chalicelib import telemetry  # noqa: E402
 from chalicelib.aws.clients import Clients  # noqa: E402
 from ops.moto_in_turns import moto_in_turns  # noqa: E402
 from tests.stack import Stack, create_stack  # noqa: E402
@@ -58,6 +59,13 @@ def _stay_home(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(_stay_home)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def log_lines_as_before() -> Iterator[None]:
+    """Whatever a module's tests and commands do with the log, the next module finds it as it was."""
+    yield
+    telemetry.configure(stage="unset")
 
 
 @pytest.fixture

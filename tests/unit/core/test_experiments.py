@@ -60,7 +60,7 @@ def layered(begin: float, end: float, **changes: Any) -> Callable[[str], dict[st
         ({"layer": "A layer"}, "match pattern"),
         ({"mood": 1}, "not permitted"),
         ({"arms": arms(levers={"a-0": 1001})}, "levers.a-0: must be 0 to 1000"),
-        ({"arms": arms(levers={"a-0": float("nan")})}, "levers.a-0: must be 0 to 1000"),
+        ({"arms": arms(levers={"a-0": float("nan")})}, "finite number"),
         ({"arms": arms(policy="new", off=["a-0"])}, "either names documents or changes parts"),
         ({"arms": arms(model="m-1"), "when": "churn > 0"}, "when: cannot stand with an arm's"),
         ({"arms": arms(policy="../etc/passwd")}, "match pattern"),
