@@ -63,7 +63,7 @@ sys.addaudithook(_stay_home)
 
 @pytest.fixture(autouse=True, scope="module")
 def log_lines_as_before() -> Iterator[None]:
-    """Whatever a module's tests and commands do with the log, the next module finds it as it was."""
+    """Whatever a module does with the log, the next one finds it as it was."""
     yield
     telemetry.configure(stage="unset")
 
