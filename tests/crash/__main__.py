@@ -26,7 +26,8 @@ def main() -> int:
     if asked.replay is not None:
         return _replay(asked.replay)
     begun = time.monotonic()
-    swept = sweep(pairs=None if asked.full else SAMPLED_PAIRS, seed=asked.seed, only=asked.case)
+    pairs = None if asked.full else SAMPLED_PAIRS
+    swept = sweep(pairs=pairs, seed=asked.seed, only=asked.case, say=_say)
     _tell_sweep(swept, len(asked.case or CASES), time.monotonic() - begun)
     found = hunt(BUGS)
     _tell_bugs(found, show=asked.bugs)
@@ -54,6 +55,10 @@ def _arguments() -> Namespace:
     if asked.write and asked.case:
         parser.error("--write is about all cases")
     return asked
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _tell_sweep(swept: Swept, cases: int, seconds: float) -> None:

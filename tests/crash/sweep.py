@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,6 +19,8 @@ from tests.crash.run import Result, nowhere, replay_line, run
 from tests.crash.seeds import Outcome, run_seed
 
 Place = tuple[int, Mode]
+Say = Callable[[str], None]
+PARTS = 10  # so often somebody is told how far it has come
 Found = tuple[str, tuple[str, ...]] | None  # replay line and what was violated
 # Calls that leave no trace, so that a lost answer and a call that was not made raise the same.
 QUESTIONS = frozenset({"read", "due", "overdue", "recent_decisions", "belongings", "head", "keys"})
@@ -78,13 +80,16 @@ def places_of(case_name: str, calls: int, *, after: int = 0) -> Iterator[Place]:
             yield number, mode
 
 
-def sweep(*, pairs: int | None, seed: int, only: Sequence[str] = ()) -> Swept:
+def sweep(
+    *, pairs: int | None, seed: int, only: Sequence[str] = (), say: Say = lambda _text: None
+) -> Swept:
     """All singles, and so many pairs of each case; None takes all of them.
 
     Args:
         pairs: how many pairs of each case, chosen by the seed.
         seed: chooses them.
         only: names of cases; all of them when empty.
+        say: is told how far it has come.
     """
     telemetry.configure(stage="crash", stream=nowhere())
     swept = Swept()
@@ -96,8 +101,9 @@ def sweep(*, pairs: int | None, seed: int, only: Sequence[str] = ()) -> Swept:
             swept.calls += calls
             swept.add(name, {}, result)
             singles += [(name, {number: mode}) for number, mode in places_of(name, calls)]
-        _collect(workers, singles, swept)
-        _collect(workers, _pairs(swept, pairs, seed), swept)
+        _collect(workers, singles, swept, lambda share: say(f"singles: {share}"))
+        chosen = _pairs(swept, pairs, seed)
+        _collect(workers, chosen, swept, lambda share: say(f"pairs: {share}"))
     return swept
 
 
@@ -135,9 +141,15 @@ def _is_twin(port: str, mode: Mode) -> bool:
 
 
 def _collect(
-    workers: ProcessPoolExecutor, jobs: Sequence[tuple[str, dict[int, Mode]]], swept: Swept
+    workers: ProcessPoolExecutor,
+    jobs: Sequence[tuple[str, dict[int, Mode]]],
+    swept: Swept,
+    say: Say,
 ) -> None:
-    for job, result in zip(jobs, workers.map(_run, jobs, chunksize=16), strict=True):
+    results = workers.map(_run, jobs, chunksize=16)
+    for done, (job, result) in enumerate(zip(jobs, results, strict=True), start=1):
+        if done * PARTS // len(jobs) > (done - 1) * PARTS // len(jobs):
+            say(f"{done:,} of {len(jobs):,}")
         name, faults = job
         swept.add(name, faults, result)
         if len(faults) == 1:
