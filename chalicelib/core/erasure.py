@@ -17,7 +17,7 @@ from chalicelib.core.facts import Facts
 from chalicelib.core.offers import Coupon
 from chalicelib.core.orders import OrderState
 from chalicelib.core.sessions import sticky_key
-from chalicelib.core.tombstones import PSEUDONYM_PREFIX, Tombstone
+from chalicelib.core.tombstones import PSEUDONYM_PREFIX, Tombstone, is_pseudonym
 
 ERASED = "erased"
 # Where an open effect ends. One that is just being sent is left to whoever sends it.
@@ -97,9 +97,13 @@ def erased_effect(effect: Effect, *, pseudonym: str, now: int) -> Effect:
 def left_over(effect: Effect, *, now: int) -> Effect:
     """An open effect that an erasure did not find, ended without the person.
 
-    The key of their pseudonym is dead by now, so it stands under a name of its own.
+    The key of their pseudonym is dead by now, so it stands under a name of its own; one that was
+    just being sent, and so was stripped and left open, keeps the pseudonym that it has.
     """
-    return erased_effect(effect, pseudonym=f"{PSEUDONYM_PREFIX}{effect.effect_id}", now=now)
+    named = effect.subject_key
+    if not is_pseudonym(named):
+        named = f"{PSEUDONYM_PREFIX}{effect.effect_id}"
+    return erased_effect(effect, pseudonym=named, now=now)
 
 
 def erased_coupon(coupon: Coupon, *, pseudonym: str) -> Coupon:

@@ -57,6 +57,11 @@ def pseudonym(subject_key: str, *, key: str) -> str:
     return f"{PSEUDONYM_PREFIX}{digest[:32]}"
 
 
+def is_pseudonym(subject_key: str) -> bool:
+    """Whether a person who was erased stood here."""
+    return subject_key.startswith(PSEUDONYM_PREFIX)
+
+
 def tombstone_to_json(tombstone: Tombstone) -> dict[str, Any]:
     """The stored form."""
     stored: dict[str, Any] = {"at": tombstone.at}

@@ -34,6 +34,7 @@ from chalicelib.core.offers import Coupon
 from chalicelib.core.ports import Store
 from chalicelib.core.storage import AtVersion, Check, Conflict, Found, Key, Put, Stored, Write
 from chalicelib.core.tokens import SigningKeys
+from chalicelib.core.tombstones import is_pseudonym
 from chalicelib.flows.tombs import tomb_key
 
 _CONFIRM_TRIES = 4
@@ -82,7 +83,13 @@ class Gathered:
         return self.effects.stored(EFFECT.key(effect_id))
 
     def is_erased(self, effect: Effect) -> bool:
-        """Whether the person was erased whom the effect was planned for."""
+        """Whether the person was erased whom the effect was planned for.
+
+        An effect that was just being sent was stripped by the erasure and left open: its plan is
+        gone, and whoever comes by next ends it.
+        """
+        if is_pseudonym(effect.subject_key):
+            return True
         tombstone = self.circumstances.value(tomb_key(effect.subject_key, self.keys))
         return tombstone is not None and effect.planned_at <= tombstone.at
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chalicelib.core.control import SWITCH_COPIES, Switches
+from chalicelib.core.effects import State
 from chalicelib.core.errors import Transient
-from chalicelib.core.kinds import COUPON, SWITCH
+from chalicelib.core.kinds import COUPON, EFFECT, SWITCH
 from chalicelib.core.offers import Coupon, Use, offer_to_json
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
@@ -210,3 +212,37 @@ def test_the_switch_does_not_stop_the_bus() -> None:
     world.plan(effect("offer", payload={"offer": offer_to_json(TEN_PERCENT)}))
 
     assert world.act().state == "ACCEPTED"
+
+
+@pytest.mark.parametrize(
+    ("state", "purpose", "ends"),
+    [
+        ("PLANNED", "marketing_email", "SUPPRESSED"),
+        ("CLAIMED", "marketing_email", "SUPPRESSED"),
+        ("SENDING", "marketing_email", "ABANDONED"),
+        ("IN_DOUBT", "marketing_email", "ABANDONED"),
+        ("IN_DOUBT", "transactional", "ABANDONED"),
+    ],
+)
+def test_what_an_erasure_has_stripped_comes_to_its_end(
+    state: State, purpose: str, ends: State
+) -> None:
+    """What was just being sent was stripped and left open: nobody tries to read its plan."""
+    world = world_with_a_mail()
+    dead: dict[str, Any] = {"owner": "dead", "lease_until": NOW - 400, "changed_at": NOW - 500}
+    stripped = replace(
+        mail_effect(purpose=purpose),
+        state=state,
+        subject_key="x#" + "1" * 32,
+        payload={},
+        **({} if state == "PLANNED" else dead),
+    )
+    world.store.write([Put(EFFECT.key(stripped.effect_id), stripped, WHATEVER)], now=NOW)
+
+    for days in (0, 1, 2, 3):
+        later = NOW + days * 90_000
+        world.receive(sqs_event(stripped.effect_id), now=later, worker=f"w-{days}")
+
+    ended = world.effect()
+    assert (ended.state, ended.subject_key) == (ends, stripped.subject_key)
+    assert world.mailer.sent == []
