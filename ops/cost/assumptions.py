@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, Mapping
+from typing import Final
+
+from chalicelib.aws.secrets import KEPT_SECONDS
 
 VCPU_MB: Final = 1769  # what Lambda gives one whole vCPU for
 MONTH_SECONDS: Final = 730 * 3600
@@ -32,17 +35,14 @@ class Assumptions:
         architecture: whose GB-second is billed; the package is made for x86_64.
         cold_share: of invocations that start a new environment.
         decisions_per_authorizer_call: an answer of the authorizer serves its key for a minute.
-        decisions_per_environment: until a process reads signing keys and what was learned anew.
-        messages_per_request: events that a shop sends in one call.
-        mail_events_per_mail: SES publishes "send" and "delivery" of each, and an open of some.
-        records_per_stream_batch: effects that one invocation of the relay takes.
+        opens_per_mail: SES publishes "send" and "delivery" of each mail, and an open of some.
         kept_days: storage of what never expires is billed for so long.
         log_bytes_per_invocation: START, END and REPORT, which Lambda writes itself.
         log_kept_months: as the template keeps log lines.
         pollers_per_queue: of an idle queue; each asks every ``poll_seconds``.
         poll_seconds: how long one long poll waits.
+        signing_keys_seconds: a process reads the signing keys again so often.
         key_seconds: DynamoDB asks KMS again for a table's key so often, for each caller.
-        retried_share: of the work of a big drop that is done a second time.
     """
 
     waits_ms: Mapping[str, float] = field(default_factory=lambda: _WAITS_MS)
@@ -50,15 +50,14 @@ class Assumptions:
     architecture: str = "x86_64"
     cold_share: float = 0.005
     decisions_per_authorizer_call: int = 100
-    messages_per_request: int = 10
-    mail_events_per_mail: float = 2.4
+    opens_per_mail: float = 0.4
     kept_days: int = 365
     log_bytes_per_invocation: int = 330
     log_kept_months: float = 1.0
     pollers_per_queue: int = 5
     poll_seconds: int = 20
+    signing_keys_seconds: int = KEPT_SECONDS
     key_seconds: int = 300
-    retried_share: float = 0.01
 
     def wait_ms(self, call: str) -> float:
         """How long one call is waited for; ``call`` is service and operation."""

@@ -7,7 +7,6 @@ is an error: a call that nobody counts would look free.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +16,7 @@ from ops.cost.units import Index, Item, index_units, item_bytes, read_units, sav
 
 KB64 = 65_536
 GB = 1_000_000_000
-Units = Counter[str]
+Units = dict[str, float]
 Json = Mapping[str, Any]
 TRANSACTIONAL = 2
 
@@ -73,21 +72,21 @@ def units_of(call: Call, indexes: Mapping[str, Sequence[Index]]) -> Units:
         case "dynamodb", _:
             return _dynamodb(call, indexes)
         case "sqs", "SendMessage" | "SendMessageBatch":
-            return Units({"sqs.request": chunks(call.sent_bytes)})
+            return {"sqs.request": chunks(call.sent_bytes)}
         case "s3", "GET" | "HEAD":
-            return Units({"s3.get": 1})
+            return {"s3.get": 1}
         case "s3", "PUT" | "POST":
-            return Units({"s3.put": 1})
+            return {"s3.put": 1}
         case "s3", "DELETE":
-            return Units()
+            return {}
         case "email", "POST":
-            return Units({"ses.mail": 1, "transfer.out_gb": call.sent_bytes / GB})
+            return {"ses.mail": 1, "transfer.out_gb": call.sent_bytes / GB}
         case "events", "PutEvents":
             entries = call.request["Entries"]
-            return Units({"events.custom": sum(chunks(len(json.dumps(each))) for each in entries)})
+            return {"events.custom": sum(chunks(len(json.dumps(each))) for each in entries)}
         case "ssm", "GetParameter":
             # A SecureString under the key that AWS manages: each read is one Decrypt.
-            return Units({"ssm.request": 1, "kms.request": 1})
+            return {"ssm.request": 1, "kms.request": 1}
     raise CallUnknown(f"{call.service} {call.operation}: nobody has said how it is billed")
 
 
@@ -99,15 +98,15 @@ def chunks(size_bytes: int) -> int:
 def _dynamodb(call: Call, indexes: Mapping[str, Sequence[Index]]) -> Units:
     match call.operation:
         case "BatchGetItem":
-            return Units({"dynamodb.read_unit": _batch_units(call)})
+            return {"dynamodb.read_unit": _batch_units(call)}
         case "Query":
             found = sum(item_bytes(item) for item in call.answer.get("Items", ()))
             consistent = bool(call.request.get("ConsistentRead", False))
-            return Units({"dynamodb.read_unit": read_units(found, consistent=consistent)})
+            return {"dynamodb.read_unit": read_units(found, consistent=consistent)}
         case "PutItem" | "UpdateItem" | "DeleteItem":
-            return Units({"dynamodb.write_unit": _saved_units(call, indexes, transactional=False)})
+            return {"dynamodb.write_unit": _saved_units(call, indexes, transactional=False)}
         case "TransactWriteItems":
-            return Units({"dynamodb.write_unit": _saved_units(call, indexes, transactional=True)})
+            return {"dynamodb.write_unit": _saved_units(call, indexes, transactional=True)}
     raise CallUnknown(f"dynamodb {call.operation}: nobody has said how it is billed")
 
 

@@ -22,6 +22,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID, botocore_stubber
 from moto.dynamodb.models import dynamodb_backends
 
 from ops.cost.calls import Call, Saved, Units, units_of
+from ops.cost.quantities import added
 from ops.cost.units import Index, Item, item_bytes, stored_bytes
 from ops.session import LOCAL_ENVIRONMENT
 
@@ -41,16 +42,18 @@ class Counts:
         item_bytes: the sizes of items as written, by kind.
         byte_seconds: storage until the items expire by themselves.
         kept_bytes: storage of items that never do.
-        table_units: write units by the table's name, index entries included.
+        kind_units: write units by the kind of item, index entries included.
+        tables: every table that was asked.
         aside_ns: CPU time of the listening and of moto, which no function would spend.
     """
 
-    units: Units = field(default_factory=Counter)
+    units: Units = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     item_bytes: dict[str, list[int]] = field(default_factory=dict)
     byte_seconds: float = 0.0
     kept_bytes: int = 0
-    table_units: Counter[str] = field(default_factory=Counter)
+    kind_units: Counter[str] = field(default_factory=Counter)
+    tables: set[str] = field(default_factory=set)
     aside_ns: int = 0
 
 
@@ -105,14 +108,17 @@ class Meter:
             ok=int(status) < 300,
             saved=saved,
         )
-        counts.units.update(units_of(call, self._indexes))
+        counts.units = added(counts.units, units_of(call, self._indexes))
         counts.calls[f"{call.service} {call.operation}"] += 1
+        counts.tables |= _tables(call)
         for each in saved:
             self._stored(counts, each, units_of(_alone(call, each), self._indexes))
 
     def _stored(self, counts: Counts, saved: Saved, units: Units) -> None:
         indexes = self._indexes.get(saved.table, ())
-        counts.table_units[saved.table] += int(units["dynamodb.write_unit"])
+        standing = saved.after or saved.before
+        if standing is not None:
+            counts.kind_units[standing["sk"]["S"]] += int(units.get("dynamodb.write_unit", 0))
         if saved.after is None or saved.after == saved.before:
             return
         kind = saved.after["sk"]["S"]
@@ -157,6 +163,17 @@ def _places(call: Call) -> list[tuple[str, Any]]:
     if call.operation == "TransactWriteItems":
         return [_place(one) for each in call.request["TransactItems"] for one in each.values()]
     return []
+
+
+def _tables(call: Call) -> set[str]:
+    """The tables of a call, indexes under their table's name."""
+    if call.service != "dynamodb":
+        return set()
+    if "RequestItems" in call.request:
+        return set(call.request["RequestItems"])
+    if "TableName" in call.request:
+        return {call.request["TableName"]}
+    return {table for table, _ in _places(call)}
 
 
 def _place(action: Mapping[str, Any]) -> tuple[str, Any]:
