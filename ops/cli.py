@@ -14,6 +14,7 @@ from chalicelib.core.errors import SegueError
 
 COMMANDS = {
     "breaker": "Show what the bounce and complaint breaker counts, or begin anew.",
+    "cost": "Say what a stage costs: a million of each thing, idling, 100 million customers.",
     "demo": "Run the whole story on the local stack; --check plays it without a person.",
     "deploy": "Create or update a stack, on AWS or on the local stack.",
     "doctor": "Say what stands in the way of real sending.",

@@ -42,6 +42,7 @@ class Counts:
         item_bytes: the sizes of items as written, by kind.
         byte_seconds: storage until the items expire by themselves.
         kept_bytes: storage of items that never do.
+        grown_bytes: by how much storage has grown, whatever becomes of it later.
         kind_units: write units by the kind of item, index entries included.
         tables: every table that was asked.
         aside_ns: CPU time of the listening and of moto, which no function would spend.
@@ -52,6 +53,7 @@ class Counts:
     item_bytes: dict[str, list[int]] = field(default_factory=dict)
     byte_seconds: float = 0.0
     kept_bytes: int = 0
+    grown_bytes: int = 0
     kind_units: Counter[str] = field(default_factory=Counter)
     tables: set[str] = field(default_factory=set)
     aside_ns: int = 0
@@ -124,6 +126,7 @@ class Meter:
         kind = saved.after["sk"]["S"]
         counts.item_bytes.setdefault(kind, []).append(item_bytes(saved.after))
         grown = stored_bytes(saved.after, indexes) - stored_bytes(saved.before, indexes)
+        counts.grown_bytes += grown
         if "expires_at" in saved.after:
             lasts = int(saved.after["expires_at"]["N"]) - time.time()
             counts.byte_seconds += max(0, grown) * max(0.0, lasts)

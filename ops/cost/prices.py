@@ -40,7 +40,7 @@ PRICED: Final = frozenset({
 })  # fmt: skip
 LIMITED: Final = frozenset({
     "dynamodb.table_read_units", "dynamodb.table_write_units",
-    "lambda.concurrency", "lambda.ephemeral_mb",
+    "lambda.concurrency", "lambda.ephemeral_mb", "lambda.timeout_seconds",
     "s3.puts_a_second", "ses.mails_a_day", "states.map_children",
 })  # fmt: skip
 
