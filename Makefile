@@ -15,7 +15,7 @@ TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1
 LOCKS := requirements requirements-joblib requirements-ops requirements-dev requirements-ministack
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check local test e2e check package train evaluate bench prove reliability crash crash-full lock clean \
+.PHONY: help demo demo-check local test e2e check package train evaluate bench cost prove reliability crash crash-full lock clean \
 	.venv .ministack
 
 help: ## List the targets
@@ -55,6 +55,9 @@ evaluate: $(VENV) ## Print the model's figures on held-out time
 
 bench: $(VENV) ## Measure Segue beside a naive peer, in one run
 	$(RUN) -m benchmarks
+
+cost: $(VENV) ## Say what a million of each thing costs, a month of idling, and 100 million customers
+	$(RUN) -m ops cost
 
 prove: $(VENV) ## Measure the statistical figures, and fail where a bound is broken
 	$(RUN) -m ops prove

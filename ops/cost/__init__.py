@@ -2,8 +2,8 @@
 
 Every flow is played once on an AWS in memory, and every call is billed as AWS bills it, from the
 items as they were really written; prices stand in ``ops/prices.toml`` with their sources.
-Reading order: ``rehearsal`` plays, ``recorder`` and ``meter`` count, ``calls`` and ``units`` say what
-AWS bills, ``work`` and ``flows`` say what one thing takes, ``idle`` and ``plan`` the rest,
+Reading order: ``rehearsal`` plays, ``recorder`` and ``meter`` count, ``calls`` and ``units`` say
+what AWS bills, ``work`` and ``flows`` say what one thing takes, ``idle`` and ``plan`` the rest,
 ``account`` puts it together.
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 LEAST_SAMPLE = 45
+WIDTH = 150  # the widest table
 
 
 @click.command()
@@ -25,20 +26,53 @@ LEAST_SAMPLE = 45
     help="Another price table.  [default: ops/prices.toml]",
 )
 @click.option("--json", "only_json", is_flag=True, help="Print the totals alone, as one line.")
-@click.option("--sample", type=click.IntRange(LEAST_SAMPLE, 2357), default=120, show_default=True,
-              help="Customers of CDNOW's sample that are measured.")  # fmt: skip
-@click.option("--customers", type=click.IntRange(1), default=100_000_000, show_default=True,
-              help="Of the plan.")  # fmt: skip
-@click.option("--orders-per-customer", type=click.FloatRange(0, min_open=True), default=3.0,
-              show_default=True, help="Of the plan.")  # fmt: skip
-@click.option("--parts-at-once", type=click.IntRange(1), default=16, show_default=True,
-              help="Functions that the plan runs at the same time.")  # fmt: skip
-@click.option("--write-rate", type=click.FloatRange(0, min_open=True), default=36_000,
-              show_default=True, help="Write units a second that the plan gives one table.")  # fmt: skip
-@click.option("--architecture", type=click.Choice(["x86_64", "arm64"]), default="x86_64",
-              show_default=True, help="Whose GB-seconds are billed; the package is for x86_64.")  # fmt: skip
-@click.option("--plots", type=click.Path(file_okay=False, path_type=Path),
-              help="Write SVG files into this folder.")  # fmt: skip
+@click.option(
+    "--sample",
+    type=click.IntRange(LEAST_SAMPLE, 2357),
+    default=120,
+    show_default=True,
+    help="Customers of CDNOW's sample that are measured.",
+)
+@click.option(
+    "--customers",
+    type=click.IntRange(1),
+    default=100_000_000,
+    show_default=True,
+    help="Of the plan.",
+)
+@click.option(
+    "--orders-per-customer",
+    type=click.FloatRange(0, min_open=True),
+    default=3.0,
+    show_default=True,
+    help="Of the plan.",
+)
+@click.option(
+    "--parts-at-once",
+    type=click.IntRange(1),
+    default=16,
+    show_default=True,
+    help="Functions that the plan runs at the same time.",
+)
+@click.option(
+    "--write-rate",
+    type=click.FloatRange(0, min_open=True),
+    default=36_000,
+    show_default=True,
+    help="Write units a second that the plan gives one table.",
+)
+@click.option(
+    "--architecture",
+    type=click.Choice(["x86_64", "arm64"]),
+    default="x86_64",
+    show_default=True,
+    help="Whose GB-seconds are billed; the package is for x86_64.",
+)
+@click.option(
+    "--plots",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write SVG files into this folder.",
+)
 def cost(
     prices_file: Path | None,
     only_json: bool,
@@ -79,5 +113,5 @@ def cost(
         for path in plot(told, plots):
             click.echo(f"wrote {path}", err=True)
     if not only_json:
-        tell(told, Console())
+        tell(told, Console(width=max(WIDTH, Console().width)))
     click.echo(json.dumps(figures(told)))

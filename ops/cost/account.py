@@ -81,9 +81,12 @@ def account(
         "events": flows.event(rehearsed, lambdas),
         "mails": flows.mail(rehearsed, lambdas),
         "reviews": flows.silence(rehearsed, lambdas),
+        "rows of a customers file": flows.customer_row(rehearsed, lambdas),
         "rows of an orders file": flows.order_row(rehearsed, lambdas),
     }
-    millions = {name: bill_of(one.name, one.now, prices, times=MILLION) for name, one in ones.items()}
+    millions = {
+        name: bill_of(one.name, one.now, prices, times=MILLION) for name, one in ones.items()
+    }
     millions["rows of a features file"] = bill_of(
         "a row of a features file", flows.features_file(measured, lambdas), prices
     )
@@ -93,7 +96,9 @@ def account(
         prices=prices,
         ones=ones,
         millions=millions,
-        kept={name: bill_of(one.name, one.kept, prices, times=MILLION) for name, one in ones.items()},
+        kept={
+            name: bill_of(one.name, one.kept, prices, times=MILLION) for name, one in ones.items()
+        },
         idle=idle_bill(packaged_template(), IdleGiven(prices, lambdas, rehearsed.recorder)),
         metrics=len(metrics),
         metrics_month=prices.dollars("cloudwatch.metric_month", len(metrics)),
@@ -142,6 +147,7 @@ def figures(told: Account) -> dict[str, Any]:
         "million_events": million("events"),
         "million_rows_scored": million("rows of a features file"),
         "million_rows_profiled": million("rows of an orders file"),
+        "million_rows_of_customers": million("rows of a customers file"),
         "million_mails": million("mails"),
         "million_reviews": million("reviews"),
         "million_decisions_kept": round(told.kept["decisions"].dollars, 4),

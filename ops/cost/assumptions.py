@@ -14,15 +14,17 @@ MONTH_SECONDS: Final = 730 * 3600
 DAY_SECONDS: Final = 86_400
 
 # How long a function waits for one call to another service in the same region.
-_WAITS_MS: Final = MappingProxyType({
-    "dynamodb": 5.0,
-    "dynamodb TransactWriteItems": 12.0,
-    "sqs": 8.0,
-    "s3": 30.0,
-    "email": 60.0,
-    "events": 15.0,
-    "ssm": 15.0,
-})
+_WAITS_MS: Final = MappingProxyType(
+    {
+        "dynamodb": 5.0,
+        "dynamodb TransactWriteItems": 12.0,
+        "sqs": 8.0,
+        "s3": 30.0,
+        "email": 60.0,
+        "events": 15.0,
+        "ssm": 15.0,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,9 @@ class Bill:
         return dict(sorted(found.items(), key=lambda each: -each[1]))
 
 
-def bill_of(title: str, units: Mapping[str, float], prices: PriceTable, *, times: float = 1) -> Bill:
+def bill_of(
+    title: str, units: Mapping[str, float], prices: PriceTable, *, times: float = 1
+) -> Bill:
     """A bill of so many times these units; raises PricesRefused for a unit without a price."""
     lines = []
     for price_id in sorted(units):

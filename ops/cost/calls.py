@@ -18,7 +18,6 @@ KB64 = 65_536
 GB = 1_000_000_000
 Units = dict[str, float]
 Json = Mapping[str, Any]
-TRANSACTIONAL = 2
 
 
 class CallUnknown(SegueError):
@@ -68,17 +67,30 @@ def units_of(call: Call, indexes: Mapping[str, Sequence[Index]]) -> Units:
 
     ``indexes`` are the indexes of each table by its physical name.
     """
-    match call.service, call.operation:
-        case "dynamodb", _:
+    match call.service:
+        case "dynamodb":
             return _dynamodb(call, indexes)
+        case "s3":
+            return _s3(call)
+        case _:
+            return _other(call)
+
+
+def _s3(call: Call) -> Units:
+    match call.operation:
+        case "GET" | "HEAD":
+            return {"s3.get": 1}
+        case "PUT" | "POST":
+            return {"s3.put": 1}
+        case "DELETE":
+            return {}
+    raise _unknown(call)
+
+
+def _other(call: Call) -> Units:
+    match call.service, call.operation:
         case "sqs", "SendMessage" | "SendMessageBatch":
             return {"sqs.request": chunks(call.sent_bytes)}
-        case "s3", "GET" | "HEAD":
-            return {"s3.get": 1}
-        case "s3", "PUT" | "POST":
-            return {"s3.put": 1}
-        case "s3", "DELETE":
-            return {}
         case "email", "POST":
             return {"ses.mail": 1, "transfer.out_gb": call.sent_bytes / GB}
         case "events", "PutEvents":
@@ -87,7 +99,11 @@ def units_of(call: Call, indexes: Mapping[str, Sequence[Index]]) -> Units:
         case "ssm", "GetParameter":
             # A SecureString under the key that AWS manages: each read is one Decrypt.
             return {"ssm.request": 1, "kms.request": 1}
-    raise CallUnknown(f"{call.service} {call.operation}: nobody has said how it is billed")
+    raise _unknown(call)
+
+
+def _unknown(call: Call) -> CallUnknown:
+    return CallUnknown(f"{call.service} {call.operation}: nobody has said how it is billed")
 
 
 def chunks(size_bytes: int) -> int:
@@ -107,7 +123,7 @@ def _dynamodb(call: Call, indexes: Mapping[str, Sequence[Index]]) -> Units:
             return {"dynamodb.write_unit": _saved_units(call, indexes, transactional=False)}
         case "TransactWriteItems":
             return {"dynamodb.write_unit": _saved_units(call, indexes, transactional=True)}
-    raise CallUnknown(f"dynamodb {call.operation}: nobody has said how it is billed")
+    raise _unknown(call)
 
 
 def _batch_units(call: Call) -> float:
@@ -122,9 +138,7 @@ def _batch_units(call: Call) -> float:
     return units
 
 
-def _saved_units(
-    call: Call, indexes: Mapping[str, Sequence[Index]], *, transactional: bool
-) -> int:
+def _saved_units(call: Call, indexes: Mapping[str, Sequence[Index]], *, transactional: bool) -> int:
     """A write that was refused is billed by what stood there, and changes no index."""
     units = 0
     for each in call.saved:

@@ -62,9 +62,7 @@ def customer_work(rehearsed: Rehearsed, lambdas: Lambdas) -> CustomerWork:
             for name, amount in after.items()
             if name not in ("dynamodb.write_unit", "dynamodb.read_unit")
         },
-        mails=sum(
-            each.counts.calls["email POST"] for each in follows if each.scene.endswith(MAIL)
-        )
+        mails=sum(each.counts.calls["email POST"] for each in follows if each.scene.endswith(MAIL))
         * per_customer,
         row_bytes=rehearsed.file_bytes[MANY] / rehearsed.rows[MANY],
         stored_bytes=(many.counts.grown_bytes - few.counts.grown_bytes) / customers,

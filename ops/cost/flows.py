@@ -55,9 +55,7 @@ def decisions(rehearsed: Rehearsed, lambdas: Lambdas) -> dict[str, One]:
     share = len(planned) / causes
     gateway = added(
         {"apigateway.rest_request": 1},
-        scaled(
-            lambdas.total(authorizer), 1 / lambdas.assumptions.decisions_per_authorizer_call
-        ),
+        scaled(lambdas.total(authorizer), 1 / lambdas.assumptions.decisions_per_authorizer_call),
     )
 
     def one(name: str, some: Sequence[Invocation], follows: Sequence[Invocation]) -> One:
@@ -76,9 +74,7 @@ def event(rehearsed: Rehearsed, lambdas: Lambdas) -> One:
     """One message of a batch of ten: eight views, a checkout begun, an order."""
     batches = rehearsed.recorder.of("events")
     count = sum(each.records for each in batches)
-    made = _one(
-        "an event", batches, count, lambdas, follows=_set_off(rehearsed, "after events")
-    )
+    made = _one("an event", batches, count, lambdas, follows=_set_off(rehearsed, "after events"))
     gateway = {"apigateway.rest_request": len(batches) / count}
     return One("an event", added(made.now, gateway), made.kept, made.cpu_ms, made.calls, count)
 
@@ -97,9 +93,15 @@ def mail(rehearsed: Rehearsed, lambdas: Lambdas) -> One:
         made = _one(kind, events, sum(each.records for each in events), lambdas)
         published = added(made.now, {"sns.publish": 1, "sqs.request": 1})
         told.append(
-            One(kind, scaled(published, times), scaled(made.kept, times), made.cpu_ms * times,
-                made.calls * times, made.of)
-        )  # fmt: skip
+            One(
+                kind,
+                scaled(published, times),
+                scaled(made.kept, times),
+                made.cpu_ms * times,
+                made.calls * times,
+                made.of,
+            )
+        )
     everything = [*parts, *told]
     return One(
         "a mail",
@@ -116,9 +118,25 @@ def silence(rehearsed: Rehearsed, lambdas: Lambdas) -> One:
     looked = rehearsed.recorder.of("silence")
     count = sum(each.answer["due"] for each in looked)
     return _one(
-        "a review of one who is due", looked, count, lambdas,
+        "a review of one who is due",
+        looked,
+        count,
+        lambdas,
         follows=_set_off(rehearsed, "after silence"),
-    )  # fmt: skip
+    )
+
+
+def customer_row(rehearsed: Rehearsed, lambdas: Lambdas) -> One:
+    """One row of a customers file: contact, consents with their ledger, and a score."""
+    scene = "customers file"
+    drops = rehearsed.recorder.of(scene, "on_drop")
+    return _one(
+        "a row of a customers file",
+        drops,
+        rehearsed.rows[scene],
+        lambdas,
+        follows=_set_off(rehearsed, scene),
+    )
 
 
 def order_row(rehearsed: Rehearsed, lambdas: Lambdas) -> One:

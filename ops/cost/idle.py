@@ -65,9 +65,14 @@ def idle_bill(template: Mapping[str, Any], given: IdleGiven) -> Bill:
         for price_id, quantity in idle_units(name, resource, given).items():
             row = given.prices.prices[price_id]
             lines.append(
-                Line(row.service, f"{name}: {row.unit}", price_id, quantity,
-                     given.prices.dollars(price_id, quantity))
-            )  # fmt: skip
+                Line(
+                    row.service,
+                    f"{name}: {row.unit}",
+                    price_id,
+                    quantity,
+                    given.prices.dollars(price_id, quantity),
+                )
+            )
     return Bill("a month of idling", lines)
 
 

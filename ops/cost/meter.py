@@ -143,7 +143,7 @@ def _call_of(request: AWSPreparedRequest) -> Call:
     url = urlsplit(request.url)
     service = _service_of(url.netloc)
     body = request.body if isinstance(request.body, bytes) else b""
-    target = request.headers.get("X-Amz-Target", "")
+    target: Any = request.headers.get("X-Amz-Target", "")  # bytes, whatever its type says
     target = target.decode() if isinstance(target, bytes) else target
     if not target:
         sent = int(request.headers.get("Content-Length") or len(body))

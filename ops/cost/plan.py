@@ -88,8 +88,15 @@ class Wanted:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be planned; raises ValueError naming the field."""
-        for name in ("customers", "orders_per_customer", "parts_at_once", "write_rate",
-                     "part_bytes", "customers_per_partition", "rows_cut_per_cpu_second"):  # fmt: skip
+        for name in (
+            "customers",
+            "orders_per_customer",
+            "parts_at_once",
+            "write_rate",
+            "part_bytes",
+            "customers_per_partition",
+            "rows_cut_per_cpu_second",
+        ):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0")
 
@@ -186,7 +193,9 @@ def plan(wanted: Wanted, work: CustomerWork, prices: PriceTable) -> Plan:
     waves = math.ceil(pace.parts / wanted.parts_at_once)
     write_seconds = wanted.customers / pace.customers_a_second
     mails = wanted.customers * work.mails
-    uses = [QuotaUse(prices.quotas[name], need) for name, need in _needs(wanted, work, pace).items()]
+    uses = [
+        QuotaUse(prices.quotas[name], need) for name, need in _needs(wanted, work, pace).items()
+    ]
     table, units = pace.busiest
     return Plan(
         wanted=wanted,

@@ -64,8 +64,13 @@ def _plan_figure(told: Account) -> Figure:
     axes = figure.subplots()
     for parts, colour in zip(PARTS, _COLOURS, strict=False):
         plans = [_with(told, parts, rate) for rate in RATES]
-        axes.plot(RATES, [each.hours for each in plans], color=colour, marker="o",
-                  label=f"{parts} functions at once")  # fmt: skip
+        axes.plot(
+            RATES,
+            [each.hours for each in plans],
+            color=colour,
+            marker="o",
+            label=f"{parts} functions at once",
+        )
     axes.axvline(told.prices.quotas["dynamodb.table_write_units"].most, color="#888888", ls=":")
     axes.set_xscale("log")
     axes.set_yscale("log")

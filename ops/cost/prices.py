@@ -130,14 +130,10 @@ def read_prices(path: Path = PRICES) -> PriceTable:
     except (OSError, ValueError) as error:
         raise PricesRefused(f"{path.name}: {error}") from None
     prices = _by_id(path, "price", file.price, PRICED)
-    return PriceTable(
-        file.region, file.read_on, prices, _by_id(path, "quota", file.quota, LIMITED)
-    )
+    return PriceTable(file.region, file.read_on, prices, _by_id(path, "quota", file.quota, LIMITED))
 
 
-def _by_id(
-    path: Path, kind: str, rows: tuple[Row, ...], known: frozenset[str]
-) -> dict[str, Row]:
+def _by_id(path: Path, kind: str, rows: tuple[Row, ...], known: frozenset[str]) -> dict[str, Row]:
     found: dict[str, Row] = {}
     for row in rows:
         if row.id not in known:

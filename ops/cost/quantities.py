@@ -22,7 +22,7 @@ def scaled(amounts: Quantities, factor: float) -> dict[str, float]:
 
 
 def slope(few: Quantities, many: Quantities, steps: float) -> dict[str, float]:
-    """How much one step adds, from what stands before and after so many; never less than nothing."""
+    """How much one step adds, from what stands before and after so many; never below nothing."""
     if steps <= 0:
         raise ValueError(f"{steps} steps lie between the two")
     names = dict.fromkeys([*few, *many])

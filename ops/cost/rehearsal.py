@@ -22,17 +22,17 @@ from boto3.session import Session
 from chalicelib import wiring
 from chalicelib.core.policy import Policy
 from chalicelib.documents import Documents
+from ops.cost.indexes import template_indexes
 from ops.cost.meter import Meter
 from ops.cost.recorder import Recorder
 from ops.cost.said_of_mails import events_of_mails
 from ops.cost.shop_calls import authorizer_event, checkout_request, events_request, messages
-from ops.cost.units import Index
 from ops.key import create_key, key_store
 from ops.local import in_process_aws
 from ops.pump import Handlers, Pump, find_sources, streams_client
-from ops.resources import create_resources, physical_name
+from ops.resources import create_resources
 from ops.seed import Seed, SeedFile, build_seed
-from ops.template import read_template, resources_of
+from ops.template import read_template
 
 PREFIX = "segue-cost"
 WARM_CALLS = 3
@@ -53,7 +53,7 @@ class Rehearsed:
         recorder: what was recorded.
         customers: whom each of the two orders files is about, by scene.
         rows: how many rows each file had, by scene.
-        file_bytes: how long a row is, by scene.
+        file_bytes: how long each file was, by scene.
         mails: how many mails were sent.
     """
 
@@ -89,20 +89,6 @@ def rehearse(*, customers: int) -> Rehearsed:
         )
 
 
-def template_indexes(template: Mapping[str, Any], *, prefix: str) -> dict[str, list[Index]]:
-    """The indexes of each table by its physical name; all of them project keys alone."""
-    found: dict[str, list[Index]] = {}
-    for name, properties in resources_of(template, "AWS::DynamoDB::Table"):
-        own = tuple(each["AttributeName"] for each in properties["KeySchema"])
-        indexes = found.setdefault(physical_name(name, prefix=prefix), [])
-        for each in properties.get("GlobalSecondaryIndexes", ()):
-            if each["Projection"]["ProjectionType"] != "KEYS_ONLY":
-                raise ValueError(f"{name}.{each['IndexName']}: only KEYS_ONLY can be counted")
-            keys = tuple(key["AttributeName"] for key in each["KeySchema"])
-            indexes.append(Index(each["IndexName"], keys, tuple(dict.fromkeys((*keys, *own)))))
-    return found
-
-
 @contextmanager
 def _stage() -> Iterator[_Stage]:
     """A stack on moto, the app wired to it, and a meter that listens; all undone afterwards."""
@@ -115,7 +101,9 @@ def _stage() -> Iterator[_Stage]:
             os.environ.update(environment)
             wiring.install(None)
             with meter.listening():
-                yield _Stage(session, environment, app, Recorder(meter), Documents().policy("default"))
+                yield _Stage(
+                    session, environment, app, Recorder(meter), Documents().policy("default")
+                )
     finally:
         os.environ.clear()
         os.environ.update(told_before)
@@ -141,6 +129,7 @@ class _Stage:
             find_sources(session, environment, prefix=PREFIX),
             sqs=session.client("sqs"),
             streams=streams_client(session),
+            clock=lambda: 0.0,  # the schedules run when their scene comes, and at no other time
         )
         store = key_store(
             session.client("dynamodb"), control_table=environment["SEGUE_CONTROL_TABLE"]
@@ -206,9 +195,11 @@ class _Stage:
                 for start in range(0, len(records), BATCH):
                     some = records[start : start + BATCH]
                     self.recorder.call(
-                        "on_mail_event", self._app.on_mail_event, {"Records": some},
+                        "on_mail_event",
+                        self._app.on_mail_event,
+                        {"Records": some},
                         records=len(some),
-                    )  # fmt: skip
+                    )
 
     def stay_silent(self, customer_ids: Sequence[str]) -> None:
         """Checkouts that are left alone until silence alone has something to say."""
@@ -275,7 +266,7 @@ class _Stage:
 
 
 def _halves(seed: Seed) -> dict[str, SeedFile]:
-    """Some customers' orders, which warm the process, a few and many: a row costs the difference."""
+    """Some customers' orders, which warm the process, a few and many; a row is the difference."""
     header, *rows = seed.orders.body.decode().splitlines()
     ids = [each.customer_id for each in seed.contacts]
     first, few = ids[: len(ids) // 9], ids[len(ids) // 9 : len(ids) // 3]

@@ -37,9 +37,9 @@ def _bills(title: str, bills: Mapping[str, Bill]) -> Table:
     spent = {s: sum(b.by_service.get(s, 0) for b in bills.values()) for s in services}
     shown = sorted((s for s in services if spent[s] >= 0.005), key=lambda s: -spent[s])
     table = Table(title=title, title_justify="left")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for heading in (*shown, "together"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, bill in bills.items():
         cells = [_dollars(bill.by_service.get(service, 0)) for service in shown]
         table.add_row(name, *cells, _dollars(bill.dollars))
@@ -72,7 +72,9 @@ def _sizes(told: Account) -> Table:
 
 def _idle(bill: Bill) -> Table:
     rows = [(service, _dollars(dollars)) for service, dollars in bill.by_service.items()]
-    return _table("A month of idling", ("", "dollars"), [*rows, ("together", _dollars(bill.dollars))])
+    return _table(
+        "A month of idling", ("", "dollars"), [*rows, ("together", _dollars(bill.dollars))]
+    )
 
 
 def _plan(told: Account) -> Table:
@@ -82,7 +84,10 @@ def _plan(told: Account) -> Table:
         ("cutting and sorting", f"{plan.part_hours:.2f} h"),
         ("folding and writing", f"{plan.write_hours:.2f} h"),
         ("customers a second", f"{plan.customers_a_second:,.0f}, set by {plan.held_by}"),
-        ("functions at once", f"{plan.wanted.parts_at_once}; the write rate feeds {plan.fed_parts}"),
+        (
+            "functions at once",
+            f"{plan.wanted.parts_at_once}; the write rate feeds {plan.fed_parts}",
+        ),
         *((service, _dollars(dollars)) for service, dollars in plan.bill.by_service.items()),
         ("together", _dollars(plan.bill.dollars)),
         ("storage grows by", f"{plan.stored_gb:,.0f} GB"),
