@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 LEAST_SAMPLE = 45
-WIDTH = 150  # the widest table
+WIDTH = 130  # the widest table
 
 
 @click.command()

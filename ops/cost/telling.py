@@ -9,8 +9,10 @@ from rich.table import Table
 
 from ops.cost.account import Account
 from ops.cost.bill import Bill
+from ops.cost.quantities import added
 
 READ, WRITE = "dynamodb.read_unit", "dynamodb.write_unit"
+LEAST = 0.005  # dollars; what costs less in every bill has no row
 
 
 def tell(told: Account, console: Console) -> None:
@@ -33,17 +35,15 @@ def tell(told: Account, console: Console) -> None:
 
 
 def _bills(title: str, bills: Mapping[str, Bill]) -> Table:
-    services = list(dict.fromkeys(s for b in bills.values() for s in b.by_service))
-    spent = {s: sum(b.by_service.get(s, 0) for b in bills.values()) for s in services}
-    shown = sorted((s for s in services if spent[s] >= 0.005), key=lambda s: -spent[s])
-    table = Table(title=title, title_justify="left")
-    table.add_column("", no_wrap=True)
-    for heading in (*shown, "together"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for name, bill in bills.items():
-        cells = [_dollars(bill.by_service.get(service, 0)) for service in shown]
-        table.add_row(name, *cells, _dollars(bill.dollars))
-    return table
+    """A column for each bill, a row for each service that costs anything in one of them."""
+    spent = added(*(bill.by_service for bill in bills.values()))
+    shown = sorted((name for name in spent if spent[name] >= LEAST), key=lambda name: -spent[name])
+    rows = [
+        (service, *(_dollars(bill.by_service.get(service, 0)) for bill in bills.values()))
+        for service in shown
+    ]
+    together = ("together", *(_dollars(bill.dollars) for bill in bills.values()))
+    return _table(title, ("", *bills), [*rows, together])
 
 
 def _ones(told: Account) -> Table:
@@ -71,10 +71,12 @@ def _sizes(told: Account) -> Table:
 
 
 def _idle(bill: Bill) -> Table:
-    rows = [(service, _dollars(dollars)) for service, dollars in bill.by_service.items()]
-    return _table(
-        "A month of idling", ("", "dollars"), [*rows, ("together", _dollars(bill.dollars))]
-    )
+    rows = [*_services(bill), ("together", _dollars(bill.dollars))]
+    return _table("A month of idling", ("", "dollars"), rows)
+
+
+def _services(bill: Bill) -> list[tuple[str, str]]:
+    return [(service, _dollars(spent)) for service, spent in bill.by_service.items() if spent]
 
 
 def _plan(told: Account) -> Table:
@@ -88,7 +90,7 @@ def _plan(told: Account) -> Table:
             "functions at once",
             f"{plan.wanted.parts_at_once}; the write rate feeds {plan.fed_parts}",
         ),
-        *((service, _dollars(dollars)) for service, dollars in plan.bill.by_service.items()),
+        *_services(plan.bill),
         ("together", _dollars(plan.bill.dollars)),
         ("storage grows by", f"{plan.stored_gb:,.0f} GB"),
         ("mails planned", f"{plan.mails:,.0f}: {plan.mail_days:,.0f} days at SES's default quota"),
