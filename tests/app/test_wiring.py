@@ -66,7 +66,7 @@ def test_a_file_is_written_at_the_rate_that_is_set(shop: Storefront) -> None:
     ports = parts.drop_parts()["ports"]
 
     for number in range(150):
-        person = customer(f"c-{number}")
+        person = customer(f"new-{number}")
         ports.store.write([Put(FACTS.key(person.key), Facts(person))], now=NOW)
     ports.back_off(2)
 
