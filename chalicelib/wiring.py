@@ -7,6 +7,7 @@ import. The parts of a process are made on first use and kept; a test installs p
 from __future__ import annotations
 
 import os
+import random
 import sys
 import threading
 import time
@@ -38,6 +39,7 @@ from chalicelib.flows.feedback import FeedbackPorts
 from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.rulebook import Rulebook
 from chalicelib.flows.settled import EventPorts
+from chalicelib.flows.steady_store import SteadyStore, Timing
 from chalicelib.flows.sweep import SweepPorts
 from chalicelib.mail.compose import MailSettings
 from chalicelib.scoring.guarded import GuardedScorer
@@ -48,6 +50,7 @@ from chalicelib.version import __version__
 
 # Ids of this process, which sort by time.
 new_id = SortableIds()
+REAL_TIMING = Timing(time.monotonic, time.sleep, random.random)
 
 
 def new_secret() -> str:
@@ -88,6 +91,7 @@ class Parts:
     clock: Callable[[], int] = now
     clock_ms: Callable[[], int] | None = None
     pause: Callable[[float], None] = time.sleep
+    timing: Timing = REAL_TIMING
     make_id: Callable[[], str] = new_id
 
     @cached_property
@@ -194,13 +198,15 @@ class Parts:
 
     def drop_parts(self) -> DropParts:
         """What taking in files needs."""
-        adapters = self.adapters
+        adapters, timing = self.adapters, self.timing
+        rate = self.settings.drop_writes_per_second
         return {
             "ports": DropPorts(
-                store=adapters.store,
+                store=SteadyStore(adapters.store, items_per_second=rate, timing=timing),
                 objects=adapters.objects,
                 results_bucket=self.settings.results_bucket,
                 mapping=self.documents.mapping,
+                back_off=timing.back_off,
             ),
             "rules": self._rules_now(),
             "keys": adapters.signing_keys(self.clock()),
@@ -216,7 +222,8 @@ class Parts:
 
     def sweep_ports(self) -> SweepPorts:
         """What putting back on its way what stands still needs."""
-        return SweepPorts(self.adapters.store, self.adapters.effects_queue)
+        adapters, settings = self.adapters, self.settings
+        return SweepPorts(adapters.store, adapters.effects_queue, settings.mails_per_second)
 
     @cached_property
     def _model(self) -> tuple[Scorer | None, str | None]:

@@ -56,6 +56,7 @@ class Plan:
         shop_url: where the button of a mail leads; empty for no button, None as before.
         mails_per_second: how many leave in a second; None for what the SES account may send.
         mails_per_day: how many leave in 24 hours; None for what the SES account may send.
+        drop_writes_per_second: items that a function writes for a file; None as before.
     """
 
     sender: str
@@ -67,6 +68,7 @@ class Plan:
     shop_url: str | None = None
     mails_per_second: int | None = None
     mails_per_day: int | None = None
+    drop_writes_per_second: int | None = None
 
     @property
     def stack_name(self) -> str:
@@ -214,7 +216,7 @@ def _let_queue_drain(session: Session, queue_url: str) -> None:
 
 
 def _parameters(plan: Plan, identity: str, public_url: str) -> dict[str, str | None]:
-    reserved = plan.checkout_concurrency
+    reserved, writes = plan.checkout_concurrency, plan.drop_writes_per_second
     return {
         "Stage": plan.stage,
         "Sender": plan.sender,
@@ -226,6 +228,7 @@ def _parameters(plan: Plan, identity: str, public_url: str) -> dict[str, str | N
         "AlarmEmail": plan.alarm_email,
         "ShopUrl": plan.shop_url,
         "CheckoutConcurrency": None if reserved is None else str(reserved),
+        "DropWritesPerSecond": None if writes is None else str(writes),
     }
 
 
@@ -263,6 +266,11 @@ def _api_url(outputs: Mapping[str, str], endpoint_url: str | None) -> str:
 @click.option("--checkout-concurrency", type=int, help="Reserved for the API; 0 reserves none.")
 @click.option("--mails-per-second", type=click.IntRange(1), help="Else the SES account's rate.")
 @click.option("--mails-per-day", type=click.IntRange(1), help="Else the SES account's quota.")
+@click.option(
+    "--drop-writes-per-second",
+    type=click.IntRange(1, 999_999),
+    help="Items that one function writes for a file, at most.",
+)
 @click.option("--public-url", help="Base URL of the API, where it has a domain of its own.")
 @click.option("--shop-url", help="Where the button of a mail leads.")
 @click.option("--endpoint-url", envvar="AWS_ENDPOINT_URL", help="A local stack in place of AWS.")

@@ -32,6 +32,7 @@ PARAMETERS: Mapping[str, str] = {
     "ShopUrl": "https://shop.example",
     "MailsPerSecond": "100",
     "MailsPerDay": "50000",
+    "DropWritesPerSecond": "1000",
     "SigningKeysParameter": "/segue/local/signing-keys",
 }
 

@@ -131,7 +131,7 @@ def _attempt(work: Work) -> str | None:
     try:
         info = ports.objects.head(arrived.bucket, key=arrived.key, version_id=arrived.version_id)
         work.log.as_of(_as_of(info, now=work.now))
-        work.log.save({})
+        work.log.enter("fetching", {})
         with tempfile.TemporaryDirectory(dir=ports.workdir) as folder:
             work.run(Path(folder))
         work.tally.check()
