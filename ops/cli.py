@@ -17,6 +17,7 @@ COMMANDS = {
     "cost": "Say what a stage costs: a million of each thing, idling, 100 million customers.",
     "demo": "Run the whole story on the local stack; --check plays it without a person.",
     "deploy": "Create or update a stack, on AWS or on the local stack.",
+    "dictionary": "Make the dictionary that decision records are packed with.",
     "doctor": "Say what stands in the way of real sending.",
     "drop": "Put a file into a stage and show what becomes of it.",
     "estimate": "Estimate what a policy would be worth, from decisions with outcomes.",

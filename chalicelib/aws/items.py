@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
+from chalicelib.aws.packed import pack, unpack
 from chalicelib.core.canonical import canonical_json
 from chalicelib.core.errors import Broken
 from chalicelib.core.storage import (
@@ -67,7 +68,7 @@ def stored_of(key: Key[T], item: Item) -> Stored[T]:
     """The value back; raises Broken when the item is not what ``item_of`` writes."""
     try:
         body = item["body"]
-        text = zlib.decompress(body["B"]) if key.kind.compressed else body["S"]
+        text = unpack(body["B"]) if key.kind.compressed else body["S"]
         expires_at = item.get("expires_at")
         return Stored(
             key.kind.from_json(json.loads(text)),
@@ -162,7 +163,7 @@ def _save(put: Put[Any]) -> dict[str, Any]:
 
 def _body_of(put: Put[Any]) -> dict[str, Any]:
     body = canonical_json(put.key.kind.to_json(put.value))
-    return {"B": zlib.compress(body)} if put.key.kind.compressed else {"S": body.decode()}
+    return {"B": pack(body)} if put.key.kind.compressed else {"S": body.decode()}
 
 
 def _index_of(attributes: IndexAttributes) -> dict[str, dict[str, str]]:
