@@ -1,7 +1,7 @@
 """Which commands there are. A command's module is imported only when that command runs.
 
-``python -m ops COMMAND`` finds the click command ``COMMAND`` in the module ``ops.COMMAND``, a hyphen
-written as an underscore, so ``python -m ops key`` never pays for scikit-learn.
+``python -m ops COMMAND`` finds the click command ``COMMAND`` in the module ``ops.COMMAND``, hyphens
+written as underscores, so ``python -m ops key`` never pays for scikit-learn.
 """
 
 from __future__ import annotations

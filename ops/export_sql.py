@@ -72,7 +72,9 @@ def export_sql(  # one parameter for each option
             text = head + exported_features(document, dialect, source or "orders", _moment(as_of))
         else:
             if as_of is not None:
-                raise click.UsageError("--as-of is for --what features: a row of scores has no time")
+                raise click.UsageError(
+                    "--as-of is for --what features: a row of scores has no time"
+                )
             text = head + exported_scores(
                 document, dialect, source or "features", keep or ("customer_id",)
             )
