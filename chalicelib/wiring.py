@@ -33,6 +33,7 @@ from chalicelib.documents import Documents
 from chalicelib.flows import events
 from chalicelib.flows.act import ActPorts
 from chalicelib.flows.authorize import RememberedKeys
+from chalicelib.flows.big_begin import Division
 from chalicelib.flows.drop_work import DropPorts
 from chalicelib.flows.feedback import FeedbackPorts
 from chalicelib.flows.learned import RememberedLearning
@@ -201,10 +202,19 @@ class Parts:
                 objects=adapters.objects,
                 results_bucket=self.settings.results_bucket,
                 mapping=self.documents.mapping,
+                division=self._division,
             ),
             "rules": self._rules_now(),
             "keys": adapters.signing_keys(self.clock()),
         }
+
+    @property
+    def _division(self) -> Division | None:
+        """What divides big files; None where the stage divides none."""
+        machine, settings = self.adapters.divided_drops, self.settings
+        if machine is None or not settings.parts_at_once:
+            return None
+        return Division(machine, settings.divide_above_bytes)
 
     def review_parts(self) -> ReviewParts:
         """What looking after silence needs."""

@@ -33,6 +33,7 @@ from ops.refusals import (
     judge_contents,
     judge_template,
 )
+from ops.definition import fold_definitions
 from ops.staging import LOCKS, Build, Engine, inputs_digest, shipped_data, stage
 
 CODE_URI = "./deployment.zip"
@@ -168,6 +169,7 @@ def chalice_template(stage_directory: Path, into: Path) -> dict[str, Any]:
     written = into / "sam.json"
     template: dict[str, Any] = json.loads(written.read_text())
     written.unlink()
+    fold_definitions(template)
     return template
 
 

@@ -42,7 +42,7 @@ class ApiKey:
     revoked_at: int | None = None
 
 
-DropState = Literal["RUNNING", "COMPLETE", "REJECTED"]
+DropState = Literal["RUNNING", "COMPLETE", "PARTIAL", "REJECTED"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,13 @@ class Drop:
     Attributes:
         drop_id: first 32 hex digits of sha256(bucket, key, version id or ETag).
         key: the object's key.
-        state: RUNNING, COMPLETE, or REJECTED as a whole.
+        state: RUNNING, COMPLETE, PARTIAL where parts of a divided file failed and can be worked on
+            again, or REJECTED as a whole.
         as_of: the moment at which its customers are scored.
         started_at: when work began.
         changed_at: when it last moved.
         counts: records, folded, duplicate, rejected, customers, scored, unscored, decisions…
-        reason: why it was rejected.
+        reason: why it is not COMPLETE.
     """
 
     drop_id: str

@@ -37,6 +37,11 @@ class DropLog:
         self._store = store
         self._clock = clock
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the drop has been saved before, by this attempt or an earlier one."""
+        return self._version > 0
+
     def as_of(self, moment: int) -> None:
         """Remember the moment at which the file speaks."""
         self.drop = replace(self.drop, as_of=moment)

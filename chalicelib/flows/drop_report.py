@@ -130,7 +130,14 @@ def write_rejects(path: Path, rejects: Iterable[Reject]) -> None:
 
 
 def summary_json(
-    drop: Drop, *, bucket: str, rules: Rules, tally: Tally, correlation_id: str, seconds: float
+    drop: Drop,
+    *,
+    bucket: str,
+    rules: Rules,
+    tally: Tally,
+    correlation_id: str,
+    seconds: float,
+    more: Mapping[str, Any],
 ) -> bytes:
     """``summary.json``: what came in, what became of it, by which documents."""
     summary: Mapping[str, Any] = {
@@ -149,5 +156,6 @@ def summary_json(
         "policy": rules.policy.hash,
         "correlation_id": correlation_id,
         "seconds": round(seconds, 3),
+        **more,
     }
     return json.dumps(summary, indent=2, sort_keys=True).encode() + b"\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,9 +21,11 @@ from chalicelib.files.reader import Rows
 from chalicelib.files.records import check_customer_columns, read_product
 from chalicelib.files.rejects import RejectSpool
 from chalicelib.files.unpack import unpack
+from chalicelib.flows.big_begin import Division
 from chalicelib.flows.drop_fold import DropGiven, Outcome
 from chalicelib.flows.drop_layouts import DropKind, Plan, plan_for
 from chalicelib.flows.drop_log import DropLog
+from chalicelib.flows.drop_manifest import ResultFile, result_file
 from chalicelib.flows.drop_notice import Arrived
 from chalicelib.flows.drop_people import fold_people
 from chalicelib.flows.drop_person import Person
@@ -84,6 +86,7 @@ class DropPorts:
     mapping: Callable[[str], Mapping[str, Any] | None]
     limits: DropLimits = DropLimits()
     workdir: Path | None = None
+    division: Division | None = None
 
 
 @dataclass(slots=True)
@@ -97,6 +100,7 @@ class Work:
     now: int
     tally: Tally
     log: DropLog
+    files: list[ResultFile] = field(default_factory=list)
 
     @property
     def correlation_id(self) -> str:
@@ -128,7 +132,7 @@ class Work:
         finally:
             rows.close()
             rejects.close()
-        self._leave(folder / "rejects.csv")
+        self._leave(folder / "rejects.csv", rows=self.tally.rejected)
 
     def _read(self, plan: Plan, folder: Path) -> Rows:
         packed, plain = folder / "packed", folder / "plain"
@@ -150,6 +154,11 @@ class Work:
 
     def _people(self, people: Iterator[Person], rejects: RejectSpool, folder: Path) -> None:
         scores = folder / "scores.csv"
+        self.fold(people, rejects, scores)
+        self._leave(scores, rows=self.tally.scored)
+
+    def fold(self, people: Iterator[Person], rejects: RejectSpool, scores: Path) -> None:
+        """Fold customers in chunks, and write those who were scored into a file."""
         write_scores(scores, ())
         drop = self.log.drop
         about = DropGiven(
@@ -166,9 +175,9 @@ class Work:
                 write_scores(scores, (o.row for o in outcomes if o.row is not None))
                 self.tally.rejected = rejects.count
                 self.log.save(self.tally.counts())
-        self._leave(scores)
 
-    def _leave(self, path: Path) -> None:
+    def _leave(self, path: Path, *, rows: int) -> None:
+        self.files.append(result_file(path, name=path.name, rows=rows))
         self.ports.objects.upload(
             path,
             bucket=self.ports.results_bucket,

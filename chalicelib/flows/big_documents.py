@@ -1,0 +1,184 @@
+"""What the parts of a divided drop tell each other: closed documents, as JSON in a bucket."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from chalicelib.files.cutting import Head
+from chalicelib.files.parts import Census
+from chalicelib.flows.big_places import STAGES, Stage
+from chalicelib.flows.drop_manifest import ResultFile
+from chalicelib.flows.drop_report import Tally
+
+MEGABYTE = 1_000_000
+LEAST_RANGE_BYTES = 8 * MEGABYTE
+MOST_RANGE_BYTES = 64 * MEGABYTE
+RANGES = 250  # so many are aimed at, within these bounds
+PARTITION_BYTES = 8 * MEGABYTE
+MOST_PARTITIONS = 500
+
+
+def range_bytes(size_bytes: int) -> int:
+    """How long a range should be: a few hundred ranges, each worth a call and fit for a disk."""
+    return min(max(size_bytes // RANGES, LEAST_RANGE_BYTES), MOST_RANGE_BYTES)
+
+
+def partitions_of(size_bytes: int) -> int:
+    """Into how many partitions the customers of a file go."""
+    return min(max(-(-size_bytes // PARTITION_BYTES), 1), MOST_PARTITIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class BigRange:
+    """A part of the file: bytes of a text, or row groups of a Parquet file.
+
+    Attributes:
+        number: counted from 1, in the order of the file.
+        start: the first byte or row group, counted from 0.
+        end: the one behind the last.
+    """
+
+    number: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class BigPlan:
+    """How a drop was divided; made once, and what every part goes by.
+
+    Attributes:
+        kind: what the file holds.
+        as_of: the moment at which it speaks.
+        ranges: its parts.
+        partitions: into how many its customers go; 0 where every range stands for itself.
+        head: what every range of a text is read by; None for Parquet.
+        recut: whether the ranges were written anew, one object each.
+    """
+
+    kind: str
+    as_of: int
+    ranges: tuple[BigRange, ...]
+    partitions: int
+    head: Head | None
+    recut: bool
+
+    def numbers(self, stage: Stage) -> range:
+        """The numbers of all parts of a stage."""
+        match stage:
+            case "ranges":
+                return range(1, len(self.ranges) + 1)
+            case "contests" | "partitions":
+                return range(1, self.partitions + 1)
+
+    def missing(self, done: Mapping[Stage, frozenset[int]]) -> dict[Stage, list[int]]:
+        """Which parts are not done, by stage; stages of which none is missing are left out."""
+        left = {stage: sorted({*self.numbers(stage)} - done[stage]) for stage in STAGES}
+        return {stage: numbers for stage, numbers in left.items() if numbers}
+
+    def progress(self, done: Mapping[Stage, frozenset[int]]) -> dict[str, int]:
+        """How many parts there are and are done, as ``GET /v1/drops/{id}`` shows it."""
+        told: dict[str, int] = {}
+        for stage in ("ranges", "partitions"):
+            if self.numbers(stage):
+                told |= {stage: len(self.numbers(stage)), f"{stage}_done": len(done[stage])}
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class PartDone:
+    """What came of one part; written last, so whatever it speaks of is there.
+
+    Attributes:
+        number: of the part.
+        tally: what became of its records and customers.
+        census: what a range says of the whole file.
+        files: what it left among the results.
+        rejects: whether it left rejects.
+        refused: why the whole file cannot be used, found out by this part.
+    """
+
+    number: int
+    tally: Tally = field(default_factory=Tally)
+    census: Census | None = None
+    files: tuple[ResultFile, ...] = ()
+    rejects: bool = False
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What is known once every range is done.
+
+    Attributes:
+        before: how many records stand in the file before each range, by its number.
+        fields: the columns of the whole file.
+        refused: why the whole file cannot be used, found out by looking at all of it.
+    """
+
+    before: Mapping[int, int]
+    fields: tuple[str, ...] = ()
+    refused: str | None = None
+
+
+def plan_json(plan: BigPlan) -> bytes:
+    """The stored form."""
+    body = asdict(plan)
+    if plan.head is not None:
+        body["head"]["header"] = base64.b64encode(plan.head.header).decode()
+    return json.dumps(body).encode()
+
+
+def plan_from_json(stored: bytes) -> BigPlan:
+    """Undo ``plan_json``."""
+    body: dict[str, Any] = json.loads(stored)
+    head = body["head"]
+    if head is not None:
+        head = Head(**{**head, "header": base64.b64decode(head["header"])})
+    ranges = tuple(BigRange(**each) for each in body["ranges"])
+    return BigPlan(**{**body, "head": head, "ranges": ranges})
+
+
+def done_json(done: PartDone) -> bytes:
+    """The stored form."""
+    return json.dumps(asdict(done)).encode()
+
+
+def done_from_json(stored: bytes) -> PartDone:
+    """Undo ``done_json``."""
+    body: dict[str, Any] = json.loads(stored)
+    counters = {
+        name: Counter(value) for name, value in body["tally"].items() if isinstance(value, dict)
+    }
+    return PartDone(
+        **{
+            **body,
+            "tally": Tally(**{**body["tally"], **counters}),
+            "census": _census(body["census"]),
+            "files": tuple(ResultFile(**each) for each in body["files"]),
+        }
+    )
+
+
+def joined_json(joined: Joined) -> bytes:
+    """The stored form."""
+    return json.dumps(asdict(joined)).encode()
+
+
+def joined_from_json(stored: bytes) -> Joined:
+    """Undo ``joined_json``."""
+    body: dict[str, Any] = json.loads(stored)
+    before = {int(number): records for number, records in body["before"].items()}
+    return Joined(before, tuple(body["fields"]), body["refused"])
+
+
+def _census(stored: Mapping[str, Any] | None) -> Census | None:
+    if stored is None:
+        return None
+    told = {**stored, "fields": tuple(stored["fields"]), "filled": tuple(stored["filled"])}
+    return Census(**told)

@@ -1,0 +1,45 @@
+"""Between ranges and what follows: whether all are done, and what they say of the whole file."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import Any
+
+from chalicelib.core.errors import Broken
+from chalicelib.files.parts import joined
+from chalicelib.files.unpack import FileRefused
+from chalicelib.flows.big_documents import BigPlan, Joined, PartDone, joined_json
+from chalicelib.flows.big_work import Task
+from chalicelib.flows.drop_layouts import plan_for
+
+
+def join_ranges(task: Task) -> dict[str, Any]:
+    """Say what follows: ``fold`` where every range is done and customers are to be folded.
+
+    Nothing is folded before: an order counts once and whole, and what is missing of it may lie in
+    a range that failed. Raises Transient.
+    """
+    plan = task.find_plan()
+    if plan is None:
+        raise Broken("there is no plan to join by")
+    numbers = plan.numbers("ranges")
+    if task.done_numbers()["ranges"] != frozenset(numbers):
+        return {"next": "finish"}
+    found = join(plan, task.done_parts("ranges", numbers), task)
+    task.put_json(task.places.joined, joined_json(found))
+    return {"next": "fold" if plan.partitions and found.refused is None else "finish"}
+
+
+def join(plan: BigPlan, parts: list[PartDone], task: Task) -> Joined:
+    """What the ranges come to together; ``refused`` says why the file cannot be used at all."""
+    records = [part.tally.records for part in parts]
+    before = dict(zip(plan.numbers("ranges"), accumulate(records, initial=0), strict=False))
+    refused = next((part.refused for part in parts if part.refused is not None), None)
+    if refused is not None:
+        return Joined(before, refused=refused)
+    layout = plan_for(task.arrived.key, task.ports.mapping).layout
+    censuses = [part.census for part in parts if part.census is not None]
+    try:
+        return Joined(before, tuple(joined(censuses, layout)))
+    except FileRefused as refusal:
+        return Joined(before, refused=str(refusal))

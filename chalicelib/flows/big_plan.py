@@ -1,0 +1,132 @@
+"""The first task of a divided drop: cut the file once, and list the parts that are still to do.
+
+A plan is made once for each drop and never changed: whoever comes later, after a crash or to
+redrive what failed, goes by the one that stands.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from chalicelib.core.control import Drop
+from chalicelib.core.errors import NotFound
+from chalicelib.files.cutting import Cut, cut, cut_by_offsets, recut
+from chalicelib.files.unpack import FileRefused
+from chalicelib.flows.big_documents import (
+    BigPlan,
+    BigRange,
+    partitions_of,
+    plan_json,
+    range_bytes,
+)
+from chalicelib.flows.big_places import STAGES
+from chalicelib.flows.big_work import Task
+from chalicelib.flows.drop_asof import as_of_info
+from chalicelib.flows.drop_end import Ending, end_drop
+from chalicelib.flows.drop_layouts import DropKind, Plan, plan_for
+from chalicelib.flows.drop_log import DropLog
+from chalicelib.flows.drop_report import Tally
+from chalicelib.flows.drop_work import GONE
+
+# Against gzip bombs; what is larger could not be streamed within the time of one function either.
+MOST_TEXT_BYTES = 64_000_000_000
+
+
+def plan_drop(task: Task) -> dict[str, Any]:
+    """Cut the file, or take up the plan that stands; says where the items of each map lie.
+
+    A file that cannot be used ends REJECTED here. Raises Transient.
+    """
+    known = task.known_drop()
+    if known is not None and known.value.state in ("COMPLETE", "REJECTED"):
+        return {"next": "nothing"}
+    log = _begun(task)
+    plan = task.find_plan()
+    if plan is None:
+        try:
+            plan = _cut(task, log)
+        except NotFound:
+            return _refuse(task, log, GONE)
+        except FileRefused as refusal:
+            return _refuse(task, log, str(refusal))
+        task.put_json(task.places.plan, plan_json(plan))
+    done = task.done_numbers()
+    log.save(plan.progress(done))
+    missing = plan.missing(done)
+    told = {"next": "work", "bucket": task.bucket}
+    for stage in STAGES:
+        # A map without items would not run in the same way everywhere; what is done is passed by.
+        numbers = missing.get(stage) or [1]
+        key = task.places.items(task.attempt, stage)
+        task.put_json(key, json.dumps([{"number": number} for number in numbers]).encode())
+        told[stage] = key
+    return told
+
+
+def _begun(task: Task) -> DropLog:
+    log = task.drop_log()
+    if log is not None:
+        return log
+    drop = Drop(
+        task.arrived.drop_id, task.arrived.key, "RUNNING", task.now, task.now, task.now
+    )
+    return DropLog(drop, None, store=task.ports.store, clock=lambda: task.now)
+
+
+def _cut(task: Task, log: DropLog) -> BigPlan:
+    arrived, objects = task.arrived, task.ports.objects
+    info = objects.head(arrived.bucket, key=arrived.key, version_id=arrived.version_id)
+    log.as_of(as_of_info(info, now=task.now))
+    reading = plan_for(arrived.key, task.ports.mapping)
+    found, recut_ = _cut_text(task, reading, info.size)
+    size = found.pieces[-1].end
+    folds = reading.kind in (DropKind.ORDERS, DropKind.CUSTOMERS)
+    return BigPlan(
+        kind=reading.kind.value,
+        as_of=log.drop.as_of,
+        ranges=tuple(BigRange(each.number, each.start, each.end) for each in found.pieces),
+        partitions=partitions_of(size) if folds else 0,
+        head=found.head,
+        recut=recut_,
+    )
+
+
+def _cut_text(task: Task, reading: Plan, size_bytes: int) -> tuple[Cut, bool]:
+    arrived, objects = task.arrived, task.ports.objects
+    chunks = objects.stream(
+        arrived.bucket, key=arrived.key, version_id=arrived.version_id, etag=arrived.etag
+    )
+    target = task.ports.sizes.range_bytes(size_bytes)
+    if cut_by_offsets(compressed=reading.compressed, encoding=reading.encoding):
+        return (
+            cut(chunks, layout=reading.layout, encoding=reading.encoding, target_bytes=target),
+            False,
+        )
+    return (
+        recut(
+            chunks,
+            layout=reading.layout,
+            compressed=reading.compressed,
+            encoding=reading.encoding,
+            target_bytes=target,
+            most_bytes=MOST_TEXT_BYTES,
+            open_piece=lambda number: objects.writer(
+                task.bucket, key=task.places.piece(number), content_type="text/plain"
+            ),
+        ),
+        True,
+    )
+
+
+def _refuse(task: Task, log: DropLog, reason: str) -> dict[str, Any]:
+    ending = Ending("REJECTED", reason, Tally(), seconds=task.now - log.drop.started_at)
+    end_drop(
+        ending,
+        log,
+        objects=task.ports.objects,
+        results_bucket=task.bucket,
+        drops_bucket=task.arrived.bucket,
+        rules=task.rules,
+    )
+    return {"next": "nothing"}

@@ -1,0 +1,113 @@
+"""The end of a drop: its files listed, its summary left behind, its record closed, and told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from chalicelib.core.control import Drop, DropState
+from chalicelib.core.rules import Rules
+from chalicelib.flows.drop_log import DropLog
+from chalicelib.flows.drop_manifest import ResultFile, manifest_json
+from chalicelib.flows.drop_report import Tally, summary_json
+from chalicelib.telemetry import emit_metrics
+
+
+class Results(Protocol):
+    """Where results are put."""
+
+    def put(self, bucket: str, *, key: str, body: bytes, content_type: str) -> None:
+        """Bytes into an object."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a drop ends.
+
+    Attributes:
+        state: COMPLETE, PARTIAL or REJECTED.
+        reason: why it is not COMPLETE.
+        tally: what became of its records and customers.
+        files: its results, where it is COMPLETE.
+        seconds: how long it took.
+        more: what ``summary.json`` says besides.
+    """
+
+    state: DropState
+    reason: str | None
+    tally: Tally
+    files: Iterable[ResultFile] = ()
+    seconds: float = 0.0
+    more: Mapping[str, Any] | None = None
+
+
+def end_drop(
+    ending: Ending,
+    log: DropLog,
+    *,
+    objects: Results,
+    results_bucket: str,
+    drops_bucket: str,
+    rules: Rules,
+) -> Drop:
+    """Leave summary and manifest behind, then say that the drop is done; in this order.
+
+    Raises FinishedElsewhere when another worker ended it meanwhile.
+    """
+    tally, folder = ending.tally, f"results/{log.drop.drop_id}"
+    correlation_id = f"drop-{log.drop.drop_id}"
+    counts = {**tally.counts(), **(ending.more or {}).get("parts", {})}
+    said = log.moved(counts, state=ending.state, reason=ending.reason)
+    summary = summary_json(
+        said,
+        bucket=drops_bucket,
+        rules=rules,
+        tally=tally,
+        correlation_id=correlation_id,
+        seconds=ending.seconds,
+        more=ending.more or {},
+    )
+    bodies = {"summary.json": summary}
+    if ending.state == "COMPLETE":
+        bodies["manifest.json"] = manifest_json(said.drop_id, ending.files)
+    for name, body in bodies.items():
+        objects.put(
+            results_bucket, key=f"{folder}/{name}", body=body, content_type="application/json"
+        )
+    drop = log.save(counts, state=ending.state, reason=ending.reason)
+    _tell(drop, ending, correlation_id)
+    return drop
+
+
+def _tell(drop: Drop, ending: Ending, correlation_id: str) -> None:
+    tally = ending.tally
+    emit_metrics(
+        "drop_finished",
+        {
+            "Rejects": tally.rejected + (drop.state == "REJECTED"),  # the file counts as one
+            "Decisions": tally.decisions,
+            "Fallbacks": tally.fallbacks,
+        },
+        dimensions={"placement": "batch"},
+        drop_id=drop.drop_id,
+        state=drop.state,
+        records=tally.records,
+        folded=tally.folded,
+        duplicate=tally.duplicate,
+        erased=tally.erased or None,
+        customers=tally.customers,
+        scored=tally.scored,
+        effects=tally.effects.total(),
+        seconds=round(ending.seconds, 3),
+        reason=drop.reason,
+        correlation_id=correlation_id,
+    )
+    for segment, count in sorted(tally.segments.items()):
+        emit_metrics(
+            "segment_scored",
+            {"Segments": count},
+            dimensions={"segment": segment},
+            correlation_id=correlation_id,
+        )
