@@ -90,6 +90,10 @@ class Settings(BaseModel):
     mails_per_day: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="The account's quota in 24 hours; without it none is kept."
     )
+    drop_writes_per_second: Annotated[int, Field(ge=1)] = Field(
+        default=1_000,
+        description="Items that one function writes in a second for a file, at most.",
+    )
     shop_url: Url | None = Field(
         default=None, description="Where the button of a mail leads; without it there is none."
     )

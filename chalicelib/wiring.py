@@ -7,6 +7,7 @@ import. The parts of a process are made on first use and kept; a test installs p
 from __future__ import annotations
 
 import os
+import random
 import sys
 import threading
 import time
@@ -34,11 +35,13 @@ from chalicelib.flows import events
 from chalicelib.flows.act import ActPorts
 from chalicelib.flows.authorize import RememberedKeys
 from chalicelib.flows.big_begin import Division
+from chalicelib.flows.big_sizes import Sizes
 from chalicelib.flows.drop_work import DropPorts
 from chalicelib.flows.feedback import FeedbackPorts
 from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.rulebook import Rulebook
 from chalicelib.flows.settled import EventPorts
+from chalicelib.flows.steady_store import SteadyStore, Timing
 from chalicelib.flows.sweep import SweepPorts
 from chalicelib.mail.compose import MailSettings
 from chalicelib.scoring.guarded import GuardedScorer
@@ -49,6 +52,7 @@ from chalicelib.version import __version__
 
 # Ids of this process, which sort by time.
 new_id = SortableIds()
+REAL_TIMING = Timing(time.monotonic, time.sleep, random.random)
 
 
 def new_secret() -> str:
@@ -89,6 +93,7 @@ class Parts:
     clock: Callable[[], int] = now
     clock_ms: Callable[[], int] | None = None
     pause: Callable[[float], None] = time.sleep
+    timing: Timing = REAL_TIMING
     make_id: Callable[[], str] = new_id
 
     @cached_property
@@ -195,14 +200,17 @@ class Parts:
 
     def drop_parts(self) -> DropParts:
         """What taking in files needs."""
-        adapters = self.adapters
+        adapters, timing = self.adapters, self.timing
+        rate = self.settings.drop_writes_per_second
         return {
             "ports": DropPorts(
-                store=adapters.store,
+                store=SteadyStore(adapters.store, items_per_second=rate, timing=timing),
                 objects=adapters.objects,
                 results_bucket=self.settings.results_bucket,
                 mapping=self.documents.mapping,
                 division=self._division,
+                sizes=Sizes(self.settings.divide_above_bytes),
+                back_off=timing.back_off,
             ),
             "rules": self._rules_now(),
             "keys": adapters.signing_keys(self.clock()),

@@ -14,6 +14,7 @@ from chalicelib.core.exploration import Finalist
 from chalicelib.core.facts import Facts, facts_from_json
 from chalicelib.core.instants import format_instant
 from chalicelib.core.pricing import line_from_json
+from chalicelib.core.progress import Progress, progress_of
 from chalicelib.core.situation import Line
 from chalicelib.core.subject import Subject
 from chalicelib.flows.quotes import Verdict
@@ -94,8 +95,9 @@ def customer(view: CustomerView) -> Json:
     }
 
 
-def drop(state: Drop) -> Json:
+def drop(state: Drop, *, now: int) -> Json:
     """The body of ``GET /v1/drops/{id}``."""
+    progress = progress_of(state, now=now)
     return {
         "drop_id": state.drop_id,
         "key": state.key,
@@ -105,6 +107,19 @@ def drop(state: Drop) -> Json:
         "changed_at": format_instant(state.changed_at),
         "counts": dict(state.counts),
         "reason": state.reason,
+        "progress": None if progress is None else _progress(progress),
+    }
+
+
+def _progress(progress: Progress) -> Json:
+    pace = progress.per_second
+    return {
+        "phase": progress.phase,
+        "records": progress.records,
+        "done": progress.done,
+        "rejected": progress.rejected,
+        "records_per_second": None if pace is None else round(pace, 1),
+        "seconds_left": progress.seconds_left,
     }
 
 

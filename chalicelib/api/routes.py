@@ -164,8 +164,9 @@ def list_messages(request: Request, get_edge: GetEdge) -> Answer:
 def get_drop(request: Request, get_edge: GetEdge, drop_id: str) -> Answer:
     """``GET /v1/drops/{drop_id}``."""
     edge = get_edge()
-    state = read.find_drop(unquote(drop_id), store=edge.patient().store, now=edge.now())
-    return Answer(present.drop(state))
+    now = edge.now()
+    state = read.find_drop(unquote(drop_id), store=edge.patient().store, now=now)
+    return Answer(present.drop(state, now=now))
 
 
 @answering

@@ -283,6 +283,21 @@ class MessageList(Part):
     next_cursor: str | None = Field(description="Gives the next page; null on the last.")
 
 
+class DropProgress(Part):
+    """How far a drop has come, and when it will be done."""
+
+    phase: Literal["fetching", "reading", "folding", "scoring", "finishing"] | None
+    records: int | None = Field(description="How many there are; null while the file is unread.")
+    done: int = Field(description="How many were folded, known already, or rejected.")
+    rejected: int
+    records_per_second: float | None = Field(
+        description="In this phase; null where it cannot be known."
+    )
+    seconds_left: int | None = Field(
+        description="Until all records are done with, at that pace; null where it cannot be known."
+    )
+
+
 class Drop(Part):
     """A dropped file: where it stands, and how its records add up."""
 
@@ -294,6 +309,7 @@ class Drop(Part):
     changed_at: Moment
     counts: dict[str, int]
     reason: str | None
+    progress: DropProgress | None = Field(description="Null when it has come to its end.")
 
 
 class HealthModel(Part):

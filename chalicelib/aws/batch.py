@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.aws.deadline import Deadline, within
 from chalicelib.aws.errors import translated
 from chalicelib.aws.items import Item, key_of, stored_of
-from chalicelib.core.errors import Transient
+from chalicelib.core.errors import Throttled, Transient
 from chalicelib.core.storage import Key, Stored, Table
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ MOST_KEYS = 100  # of one BatchGetItem
 _PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 
-class Unprocessed(Transient):
+class Unprocessed(Throttled):
     """Storage answered, but not for every key."""
 
 

@@ -19,30 +19,33 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
-from chalicelib.core.errors import Broken, NotFound, SegueError, Transient
+from chalicelib.core.errors import Broken, NotFound, SegueError, Throttled, Transient
 
-# Worth another try although the status is 4xx.
-_TRANSIENT_CODES = frozenset({
+# Too busy, whatever the status is: nothing was done.
+_THROTTLING_CODES = frozenset({
     "BandwidthLimitExceeded",
-    "ConcurrentModificationException",
-    "ExpiredToken",  # credentials are renewed under us
-    "ExpiredTokenException",
     "LimitExceededException",
-    "OperationAborted",
-    "PreconditionFailed",  # the object changed while it was being read
-    "PriorRequestNotComplete",
     "ProvisionedThroughputExceededException",
-    "ReplicatedWriteConflictException",
     "RequestLimitExceeded",
     "RequestThrottled",
     "RequestThrottledException",
-    "RequestTimeout",
-    "RequestTimeoutException",
     "SlowDown",
     "Throttling",
     "ThrottledException",
     "ThrottlingException",
     "TooManyRequestsException",
+})  # fmt: skip
+# Worth another try although the status is 4xx.
+_TRANSIENT_CODES = frozenset({
+    "ConcurrentModificationException",
+    "ExpiredToken",  # credentials are renewed under us
+    "ExpiredTokenException",
+    "OperationAborted",
+    "PreconditionFailed",  # the object changed while it was being read
+    "PriorRequestNotComplete",
+    "ReplicatedWriteConflictException",
+    "RequestTimeout",
+    "RequestTimeoutException",
     "TransactionConflictException",
     "TransactionInProgressException",
 })  # fmt: skip
@@ -74,7 +77,7 @@ def status_of(error: ClientError) -> int:
 
 
 def translate(error: ClientError | BotoCoreError) -> SegueError:
-    """Say a botocore exception in our own tree: Transient, NotFound or Broken."""
+    """Say a botocore exception in our own tree: Throttled, Transient, NotFound or Broken."""
     if isinstance(error, ClientError):
         return _answered(error)
     if isinstance(error, _ON_THE_WIRE):
@@ -86,7 +89,9 @@ def _answered(error: ClientError) -> SegueError:
     code, status = code_of(error), status_of(error)
     request_id = error.response.get("ResponseMetadata", {}).get("RequestId", "unknown")
     text = f"{error.operation_name}: {code} (request {request_id})"
-    if code in _TRANSIENT_CODES or status >= _SERVER_FAULT or status == _TOO_MANY_REQUESTS:
+    if code in _THROTTLING_CODES or status == _TOO_MANY_REQUESTS:
+        return Throttled(text)
+    if code in _TRANSIENT_CODES or status >= _SERVER_FAULT:
         return Transient(text)
     if code in _ABSENT_CODES:
         return NotFound.of(error.operation_name, f"found nothing ({code})")

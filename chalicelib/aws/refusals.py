@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib.aws.errors import code_of, translate
 from chalicelib.aws.items import Item, same_save
-from chalicelib.core.errors import Broken, SegueError, Transient
+from chalicelib.core.errors import Broken, SegueError, Throttled
 from chalicelib.core.storage import AtVersion, Conflict, Put, Write
 
 _FAILED = "ConditionalCheckFailed"
@@ -37,7 +37,7 @@ def settle(
         wanted: the item of each conditional put among them, None for the others.
         in_doubt: whether an earlier attempt may have been applied.
 
-    Raises Conflict, Transient or Broken.
+    Raises Conflict, Throttled, Transient or Broken.
     """
     reasons = _reasons(error)
     failed = [
@@ -71,7 +71,7 @@ def _unconditional(error: ClientError, reasons: Sequence[Mapping[str, Any]]) -> 
     if not causes:
         return translate(error)
     text = f"{error.operation_name}: {', '.join(causes)}"
-    return Transient(text) if _THROTTLED.issuperset(causes) else Broken(text)
+    return Throttled(text) if _THROTTLED.issuperset(causes) else Broken(text)
 
 
 def _is_ours(

@@ -43,6 +43,7 @@ class ApiKey:
 
 
 DropState = Literal["RUNNING", "COMPLETE", "PARTIAL", "REJECTED"]
+DropPhase = Literal["fetching", "reading", "folding", "scoring", "finishing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,9 @@ class Drop:
         changed_at: when it last moved.
         counts: records, folded, duplicate, rejected, customers, scored, unscored, decisions…
         reason: why it is not COMPLETE.
+        phase: what the work on it is at; None when nobody is at it.
+        phase_at: when that began; None as above.
+        phase_from: how many of its records were done with by then.
     """
 
     drop_id: str
@@ -69,6 +73,14 @@ class Drop:
     changed_at: int
     counts: Mapping[str, int] = field(default_factory=dict)
     reason: str | None = None
+    phase: DropPhase | None = None
+    phase_at: int | None = None
+    phase_from: int = 0
+
+    @property
+    def done(self) -> int:
+        """How many of its records are done with."""
+        return sum(self.counts.get(name, 0) for name in ("folded", "duplicate", "rejected"))
 
 
 def switches_from_json(stored: Mapping[str, Any]) -> Switches:

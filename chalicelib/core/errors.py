@@ -7,6 +7,7 @@
     │   └── Forbidden, NotFound, TooLarge, KeyReused   (answered 403, 404, 413, 422)
     ├── Refused        a rule said no: a named outcome, never an alarm
     ├── Transient      let it rise, the queue redelivers
+    │   └── Throttled  nothing was done, and only time will help
     └── Broken         ours: alarm, dead-letter queue, no retry
 """
 
@@ -70,6 +71,10 @@ class MessageRefused(Refused):
 
 class Transient(SegueError):
     """Storage or a provider did not answer; the same call may succeed later."""
+
+
+class Throttled(Transient):
+    """Storage or a provider was too busy: nothing was done, and time alone will help."""
 
 
 class UnknownKey(Transient):

@@ -9,28 +9,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from chalicelib.files.census import Census
 from chalicelib.files.cutting import Head
-from chalicelib.files.parts import Census
-from chalicelib.flows.big_places import STAGES, Stage
+from chalicelib.flows.big_places import Stage
 from chalicelib.flows.drop_manifest import ResultFile
 from chalicelib.flows.drop_report import Tally
-
-MEGABYTE = 1_000_000
-LEAST_RANGE_BYTES = 8 * MEGABYTE
-MOST_RANGE_BYTES = 64 * MEGABYTE
-RANGES = 250  # so many are aimed at, within these bounds
-PARTITION_BYTES = 8 * MEGABYTE
-MOST_PARTITIONS = 500
-
-
-def range_bytes(size_bytes: int) -> int:
-    """How long a range should be: a few hundred ranges, each worth a call and fit for a disk."""
-    return min(max(size_bytes // RANGES, LEAST_RANGE_BYTES), MOST_RANGE_BYTES)
-
-
-def partitions_of(size_bytes: int) -> int:
-    """Into how many partitions the customers of a file go."""
-    return min(max(-(-size_bytes // PARTITION_BYTES), 1), MOST_PARTITIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +58,6 @@ class BigPlan:
                 return range(1, len(self.ranges) + 1)
             case "contests" | "partitions":
                 return range(1, self.partitions + 1)
-
-    def missing(self, done: Mapping[Stage, frozenset[int]]) -> dict[Stage, list[int]]:
-        """Which parts are not done, by stage; stages of which none is missing are left out."""
-        left = {stage: sorted({*self.numbers(stage)} - done[stage]) for stage in STAGES}
-        return {stage: numbers for stage, numbers in left.items() if numbers}
-
-    def progress(self, done: Mapping[Stage, frozenset[int]]) -> dict[str, int]:
-        """How many parts there are and are done, as ``GET /v1/drops/{id}`` shows it."""
-        told: dict[str, int] = {}
-        for stage in ("ranges", "partitions"):
-            if self.numbers(stage):
-                told |= {stage: len(self.numbers(stage)), f"{stage}_done": len(done[stage])}
-        return told
 
 
 @dataclass(frozen=True, slots=True)

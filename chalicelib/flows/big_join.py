@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Any
 
 from chalicelib.core.errors import Broken
-from chalicelib.files.parts import joined
+from chalicelib.files.census import joined
 from chalicelib.files.unpack import FileRefused
 from chalicelib.flows.big_documents import BigPlan, Joined, PartDone, joined_json
 from chalicelib.flows.big_work import Task
@@ -22,12 +22,17 @@ def join_ranges(task: Task) -> dict[str, Any]:
     plan = task.find_plan()
     if plan is None:
         raise Broken("there is no plan to join by")
-    numbers = plan.numbers("ranges")
-    if task.done_numbers()["ranges"] != frozenset(numbers):
+    done = task.done()
+    if "ranges" in done.missing(plan):
         return {"next": "finish"}
-    found = join(plan, task.done_parts("ranges", numbers), task)
+    found = join(plan, task.read_parts(done, "ranges"), task)
     task.put_json(task.places.joined, joined_json(found))
-    return {"next": "fold" if plan.partitions and found.refused is None else "finish"}
+    if not plan.partitions or found.refused is not None:
+        return {"next": "finish"}
+    log = task.drop_log()
+    if log is not None:
+        log.enter("folding", done.progress(plan))
+    return {"next": "fold"}
 
 
 def join(plan: BigPlan, parts: list[PartDone], task: Task) -> Joined:
@@ -40,6 +45,6 @@ def join(plan: BigPlan, parts: list[PartDone], task: Task) -> Joined:
     layout = plan_for(task.arrived.key, task.ports.mapping).layout
     censuses = [part.census for part in parts if part.census is not None]
     try:
-        return Joined(before, tuple(joined(censuses, layout)))
+        return Joined(before, joined(censuses, layout).fields)
     except FileRefused as refusal:
         return Joined(before, refused=str(refusal))

@@ -39,9 +39,9 @@ class Places:
         """The numbers that an execution works on."""
         return f"work/{self.drop_id}/items/{attempt}-{stage}.json"
 
-    def part_done(self, stage: Stage, number: int) -> str:
-        """What says that a part is done, and what came of it."""
-        return f"{self.done}{stage}/{number:05}.json"
+    def done_prefix(self, stage: Stage, number: int) -> str:
+        """How the key begins that says that a part is done, and what came of it."""
+        return f"{self.done}{stage}/{number:05}-"
 
     def piece(self, number: int) -> str:
         """A range of a file that could not be cut as it lies."""

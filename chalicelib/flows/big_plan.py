@@ -13,21 +13,14 @@ from chalicelib.core.control import Drop
 from chalicelib.core.errors import NotFound
 from chalicelib.files.cutting import Cut, cut, cut_by_offsets, recut
 from chalicelib.files.unpack import FileRefused
-from chalicelib.flows.big_documents import (
-    BigPlan,
-    BigRange,
-    partitions_of,
-    plan_json,
-    range_bytes,
-)
+from chalicelib.flows.big_documents import BigPlan, BigRange, plan_json
 from chalicelib.flows.big_places import STAGES
 from chalicelib.flows.big_work import Task
-from chalicelib.flows.drop_asof import as_of_info
 from chalicelib.flows.drop_end import Ending, end_drop
 from chalicelib.flows.drop_layouts import DropKind, Plan, plan_for
 from chalicelib.flows.drop_log import DropLog
+from chalicelib.flows.drop_object import GONE, as_of_info
 from chalicelib.flows.drop_report import Tally
-from chalicelib.flows.drop_work import GONE
 
 # Against gzip bombs; what is larger could not be streamed within the time of one function either.
 MOST_TEXT_BYTES = 64_000_000_000
@@ -51,9 +44,9 @@ def plan_drop(task: Task) -> dict[str, Any]:
         except FileRefused as refusal:
             return _refuse(task, log, str(refusal))
         task.put_json(task.places.plan, plan_json(plan))
-    done = task.done_numbers()
-    log.save(plan.progress(done))
-    missing = plan.missing(done)
+    done = task.done()
+    log.enter("reading", done.progress(plan))
+    missing = done.missing(plan)
     told = {"next": "work", "bucket": task.bucket}
     for stage in STAGES:
         # A map without items would not run in the same way everywhere; what is done is passed by.
@@ -68,9 +61,7 @@ def _begun(task: Task) -> DropLog:
     log = task.drop_log()
     if log is not None:
         return log
-    drop = Drop(
-        task.arrived.drop_id, task.arrived.key, "RUNNING", task.now, task.now, task.now
-    )
+    drop = Drop(task.arrived.drop_id, task.arrived.key, "RUNNING", task.now, task.now, task.now)
     return DropLog(drop, None, store=task.ports.store, clock=lambda: task.now)
 
 
@@ -86,7 +77,7 @@ def _cut(task: Task, log: DropLog) -> BigPlan:
         kind=reading.kind.value,
         as_of=log.drop.as_of,
         ranges=tuple(BigRange(each.number, each.start, each.end) for each in found.pieces),
-        partitions=partitions_of(size) if folds else 0,
+        partitions=task.ports.sizes.partitions(size) if folds else 0,
         head=found.head,
         recut=recut_,
     )

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
 
 from chalicelib.core.control import Drop
 from chalicelib.core.kinds import DROP
@@ -22,25 +19,11 @@ from chalicelib.flows.big_documents import (
     done_json,
     plan_from_json,
 )
-from chalicelib.flows.big_places import STAGES, Places, Stage
-from chalicelib.flows.drop_log import DropLog, FinishedElsewhere
+from chalicelib.flows.big_done import DoneParts, done_key, read_done
+from chalicelib.flows.big_places import Places, Stage
+from chalicelib.flows.drop_log import DropLog
 from chalicelib.flows.drop_notice import Arrived
 from chalicelib.flows.drop_work import DropPorts
-from chalicelib.files.cutting import PieceSink
-
-READS_AT_ONCE = 16
-
-
-class WorkObjects(Protocol):
-    """Buckets as divided drops use them: S3, and its in-memory twin."""
-
-    def keys(self, bucket: str, *, prefix: str) -> list[str]:
-        """Every key that begins so, sorted."""
-        ...
-
-    def read(self, bucket: str, *, key: str) -> bytes:
-        """All bytes of a small object."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,39 +74,29 @@ class Task:
         """Keep a document."""
         self.ports.objects.put(self.bucket, key=key, body=body, content_type="application/json")
 
-    def done_numbers(self) -> dict[Stage, frozenset[int]]:
-        """Which parts are done, by stage."""
-        found: dict[Stage, set[int]] = {stage: set() for stage in STAGES}
-        for key in self.ports.objects.keys(self.bucket, prefix=self.places.done):
-            stage, _, name = key.removeprefix(self.places.done).partition("/")
-            for known in STAGES:
-                if stage == known:
-                    found[known].add(int(name.removesuffix(".json")))
-        return {stage: frozenset(numbers) for stage, numbers in found.items()}
+    def done(self) -> DoneParts:
+        """Which parts are done, and of how many records."""
+        keys = self.ports.objects.keys(self.bucket, prefix=self.places.done)
+        return read_done(self.places, keys)
 
     def is_done(self, stage: Stage) -> bool:
         """Whether this part was worked on to its end before."""
-        key = self.places.part_done(stage, self.number)
-        return key in self.ports.objects.keys(self.bucket, prefix=key)
+        prefix = self.places.done_prefix(stage, self.number)
+        return bool(self.ports.objects.keys(self.bucket, prefix=prefix))
 
-    def done_parts(self, stage: Stage, numbers: Sequence[int]) -> list[PartDone]:
-        """What came of these parts."""
-        keys = [self.places.part_done(stage, number) for number in numbers]
-        return [done_from_json(body) for body in self.read_all(keys)]
+    def read_parts(self, done: DoneParts, stage: Stage) -> list[PartDone]:
+        """What came of every part of a stage that is done, by number."""
+        keys = [done.keys[stage][number] for number in sorted(done.keys[stage])]
+        with ThreadPoolExecutor(self.ports.limits.parallel_writes) as readers:
+            bodies = readers.map(lambda key: self.ports.objects.read(self.bucket, key=key), keys)
+            return [done_from_json(body) for body in bodies]
 
-    def read_all(self, keys: Sequence[str]) -> Iterator[bytes]:
-        """Small objects, in the order of their keys."""
-        with ThreadPoolExecutor(READS_AT_ONCE) as readers:
-            yield from readers.map(
-                lambda key: self.ports.objects.read(self.bucket, key=key), keys
-            )
-
-    def finish_part(self, stage: Stage, done: PartDone, plan: BigPlan) -> None:
-        """Say that a part is done; then, as well as it goes, how far the drop is."""
-        self.put_json(self.places.part_done(stage, done.number), done_json(done))
+    def finish_part(self, stage: Stage, part: PartDone, plan: BigPlan) -> None:
+        """Say that a part is done, and then how far the drop is."""
+        self.put_json(done_key(self.places, stage, part.number, part.tally), done_json(part))
         log = self.drop_log()
         if log is not None:
-            log.show(plan.progress(self.done_numbers()))
+            log.show(self.done().progress(plan))
 
     # --- the drop's record ----------------------------------------------------------------------
 

@@ -16,10 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chalicelib.aws.objects import ObjectInfo
 from chalicelib.core.control import Drop
 from chalicelib.core.errors import BadInput, NotFound, SegueError
-from chalicelib.core.instants import CLOCK_SKEW_SECONDS, parse_instant
 from chalicelib.core.kinds import DROP
 from chalicelib.core.rules import Rules
 from chalicelib.core.tokens import SigningKeys
@@ -28,12 +26,11 @@ from chalicelib.flows.big_begin import Divided, begin_division
 from chalicelib.flows.drop_end import Ending, end_drop
 from chalicelib.flows.drop_log import DropLog, FinishedElsewhere
 from chalicelib.flows.drop_notice import Arrived, read_notification
+from chalicelib.flows.drop_object import GONE, as_of_info
 from chalicelib.flows.drop_report import Tally
 from chalicelib.flows.drop_work import DropPorts, Work
 from chalicelib.flows.wordless import places, wordless
 from chalicelib.telemetry import log_event
-
-GONE = "file: was gone before it could be read; drop it again"
 
 
 @wordless
@@ -140,10 +137,10 @@ def _attempt(work: Work) -> str | Divided | None:
     arrived, ports = work.arrived, work.ports
     try:
         info = ports.objects.head(arrived.bucket, key=arrived.key, version_id=arrived.version_id)
-        work.log.as_of(_as_of(info, now=work.now))
+        work.log.as_of(as_of_info(info, now=work.now))
         if ports.division is not None and ports.division.is_for(arrived, info, ports.mapping):
             return begin_division(arrived, work.log, ports.division)
-        work.log.save({})
+        work.log.enter("fetching", {})
         with tempfile.TemporaryDirectory(dir=ports.workdir) as folder:
             work.run(Path(folder))
         work.tally.check()
@@ -152,20 +149,6 @@ def _attempt(work: Work) -> str | Divided | None:
     except FileRefused as refusal:
         return str(refusal)
     return None
-
-
-def _as_of(info: ObjectInfo, *, now: int) -> int:
-    """When the file speaks: its ``as-of`` metadata, else when it was uploaded."""
-    stated = info.metadata.get("as-of")
-    if stated is None:
-        return info.last_modified
-    try:
-        moment = parse_instant(stated, field="as-of")
-    except BadInput as error:
-        raise FileRefused(*error.errors) from None
-    if moment > now + CLOCK_SKEW_SECONDS:
-        raise FileRefused.of("as-of", "lies in the future")
-    return moment
 
 
 def _finish(work: Work, refusal: str | None, *, seconds: float) -> Drop:

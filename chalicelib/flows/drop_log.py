@@ -1,15 +1,22 @@
-"""What ``GET /v1/drops/{id}`` shows: where a drop stands, saved as the work goes on."""
+"""What ``GET /v1/drops/{id}`` shows: where a drop stands, saved as the work goes on.
+
+A new phase is saved when it begins, what has been done in it once a second at most: a file costs
+as many writes as it takes seconds, however fast its customers are done with.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
-from chalicelib.core.control import Drop, DropState
+from chalicelib.core.control import Drop, DropPhase, DropState
 from chalicelib.core.errors import Refused
 from chalicelib.core.kinds import DROP
 from chalicelib.core.ports import Store
 from chalicelib.core.storage import AtVersion, Conflict, Put, Stored
+
+SAVE_SECONDS = 1
 
 
 class FinishedElsewhere(Refused):
@@ -49,10 +56,37 @@ class DropLog:
     def moved(
         self, counts: Mapping[str, int], *, state: DropState = "RUNNING", reason: str | None = None
     ) -> Drop:
-        """The drop as it would now be saved."""
-        return replace(
+        """The drop as it would now be saved; at its end nobody is at it."""
+        moved = replace(
             self.drop, state=state, counts=dict(counts), reason=reason, changed_at=self._clock()
         )
+        if state != "RUNNING":
+            moved = replace(moved, phase=None, phase_at=None, phase_from=0)
+        return moved
+
+    def enter(self, phase: DropPhase, counts: Mapping[str, int]) -> None:
+        """Say that a phase begins; raises FinishedElsewhere."""
+        moved = self.moved(counts)
+        self.drop = replace(moved, phase=phase, phase_at=moved.changed_at, phase_from=moved.done)
+        self.save(counts)
+
+    def tell(self, counts: Mapping[str, int]) -> None:
+        """Say how far the phase has come, unless that was just said; raises FinishedElsewhere."""
+        if self._clock() - self.drop.changed_at >= SAVE_SECONDS:
+            self.save(counts)
+
+    def show(self, counts: Mapping[str, int]) -> None:
+        """Say how far one of several workers found the drop, unless another has just said so.
+
+        What it says is a help, not a record: it never takes back what was said of more, and whoever
+        loses a race leaves it to the winner.
+        """
+        moved = self.moved(counts)
+        if self.drop.state != "RUNNING" or moved.done < self.drop.done:
+            return
+        with suppress(Conflict):
+            put = Put(DROP.key(moved.drop_id), moved, AtVersion(self._version))
+            self._store.write([put], now=moved.changed_at)
 
     def save(
         self, counts: Mapping[str, int], *, state: DropState = "RUNNING", reason: str | None = None

@@ -8,7 +8,7 @@ many writes wait for storage at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any
@@ -44,10 +44,22 @@ ORDERS_IN_A_PART = 14
 MOST_ROUNDS = 6
 
 
+def at_once(_attempt: int) -> None:
+    """Come again at once: for storage that nobody else writes to."""
+
+
 def fold_people(
-    people: Sequence[Person], *, store: Store, executor: Executor, about: DropGiven
+    people: Sequence[Person],
+    *,
+    store: Store,
+    executor: Executor,
+    about: DropGiven,
+    back_off: Callable[[int], None] = at_once,
 ) -> list[Outcome]:
-    """Fold a chunk of customers; raises Transient when some keep losing races."""
+    """Fold a chunk of customers; raises Transient when some keep losing races.
+
+    ``back_off`` waits after a round in which everybody lost one, the first being 1.
+    """
     outcomes: dict[Subject, Outcome] = {}
     left, stalled = list(people), 0
     while left:
@@ -55,6 +67,8 @@ def fold_people(
         stalled = stalled + 1 if len(again) == len(left) else 0
         if stalled == MOST_ROUNDS:
             raise Transient(f"{len(again)} customers of drop {about.drop_id} are contended")
+        if stalled:
+            back_off(stalled)
         left = again
     return [outcomes[person.subject] for person in people]
 

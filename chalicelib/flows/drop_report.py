@@ -27,9 +27,12 @@ SCORE_COLUMNS = (
     "tier",
     "reason",
 )
+UNSCORED_COLUMNS = ("customer_id", "reason")
 REJECT_COLUMNS = ("record", "column", "value", "reason")
 # What a spreadsheet takes for the beginning of a formula (CWE-1236), full-width forms included.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# What a drop says of work in progress, and no longer when it has ended.
+_OF_PROGRESS = frozenset({"phase", "phase_at", "phase_from"})
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 
 
@@ -119,6 +122,16 @@ def write_scores(path: Path, rows: Iterable[ScoredRow]) -> None:
             )
 
 
+def write_unscored(path: Path, people: Iterable[tuple[str, str]]) -> None:
+    """Append who was not scored, each with the reason; the first call writes the header."""
+    fresh = not path.exists()
+    with path.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        if fresh:
+            writer.writerow(UNSCORED_COLUMNS)
+        writer.writerows((guarded(customer_id), reason) for customer_id, reason in people)
+
+
 def write_rejects(path: Path, rejects: Iterable[Reject]) -> None:
     """Write what was not taken, in the order in which it is given."""
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -140,8 +153,9 @@ def summary_json(
     more: Mapping[str, Any],
 ) -> bytes:
     """``summary.json``: what came in, what became of it, by which documents."""
+    ended = {name: value for name, value in asdict(drop).items() if name not in _OF_PROGRESS}
     summary: Mapping[str, Any] = {
-        **asdict(drop),
+        **ended,
         "bucket": bucket,
         "as_of": format_instant(drop.as_of),
         "started_at": format_instant(drop.started_at),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -22,17 +22,19 @@ from chalicelib.files.records import check_customer_columns, read_product
 from chalicelib.files.rejects import RejectSpool
 from chalicelib.files.unpack import unpack
 from chalicelib.flows.big_begin import Division
+from chalicelib.flows.big_sizes import Sizes
 from chalicelib.flows.drop_fold import DropGiven, Outcome
 from chalicelib.flows.drop_layouts import DropKind, Plan, plan_for
 from chalicelib.flows.drop_log import DropLog
 from chalicelib.flows.drop_manifest import ResultFile, result_file
 from chalicelib.flows.drop_notice import Arrived
-from chalicelib.flows.drop_people import fold_people
+from chalicelib.flows.drop_people import at_once, fold_people
 from chalicelib.flows.drop_person import Person
-from chalicelib.flows.drop_report import Tally, write_rejects, write_scores
+from chalicelib.flows.drop_report import Tally, write_rejects, write_scores, write_unscored
 from chalicelib.flows.drop_rows import buyers_in, contacts_in
 from chalicelib.flows.settled import Given
 
+UNKNOWN = "unknown"
 MOST_PRODUCT_ROUNDS = 5
 PRODUCTS_AT_ONCE = 50
 
@@ -78,7 +80,19 @@ class DropLimits:
 
 @dataclass(frozen=True, slots=True)
 class DropPorts:
-    """What handling drops needs from outside."""
+    """What handling drops needs from outside.
+
+    Attributes:
+        store: profiles, catalogue, and the drop itself; it keeps to a rate of its own.
+        objects: where files come from and results go.
+        results_bucket: its name.
+        mapping: finds how a legacy export is read.
+        limits: how much one file may cost.
+        workdir: where files lie while they are worked on; None is the system's own place.
+        back_off: waits after an attempt that met other writers, the first being 1.
+        division: takes what is too big for one function; None divides nothing.
+        sizes: into how many parts.
+    """
 
     store: Store
     objects: Objects
@@ -86,7 +100,9 @@ class DropPorts:
     mapping: Callable[[str], Mapping[str, Any] | None]
     limits: DropLimits = DropLimits()
     workdir: Path | None = None
+    back_off: Callable[[int], None] = at_once
     division: Division | None = None
+    sizes: Sizes = field(default_factory=Sizes)
 
 
 @dataclass(slots=True)
@@ -110,12 +126,14 @@ class Work:
     def run(self, folder: Path) -> None:
         """Read the file, do what it says, and leave the results; raises FileRefused."""
         plan = plan_for(self.arrived.key, self.ports.mapping)
-        rows = self._read(plan, folder)
+        rows = self._read(plan, self._fetch(plan, folder), folder)
         rejects = RejectSpool(folder / "rejected")
         try:
             self.tally.records = rows.count
             for reject in rows.rejects:
                 rejects.add(reject)
+            self.tally.rejected = rejects.count
+            self.log.enter("folding", self.tally.counts())
             match plan.kind:
                 case DropKind.CATALOG:
                     self._catalogue(rows, rejects)
@@ -128,13 +146,15 @@ class Work:
                     people = contacts_in(rows, rejects, at=self.log.drop.as_of)
                     self._people(people, rejects, folder)
             self.tally.rejected = rejects.count
+            self.log.enter("finishing", self.tally.counts())
             write_rejects(folder / "rejects.csv", rejects)
         finally:
             rows.close()
             rejects.close()
         self._leave(folder / "rejects.csv", rows=self.tally.rejected)
 
-    def _read(self, plan: Plan, folder: Path) -> Rows:
+    def _fetch(self, plan: Plan, folder: Path) -> Path:
+        """The file's plain text, on this machine."""
         packed, plain = folder / "packed", folder / "plain"
         arrived, limits = self.arrived, self.ports.limits
         self.ports.objects.download_to(
@@ -148,18 +168,27 @@ class Work:
             most_bytes=limits.most_bytes,
         )
         packed.unlink()  # the disk holds a few copies of the largest file, not all of them at once
-        rows = Rows(plain, plan.layout, workdir=folder, memory_mb=limits.memory_mb)
+        return plain
+
+    def _read(self, plan: Plan, plain: Path, folder: Path) -> Rows:
+        self.log.enter("reading", {})
+        memory_mb = self.ports.limits.memory_mb
+        rows = Rows(plain, plan.layout, workdir=folder, memory_mb=memory_mb)
         plain.unlink()
         return rows
 
     def _people(self, people: Iterator[Person], rejects: RejectSpool, folder: Path) -> None:
-        scores = folder / "scores.csv"
-        self.fold(people, rejects, scores)
+        scores, unscored = folder / "scores.csv", folder / "unscored.csv"
+        self.fold(people, rejects, scores, unscored)
         self._leave(scores, rows=self.tally.scored)
+        self._leave(unscored, rows=self.tally.unscored.total())
 
-    def fold(self, people: Iterator[Person], rejects: RejectSpool, scores: Path) -> None:
-        """Fold customers in chunks, and write those who were scored into a file."""
+    def fold(
+        self, people: Iterator[Person], rejects: RejectSpool, scores: Path, unscored: Path
+    ) -> None:
+        """Fold customers in chunks; who was scored and who was not goes into a file each."""
         write_scores(scores, ())
+        write_unscored(unscored, ())
         drop = self.log.drop
         about = DropGiven(
             Given(self.rules, self.keys, self.now, self.correlation_id), drop.drop_id, drop.as_of
@@ -168,13 +197,18 @@ class Work:
         with ThreadPoolExecutor(limits.parallel_writes) as executor:
             while chunk := list(islice(people, limits.customers_at_once)):
                 outcomes = fold_people(
-                    chunk, store=self.ports.store, executor=executor, about=about
+                    chunk,
+                    store=self.ports.store,
+                    executor=executor,
+                    about=about,
+                    back_off=self.ports.back_off,
                 )
                 for outcome in outcomes:
                     self._count(outcome, rejects)
                 write_scores(scores, (o.row for o in outcomes if o.row is not None))
+                write_unscored(unscored, _unscored_in(chunk, outcomes))
                 self.tally.rejected = rejects.count
-                self.log.save(self.tally.counts())
+                self.log.tell(self.tally.counts())
 
     def _leave(self, path: Path, *, rows: int) -> None:
         self.files.append(result_file(path, name=path.name, rows=rows))
@@ -197,7 +231,7 @@ class Work:
         tally.fallbacks += outcome.fallback
         tally.effects += outcome.effects
         if outcome.row is None:
-            tally.unscored[outcome.unscored or "unknown"] += 1
+            tally.unscored[outcome.unscored or UNKNOWN] += 1
         else:
             tally.scored += 1
             tally.segments[outcome.row.segment] += 1
@@ -228,6 +262,8 @@ class Work:
         waiting = [(wanted, 1)]
         while waiting:
             part, tries = waiting.pop()
+            if tries > 1:
+                self.ports.back_off(tries - 1)
             lost = self._save_some(part)
             if lost and tries == MOST_PRODUCT_ROUNDS:
                 raise Transient("the catalogue keeps changing under this drop")
@@ -251,3 +287,12 @@ class Work:
         except Conflict as conflict:
             return [said for said in wanted if conflict.lost(keys[said.sku])] or wanted
         return []
+
+
+def _unscored_in(
+    people: Sequence[Person], outcomes: Sequence[Outcome]
+) -> Iterator[tuple[str, str]]:
+    """Who of a chunk was not scored, and why."""
+    for person, outcome in zip(people, outcomes, strict=True):
+        if outcome.row is None:
+            yield person.subject.id, outcome.unscored or UNKNOWN

@@ -11,7 +11,7 @@ from chalicelib.aws.clients import Clients
 from chalicelib.aws.deadline import Deadline
 from chalicelib.aws.items import item_of
 from chalicelib.aws.store import DynamoStore
-from chalicelib.core.errors import Broken, Transient
+from chalicelib.core.errors import Broken, Throttled, Transient
 from chalicelib.core.facts import Facts
 from chalicelib.core.kinds import FACTS, MESSAGE
 from chalicelib.core.storage import Conflict, Put
@@ -120,9 +120,11 @@ OTHER = Put(MESSAGE.key("m"), {"source": "events"})
     [
         (_canceled("None", "TransactionConflict"), (OTHER,)),
         (_canceled("ConditionalCheckFailed", "TransactionConflict"), (SAVE, OTHER)),
-        (_canceled("None", "ThrottlingError"), Transient),
-        (_canceled("ProvisionedThroughputExceeded", "None"), Transient),
+        (_canceled("None", "ThrottlingError"), Throttled),
+        (_canceled("ProvisionedThroughputExceeded", "None"), Throttled),
         (_canceled("ValidationError", "None"), Broken),
+        (Reply(status=400, error="ThrottlingException"), Throttled),
+        (Reply(status=400, error="ProvisionedThroughputExceededException"), Throttled),
         (Reply(status=400, error="TransactionInProgressException"), Transient),
         (Reply(status=400, error="ValidationException"), Broken),
         (Reply(status=400, error="AccessDeniedException"), Broken),
@@ -132,7 +134,7 @@ OTHER = Put(MESSAGE.key("m"), {"source": "events"})
 def test_each_refusal_of_a_transaction_means_one_thing(
     reply: Reply, outcome: tuple[Put[Any], ...] | type[Exception]
 ) -> None:
-    """Contention is a Conflict with its writes, throttling Transient, a mistake of ours Broken."""
+    """Contention is a Conflict with its writes, throttling Throttled, a mistake of ours Broken."""
     expected = Conflict if isinstance(outcome, tuple) else outcome
     with Loopback(in_turn(reply)) as server, pytest.raises(expected) as raised:
         fast_store(server).write([SAVE, OTHER], now=NOW)
@@ -141,7 +143,7 @@ def test_each_refusal_of_a_transaction_means_one_thing(
         assert isinstance(raised.value, Conflict)
         assert raised.value.failed == outcome
     else:
-        assert not isinstance(raised.value, Conflict)
+        assert type(raised.value) is outcome
 
 
 def test_contention_on_one_item_is_a_conflict() -> None:
