@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.aws.errors import translated
+from chalicelib.aws.object_writer import PART_BYTES, ObjectWriter
 from chalicelib.core.errors import Transient
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-    from types_boto3_s3.type_defs import CompletedPartTypeDef
 
 _DOWNLOADS = 4  # a broken stream is taken up where it broke
 _CHUNK_BYTES = 1 << 20
 # One PUT up to here; above, parts, so that a failure repeats one part and not the file.
 _SINGLE_PUT_BYTES = 64 << 20
-_PART_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,15 @@ class ObjectInfo:
     size: int
     metadata: Mapping[str, str]
     last_modified: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """What a listing says of an object: its key, its size in bytes, its tag without quotes."""
+
+    key: str
+    size: int
+    etag: str
 
 
 class S3Objects:
@@ -72,10 +80,113 @@ class S3Objects:
         A stream that breaks is taken up where it broke, three times, and only while the object
         is the same. Raises NotFound, Transient or Broken.
         """
-        request = self._named(bucket, key, version_id)
+        self._read(path, self._named(bucket, key, version_id), start=0, end=None)
+
+    def download_range(
+        self,
+        path: Path,
+        *,
+        bucket: str,
+        key: str,
+        start: int,
+        end: int,
+        version_id: str | None = None,
+        etag: str | None = None,
+    ) -> None:
+        """Write the bytes from ``start`` up to, but not including, ``end`` to a local file.
+
+        With ``etag`` only while the object is that one. As ``download_to`` otherwise.
+        """
+        if end <= start:
+            path.write_bytes(b"")
+            return
+        request = self._named(bucket, key, version_id) | _while(etag)
+        self._read(path, request, start=start, end=end)
+
+    def stream(
+        self, bucket: str, *, key: str, version_id: str | None = None, etag: str | None = None
+    ) -> Iterator[bytes]:
+        """An object's bytes as they come, for whoever keeps none of them.
+
+        A stream that breaks is taken up where it broke, as often as it breaks somewhere else, and
+        only while the object is the same; three times where it breaks at the same byte. Unlike a
+        download, it cannot take back what was passed on before a checksum failed, and ends then.
+        Raises NotFound, Transient or Broken.
+        """
+        request = self._named(bucket, key, version_id) | _while(etag)
+        at, expected, remaining = 0, -1, _DOWNLOADS
+        while at != expected:
+            begun = at
+            try:
+                with translated():
+                    if at:
+                        request["Range"] = f"bytes={at}-"
+                    answer = self._client().get_object(**request)
+                    expected = at + answer["ContentLength"]
+                    request["IfMatch"] = answer["ETag"]
+                    chunks = answer["Body"].iter_chunks(_CHUNK_BYTES)
+                while (chunk := _next(chunks)) is not None:
+                    at += len(chunk)
+                    yield chunk
+            except Transient:
+                remaining = _DOWNLOADS - 1 if at > begun else remaining - 1
+                if not remaining or at == expected:
+                    raise
+
+    def get(self, bucket: str, *, key: str) -> bytes:
+        """The bytes of a small object; raises NotFound, Transient or Broken."""
+        with translated():
+            answer = self._client().get_object(**self._named(bucket, key, None))
+            return answer["Body"].read()
+
+    def list(self, bucket: str, *, prefix: str) -> Iterator[ListedObject]:
+        """The objects whose keys begin with a prefix, by key; raises Transient or Broken."""
+        request: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, **self._owner}
+        while True:
+            with translated():
+                answer = self._client().list_objects_v2(**request)
+            for each in answer.get("Contents", []):
+                yield ListedObject(each["Key"], each["Size"], each["ETag"].strip('"'))
+            if not answer.get("IsTruncated"):
+                return
+            request["ContinuationToken"] = answer["NextContinuationToken"]
+
+    def writer(self, bucket: str, *, key: str, content_type: str) -> ObjectWriter:
+        """Take an object's bytes as they come: nothing of it lies on disk."""
+        return ObjectWriter(
+            self._client, {"Bucket": bucket, "Key": key, **self._owner}, content_type=content_type
+        )
+
+    def put(self, bucket: str, *, key: str, body: bytes, content_type: str) -> None:
+        """Store bytes as an object; raises Transient or Broken."""
+        with translated():
+            self._client().put_object(
+                Bucket=bucket, Key=key, Body=body, ContentType=content_type, **self._owner
+            )
+
+    def upload(self, path: Path, *, bucket: str, key: str, content_type: str) -> None:
+        """Store a local file as an object, in parts above 64 MiB; raises Transient or Broken."""
+        if path.stat().st_size > _SINGLE_PUT_BYTES:
+            with (
+                path.open("rb") as file,
+                self.writer(bucket, key=key, content_type=content_type) as writer,
+            ):
+                while part := file.read(PART_BYTES):
+                    writer.write(part)
+            return
+        with path.open("rb") as file, translated():
+            self._client().put_object(
+                Bucket=bucket, Key=key, Body=file, ContentType=content_type, **self._owner
+            )
+
+    def _read(self, path: Path, request: dict[str, Any], *, start: int, end: int | None) -> None:
+        """Write a range, or all from ``start`` on, taking a broken stream up where it broke."""
         expected = 0
         with path.open("wb") as file:
             for remaining in reversed(range(_DOWNLOADS)):
+                if start or file.tell() or end is not None or remaining < _DOWNLOADS - 1:
+                    last = "" if end is None else end - 1
+                    request["Range"] = f"bytes={start + file.tell()}-{last}"
                 try:
                     with translated():
                         answer = self._client().get_object(**request)
@@ -89,49 +200,18 @@ class S3Objects:
                     if file.tell() >= expected:  # all came, and its checksum did not hold
                         file.seek(0)
                         file.truncate()
-                    request["Range"] = f"bytes={file.tell()}-"
                 else:
                     return
-
-    def put(self, bucket: str, *, key: str, body: bytes, content_type: str) -> None:
-        """Store bytes as an object; raises Transient or Broken."""
-        with translated():
-            self._client().put_object(
-                Bucket=bucket, Key=key, Body=body, ContentType=content_type, **self._owner
-            )
-
-    def upload(self, path: Path, *, bucket: str, key: str, content_type: str) -> None:
-        """Store a local file as an object, in parts above 64 MiB; raises Transient or Broken."""
-        if path.stat().st_size > _SINGLE_PUT_BYTES:
-            self._upload_in_parts(path, bucket=bucket, key=key, content_type=content_type)
-            return
-        with path.open("rb") as file, translated():
-            self._client().put_object(
-                Bucket=bucket, Key=key, Body=file, ContentType=content_type, **self._owner
-            )
-
-    def _upload_in_parts(self, path: Path, *, bucket: str, key: str, content_type: str) -> None:
-        client = self._client()
-        with translated():
-            upload_id = client.create_multipart_upload(
-                Bucket=bucket, Key=key, ContentType=content_type, **self._owner
-            )["UploadId"]
-        named = {"Bucket": bucket, "Key": key, "UploadId": upload_id, **self._owner}
-        parts: list[CompletedPartTypeDef] = []
-        complete = False
-        try:
-            with path.open("rb") as file, translated():
-                while part := file.read(_PART_BYTES):
-                    number = len(parts) + 1
-                    answer = client.upload_part(**named, PartNumber=number, Body=part)
-                    parts.append({"PartNumber": number, "ETag": answer["ETag"]})
-                client.complete_multipart_upload(**named, MultipartUpload={"Parts": parts})
-            complete = True
-        finally:
-            if not complete:  # parts that nobody completes are stored and paid for
-                with translated():
-                    client.abort_multipart_upload(**named)
 
     def _named(self, bucket: str, key: str, version_id: str | None) -> dict[str, Any]:
         version = {} if version_id is None else {"VersionId": version_id}
         return {"Bucket": bucket, "Key": key, **version, **self._owner}
+
+
+def _while(etag: str | None) -> dict[str, str]:
+    return {} if etag is None else {"IfMatch": f'"{etag}"'}
+
+
+def _next(chunks: Iterator[bytes]) -> bytes | None:
+    with translated():
+        return next(chunks, None)

@@ -29,8 +29,8 @@ UNIT_SEPARATOR = "\x1f"
 Style = Literal["quoted", "aligned", "lines"]
 
 
-class _Piece(NamedTuple):
-    """A record, or what there is of it, and what is wrong with it."""
+class Snippet(NamedTuple):
+    """A line or a record, or what there is of it, and what is wrong with it."""
 
     text: str
     problem: str | None = None
@@ -61,6 +61,7 @@ def number_records(
     delimiter: str,
     header: bool,
     refuse: Callable[[Reject], None],
+    width: int = 0,
 ) -> Numbered:
     """Write each record of ``plain`` with its number as a first column to ``target``.
 
@@ -72,39 +73,42 @@ def number_records(
         delimiter: stands between the number and the record, and in CSV between the columns.
         header: whether the first record names the columns.
         refuse: is told of each record that cannot be cut out.
+        width: how many columns there are, where the first record of another part has said it.
 
     Raises:
         FileRefused: the header cannot be read.
     """
     names: list[str] | None = None
-    width = count = refused = 0
+    count = refused = 0
     with (
         plain.open(encoding="utf-8", newline="") as text,
         target.open("w", encoding="utf-8", newline="") as out,
     ):
         pieces = _quoted(text, delimiter) if style == "quoted" else _single(text)
         if header and (first := next(pieces, None)) is not None:
-            names = _header(first, style, delimiter)
+            names = header_names(first, style, delimiter)
         for count, piece in enumerate(pieces, 1):
             record = "\t".join(piece.text.split()) if style == "aligned" else piece.text
-            problem = piece.problem or _problem(record, style)
+            problem = piece.problem or record_problem(record, style)
             if problem is not None:
                 refused += 1
                 refuse(Reject(count, "", record, problem))
                 continue
             if not width:
-                width = len(_cells(record, style, delimiter))
+                width = len(cells_of(record, style, delimiter))
             out.write(f"{count}{delimiter}{record}\n")
     return Numbered(names, width, count, refused)
 
 
-def _header(first: _Piece, style: Style, delimiter: str) -> list[str]:
+def header_names(first: Snippet, style: Style, delimiter: str) -> list[str]:
+    """The names of the columns; raises FileRefused when the header cannot be read."""
     if first.problem is not None:
         raise FileRefused.of("header", "cannot be read: " + first.problem)
-    return [name.strip() for name in _cells(first.text, style, delimiter)]
+    return [name.strip() for name in cells_of(first.text, style, delimiter)]
 
 
-def _cells(record: str, style: Style, delimiter: str) -> list[str]:
+def cells_of(record: str, style: Style, delimiter: str) -> list[str]:
+    """The values of a record; raises FileRefused when one of the first record's is too long."""
     match style:
         case "quoted":
             try:
@@ -117,32 +121,38 @@ def _cells(record: str, style: Style, delimiter: str) -> list[str]:
             return [record]
 
 
-def _problem(record: str, style: Style) -> str | None:
+def record_problem(record: str, style: Style) -> str | None:
+    """What is wrong with a record that was cut out, None when nothing is."""
     if style == "lines" and UNIT_SEPARATOR in record:
         return "holds a control character"
     return None
 
 
-def _lines(text: IO[str]) -> Iterator[_Piece]:
+def _lines(text: IO[str]) -> Iterator[Snippet]:
     """Lines without their ends; of one that is too long only the beginning."""
     while line := text.readline(LONGEST_RECORD + 1):
         if len(line) <= LONGEST_RECORD:
-            yield _Piece(line.rstrip("\r\n"))
+            yield Snippet(line.rstrip("\r\n"))
             continue
-        beginning = line[:1_000]
+        too_long = overlong(line)
         while line and not line.endswith(("\n", "\r")):
             line = text.readline(LONGEST_RECORD)
-        yield _Piece(beginning, f"is longer than {LONGEST_RECORD} characters")
+        yield too_long
 
 
-def _single(text: IO[str]) -> Iterator[_Piece]:
+def overlong(line: str) -> Snippet:
+    """What is kept of a line that is too long."""
+    return Snippet(line[:1_000], f"is longer than {LONGEST_RECORD} characters")
+
+
+def _single(text: IO[str]) -> Iterator[Snippet]:
     return (piece for piece in _lines(text) if piece.text.strip())
 
 
-def _quoted(text: IO[str], delimiter: str) -> Iterator[_Piece]:
+def _quoted(text: IO[str], delimiter: str) -> Iterator[Snippet]:
     """Records of a CSV: a line, or several where a quoted value holds line breaks."""
     lines = _lines(text)
-    waiting: deque[_Piece] = deque()
+    waiting: deque[Snippet] = deque()
     while True:
         if not waiting:
             following = next(lines, None)
@@ -154,12 +164,12 @@ def _quoted(text: IO[str], delimiter: str) -> Iterator[_Piece]:
             if first.text.strip():
                 yield first
             continue
-        yield _whole(first, waiting, lines, delimiter)
+        yield whole_record(first, waiting, lines, delimiter)
 
 
-def _whole(
-    first: _Piece, waiting: deque[_Piece], lines: Iterator[_Piece], delimiter: str
-) -> _Piece:
+def whole_record(
+    first: Snippet, waiting: deque[Snippet], lines: Iterator[Snippet], delimiter: str
+) -> Snippet:
     """The record that begins with a line; lines that do not belong to it are left waiting."""
     taken, length = [first.text], len(first.text)
     state = _scan(first.text, delimiter, inside=False)
@@ -176,10 +186,10 @@ def _whole(
         length += len(piece.text) + 1
         state = _scan(piece.text, delimiter, inside=True)
     if state != "whole" or length > LONGEST_RECORD:
-        return _Piece(first.text, "has a quote that is not closed, or stands within a value")
+        return Snippet(first.text, "has a quote that is not closed, or stands within a value")
     for _ in taken[1:]:
         waiting.popleft()
-    return _Piece("\n".join(taken))
+    return Snippet("\n".join(taken))
 
 
 def _scan(line: str, delimiter: str, *, inside: bool) -> Literal["whole", "open", "broken"]:

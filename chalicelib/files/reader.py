@@ -7,28 +7,43 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from chalicelib.files.census import Census, filled, refuse_unsaid
 from chalicelib.files.csv_rows import load_csv
 from chalicelib.files.database import connect, stream, translated
 from chalicelib.files.json_rows import load_jsonl
 from chalicelib.files.layout import ColumnType, FileFormat, Layout
 from chalicelib.files.numbering import Numbered, number_records
 from chalicelib.files.rejects import Reject, RejectSpool
+from chalicelib.files.typed_rows import TypedRows
 from chalicelib.files.unpack import FileRefused
 
 __all__ = ["ColumnType", "FileFormat", "Layout", "Reject", "Rows"]
 
 
-class Rows:
+class Rows(TypedRows):
     """A file in DuckDB: its rejects, and its rows in the order of a column.
 
     Attributes:
         fields: the names of the columns.
         count: how many records there are, good and bad.
+        census: what the rows say of whether the file as a whole can be used.
         spoilt: of rejected records that still say who they are, the identity and the record.
     """
 
-    def __init__(self, path: Path, layout: Layout, *, workdir: Path, memory_mb: int) -> None:
-        """Load the file; raises FileRefused when header or structure make it useless."""
+    def __init__(
+        self,
+        path: Path,
+        layout: Layout,
+        *,
+        workdir: Path,
+        memory_mb: int,
+        part_width: int | None = None,
+    ) -> None:
+        """Load the file; raises FileRefused when header or structure make it useless.
+
+        With ``part_width`` it is a part of a file whose first good record has so many columns.
+        What a part cannot know of the whole is then not judged: its ``census`` tells it.
+        """
         self.spoilt: dict[str, int] = {}
         self._layout = layout
         self._spool = RejectSpool(workdir / "unread")
@@ -43,13 +58,17 @@ class Rows:
                 delimiter=layout.separator,
                 header=layout.header and layout.format == "csv",
                 refuse=self._spool.add,
+                width=part_width or 0,
             )
-            if not numbered.records:
+            if not numbered.records and part_width is None:
                 raise FileRefused.of("file", "holds no records")
             self.count = numbered.records
             with translated():
                 self.fields = self._load(numbered_path, numbered)
                 self._refuse_missing(numbered)
+                self.census = self._census()
+            if part_width is None:
+                refuse_unsaid(self.census, layout)
             unless_loaded.pop_all()
         numbered_path.unlink()
 
@@ -63,25 +82,21 @@ class Rows:
         """What could not be cut out or typed: the first fault of each record, by number."""
         return iter(self._spool)
 
-    def ordered_by(self, *fields: str) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Record number and values, ordered by these fields and then as in the file."""
-        order = ", ".join([*(self._column(field) for field in fields), "record"])
-        query = f"SELECT * FROM rows ORDER BY {order}"  # noqa: S608  (names are ours)
-        with translated():
-            for record, *values in stream(self._connection, query):
-                yield record, dict(zip(self.fields, values, strict=True))
-
     def contested(self, identity: str, owner: str) -> frozenset[str]:
         """Values of ``identity`` that stand with more than one value of ``owner``."""
         if identity not in self.fields:
             return frozenset()
-        named, by = self._column(identity), self._column(owner)
+        named, by = self.column(identity), self.column(owner)
         query = (
             f"SELECT {named} FROM rows WHERE {named} IS NOT NULL"  # noqa: S608  (names are ours)
             f" GROUP BY {named} HAVING count(DISTINCT {by}) > 1"
         )
         with translated():
             return frozenset(value for (value,) in stream(self._connection, query))
+
+    def _census(self) -> Census:
+        rows, values = filled(self._connection, self.fields, self._layout)
+        return Census(tuple(self.fields), self.count, rows, values)
 
     def _load(self, path: Path, numbered: Numbered) -> list[str]:
         match self._layout.format:
@@ -95,10 +110,6 @@ class Rows:
                 )
             case "jsonl":
                 return load_jsonl(self._connection, path, layout=self._layout, refuse=self._refuse)
-
-    def _column(self, field: str) -> str:
-        """DuckDB's name for a field: names in a file may differ by case alone, or hold anything."""
-        return f"c{self.fields.index(field)}"
 
     def _refuse(self, reject: Reject, said: Mapping[str, Any]) -> None:
         self._spool.add(reject)
