@@ -20,9 +20,9 @@ from chalicelib.aws.within import StoreWithin
 from chalicelib.clock import now
 from chalicelib.core.ports import Bus, Machine, Mailer, Queue, Store
 from chalicelib.core.tokens import SigningKeys
-from chalicelib.flows.drop_work import Objects
 from chalicelib.flows.feedback_again import AgainPorts
 from chalicelib.flows.list_mails import MailIndex
+from chalicelib.flows.objects import Objects
 from chalicelib.flows.put_off import LONGEST_DELAY_SECONDS
 from chalicelib.flows.read import Library
 from chalicelib.flows.sweep import OverdueIndex

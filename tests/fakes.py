@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from chalicelib.aws.deadline import Deadline
-from chalicelib.aws.objects import ObjectInfo
+from chalicelib.aws.objects import ListedObject, ObjectInfo
 from chalicelib.core.canonical import canonical_json, sha256_hex
-from chalicelib.core.errors import MailRefused, NotFound
+from chalicelib.core.errors import MailRefused, NotFound, Transient
 from chalicelib.core.ports import BusEvent
 from chalicelib.core.tokens import SigningKeys
 from tests.memory_store import MemoryStore, Script
@@ -34,6 +34,7 @@ __all__ = [
     "SentMail",
 ]
 
+CHUNK_BYTES = 1_000
 SIGNING_KEYS = SigningKeys(
     current="k1",
     keys={"k1": b"k" * 32},
@@ -188,6 +189,47 @@ class MemoryObjects:
         self._script.play()
         path.write_bytes(self._find(bucket, key, version_id).body)
 
+    def download_range(
+        self,
+        path: Path,
+        *,
+        bucket: str,
+        key: str,
+        start: int,
+        end: int,
+        version_id: str | None = None,
+        etag: str | None = None,
+    ) -> None:
+        """As ``S3Objects.download_range``."""
+        self._script.play()
+        path.write_bytes(self._same(bucket, key, version_id, etag).body[start:end])
+
+    def stream(
+        self, bucket: str, *, key: str, version_id: str | None = None, etag: str | None = None
+    ) -> Iterator[bytes]:
+        """As ``S3Objects.stream``, in small chunks."""
+        self._script.play()
+        body = self._same(bucket, key, version_id, etag).body
+        for start in range(0, len(body), CHUNK_BYTES):
+            yield body[start : start + CHUNK_BYTES]
+
+    def get(self, bucket: str, *, key: str) -> bytes:
+        """As ``S3Objects.get``."""
+        self._script.play()
+        return self._find(bucket, key, None).body
+
+    def list(self, bucket: str, *, prefix: str) -> Iterator[ListedObject]:
+        """As ``S3Objects.list``."""
+        self._script.play()
+        for held_in, key in sorted(self._objects):
+            if held_in == bucket and key.startswith(prefix):
+                info = self._objects[held_in, key].info
+                yield ListedObject(key, info.size, info.etag)
+
+    def writer(self, bucket: str, *, key: str, content_type: str) -> MemoryWriter:
+        """As ``S3Objects.writer``."""
+        return MemoryWriter(self, bucket, key, content_type)
+
     def put(self, bucket: str, *, key: str, body: bytes, content_type: str) -> None:
         """As ``S3Objects.put``."""
         self._script.play()
@@ -228,11 +270,41 @@ class MemoryObjects:
         """Every key of a bucket, sorted."""
         return sorted(key for held_in, key in self._objects if held_in == bucket)
 
+    def _same(self, bucket: str, key: str, version_id: str | None, etag: str | None) -> _Object:
+        found = self._find(bucket, key, version_id)
+        if etag not in (None, found.info.etag):
+            raise Transient("GetObject: PreconditionFailed (request memory)")
+        return found
+
     def _find(self, bucket: str, key: str, version_id: str | None) -> _Object:
         found = self._objects.get((bucket, key))
         if found is None or version_id not in (None, found.info.version_id):
             raise NotFound.of("GetObject", "found nothing (NoSuchKey)")
         return found
+
+
+class MemoryWriter:
+    """An object on its way into ``MemoryObjects``."""
+
+    def __init__(self, objects: MemoryObjects, bucket: str, key: str, content_type: str) -> None:
+        """Begin it."""
+        self._objects, self._bucket, self._key = objects, bucket, key
+        self._content_type = content_type
+        self._held = bytearray()
+
+    def write(self, data: bytes) -> None:
+        """Take some more."""
+        self._held += data
+
+    def close(self) -> None:
+        """Let it be."""
+        self._objects.put(
+            self._bucket, key=self._key, body=bytes(self._held), content_type=self._content_type
+        )
+
+    def abort(self) -> None:
+        """Let it not be."""
+        self._held.clear()
 
 
 @dataclass(slots=True)

@@ -6,11 +6,12 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from chalicelib.files.census import Census
 from chalicelib.files.cutting import Head
+from chalicelib.files.shuffle import Ranges
 from chalicelib.flows.big_places import Stage
 from chalicelib.flows.drop_manifest import ResultFile
 from chalicelib.flows.drop_report import Tally
@@ -70,6 +71,8 @@ class PartDone:
         census: what a range says of the whole file.
         files: what it left among the results.
         rejects: whether it left rejects.
+        rows: where in what it left its rows for each partition lie.
+        claims: the same of its claims for each contest.
         refused: why the whole file cannot be used, found out by this part.
     """
 
@@ -78,6 +81,8 @@ class PartDone:
     census: Census | None = None
     files: tuple[ResultFile, ...] = ()
     rejects: bool = False
+    rows: Ranges = ()
+    claims: Ranges = ()
     refused: str | None = None
 
 
@@ -88,11 +93,17 @@ class Joined:
     Attributes:
         before: how many records stand in the file before each range, by its number.
         fields: the columns of the whole file.
+        columns: those of each range.
+        rows: where each range has the rows of each partition.
+        claims: where each range has the claims of each contest.
         refused: why the whole file cannot be used, found out by looking at all of it.
     """
 
     before: Mapping[int, int]
     fields: tuple[str, ...] = ()
+    columns: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    rows: Mapping[int, Ranges] = field(default_factory=dict)
+    claims: Mapping[int, Ranges] = field(default_factory=dict)
     refused: str | None = None
 
 
@@ -116,7 +127,10 @@ def plan_from_json(stored: bytes) -> BigPlan:
 
 def done_json(done: PartDone) -> bytes:
     """The stored form."""
-    return json.dumps(asdict(done)).encode()
+    # ``asdict`` knows no Counter.
+    body = asdict(replace(done, tally=Tally()))
+    tally = {each.name: getattr(done.tally, each.name) for each in fields(done.tally)}
+    return json.dumps({**body, "tally": tally}).encode()
 
 
 def done_from_json(stored: bytes) -> PartDone:
@@ -143,8 +157,11 @@ def joined_json(joined: Joined) -> bytes:
 def joined_from_json(stored: bytes) -> Joined:
     """Undo ``joined_json``."""
     body: dict[str, Any] = json.loads(stored)
-    before = {int(number): records for number, records in body["before"].items()}
-    return Joined(before, tuple(body["fields"]), body["refused"])
+    by_number = {
+        name: {int(number): told for number, told in body[name].items()}
+        for name in ("before", "columns", "rows", "claims")
+    }
+    return Joined(**{**body, **by_number, "fields": tuple(body["fields"])})
 
 
 def _census(stored: Mapping[str, Any] | None) -> Census | None:

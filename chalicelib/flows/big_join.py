@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import Any
 
-from chalicelib.core.errors import Broken
 from chalicelib.files.census import joined
 from chalicelib.files.unpack import FileRefused
 from chalicelib.flows.big_documents import BigPlan, Joined, PartDone, joined_json
@@ -19,9 +18,7 @@ def join_ranges(task: Task) -> dict[str, Any]:
     Nothing is folded before: an order counts once and whole, and what is missing of it may lie in
     a range that failed. Raises Transient.
     """
-    plan = task.find_plan()
-    if plan is None:
-        raise Broken("there is no plan to join by")
+    plan = task.the_plan()
     done = task.done()
     if "ranges" in done.missing(plan):
         return {"next": "finish"}
@@ -45,6 +42,12 @@ def join(plan: BigPlan, parts: list[PartDone], task: Task) -> Joined:
     layout = plan_for(task.arrived.key, task.ports.mapping).layout
     censuses = [part.census for part in parts if part.census is not None]
     try:
-        return Joined(before, joined(censuses, layout).fields)
+        return Joined(
+            before,
+            joined(censuses, layout).fields,
+            {part.number: part.census.fields for part in parts if part.census is not None},
+            {part.number: part.rows for part in parts},
+            {part.number: part.claims for part in parts},
+        )
     except FileRefused as refusal:
         return Joined(before, refused=str(refusal))

@@ -51,17 +51,17 @@ class Places:
         """The rejects of one part."""
         return f"work/{self.drop_id}/rejects/{stage}/{number:05}.csv"
 
-    def rows(self, number: int, partition: int) -> str:
-        """The rows of one range that belong into one partition."""
-        return f"work/{self.drop_id}/rows/{partition:05}/{number:05}"
+    def rows(self, number: int) -> str:
+        """The rows of one range, by partition."""
+        return f"work/{self.drop_id}/rows/{number:05}"
 
-    def orders(self, number: int, contest: int) -> str:
-        """Whose the orders of one range are, for one contest."""
-        return f"work/{self.drop_id}/orders/{contest:05}/{number:05}"
+    def claims(self, number: int) -> str:
+        """Whose the orders of one range are, by contest."""
+        return f"work/{self.drop_id}/claims/{number:05}"
 
-    def contested(self, contest: int) -> str:
-        """The orders that are nobody's, or not whole, of one contest."""
-        return f"work/{self.drop_id}/contested/{contest:05}"
+    def verdicts(self, number: int) -> str:
+        """Which orders of one contest are nobody's, or not whole."""
+        return f"work/{self.drop_id}/verdicts/{number:05}"
 
     def result(self, name: str) -> str:
         """A file of the results."""

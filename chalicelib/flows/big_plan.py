@@ -14,13 +14,13 @@ from chalicelib.core.errors import NotFound
 from chalicelib.files.cutting import Cut, cut, cut_by_offsets, recut
 from chalicelib.files.unpack import FileRefused
 from chalicelib.flows.big_documents import BigPlan, BigRange, plan_json
+from chalicelib.flows.big_end import refuse_drop
 from chalicelib.flows.big_places import STAGES
+from chalicelib.flows.big_source import unless_replaced
 from chalicelib.flows.big_work import Task
-from chalicelib.flows.drop_end import Ending, end_drop
 from chalicelib.flows.drop_layouts import DropKind, Plan, plan_for
 from chalicelib.flows.drop_log import DropLog
 from chalicelib.flows.drop_object import GONE, as_of_info
-from chalicelib.flows.drop_report import Tally
 
 # Against gzip bombs; what is larger could not be streamed within the time of one function either.
 MOST_TEXT_BYTES = 64_000_000_000
@@ -40,9 +40,11 @@ def plan_drop(task: Task) -> dict[str, Any]:
         try:
             plan = _cut(task, log)
         except NotFound:
-            return _refuse(task, log, GONE)
+            refuse_drop(task, log, GONE)
+            return {"next": "nothing"}
         except FileRefused as refusal:
-            return _refuse(task, log, str(refusal))
+            refuse_drop(task, log, str(refusal))
+            return {"next": "nothing"}
         task.put_json(task.places.plan, plan_json(plan))
     done = task.done()
     log.enter("reading", done.progress(plan))
@@ -70,7 +72,8 @@ def _cut(task: Task, log: DropLog) -> BigPlan:
     info = objects.head(arrived.bucket, key=arrived.key, version_id=arrived.version_id)
     log.as_of(as_of_info(info, now=task.now))
     reading = plan_for(arrived.key, task.ports.mapping)
-    found, recut_ = _cut_text(task, reading, info.size)
+    with unless_replaced(task):
+        found, recut_ = _cut_text(task, reading, info.size)
     size = found.pieces[-1].end
     folds = reading.kind in (DropKind.ORDERS, DropKind.CUSTOMERS)
     return BigPlan(
@@ -108,16 +111,3 @@ def _cut_text(task: Task, reading: Plan, size_bytes: int) -> tuple[Cut, bool]:
         ),
         True,
     )
-
-
-def _refuse(task: Task, log: DropLog, reason: str) -> dict[str, Any]:
-    ending = Ending("REJECTED", reason, Tally(), seconds=task.now - log.drop.started_at)
-    end_drop(
-        ending,
-        log,
-        objects=task.ports.objects,
-        results_bucket=task.bucket,
-        drops_bucket=task.arrived.bucket,
-        rules=task.rules,
-    )
-    return {"next": "nothing"}

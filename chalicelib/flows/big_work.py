@@ -6,17 +6,21 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from chalicelib.core.control import Drop
+from chalicelib.core.errors import Broken
 from chalicelib.core.kinds import DROP
 from chalicelib.core.rules import Rules
 from chalicelib.core.storage import Stored
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.big_documents import (
     BigPlan,
+    Joined,
     PartDone,
     done_from_json,
     done_json,
+    joined_from_json,
     plan_from_json,
 )
 from chalicelib.flows.big_done import DoneParts, done_key, read_done
@@ -66,9 +70,20 @@ class Task:
         """How the drop was divided; None before it was."""
         key = self.places.plan
         # A missing key that may not be listed would look forbidden, so nothing is read on trial.
-        if key not in self.ports.objects.keys(self.bucket, prefix=key):
+        if not any(self.ports.objects.list(self.bucket, prefix=key)):
             return None
-        return plan_from_json(self.ports.objects.read(self.bucket, key=key))
+        return plan_from_json(self.ports.objects.get(self.bucket, key=key))
+
+    def the_plan(self) -> BigPlan:
+        """The same where there must be one; raises Broken."""
+        plan = self.find_plan()
+        if plan is None:
+            raise Broken("nobody has planned this drop")
+        return plan
+
+    def joined(self) -> Joined:
+        """What is known since every range is done."""
+        return joined_from_json(self.ports.objects.get(self.bucket, key=self.places.joined))
 
     def put_json(self, key: str, body: bytes) -> None:
         """Keep a document."""
@@ -76,19 +91,19 @@ class Task:
 
     def done(self) -> DoneParts:
         """Which parts are done, and of how many records."""
-        keys = self.ports.objects.keys(self.bucket, prefix=self.places.done)
-        return read_done(self.places, keys)
+        found = self.ports.objects.list(self.bucket, prefix=self.places.done)
+        return read_done(self.places, (each.key for each in found))
 
     def is_done(self, stage: Stage) -> bool:
         """Whether this part was worked on to its end before."""
         prefix = self.places.done_prefix(stage, self.number)
-        return bool(self.ports.objects.keys(self.bucket, prefix=prefix))
+        return any(self.ports.objects.list(self.bucket, prefix=prefix))
 
     def read_parts(self, done: DoneParts, stage: Stage) -> list[PartDone]:
         """What came of every part of a stage that is done, by number."""
         keys = [done.keys[stage][number] for number in sorted(done.keys[stage])]
         with ThreadPoolExecutor(self.ports.limits.parallel_writes) as readers:
-            bodies = readers.map(lambda key: self.ports.objects.read(self.bucket, key=key), keys)
+            bodies = readers.map(lambda key: self.ports.objects.get(self.bucket, key=key), keys)
             return [done_from_json(body) for body in bodies]
 
     def finish_part(self, stage: Stage, part: PartDone, plan: BigPlan) -> None:
@@ -97,6 +112,19 @@ class Task:
         log = self.drop_log()
         if log is not None:
             log.show(self.done().progress(plan))
+
+    def download(self, path: Path, key: str, ranges: tuple[int, int] | None = None) -> None:
+        """A work file, or the bytes of it from one place to before another, onto a local path."""
+        objects = self.ports.objects
+        if ranges is None:
+            objects.download_to(path, bucket=self.bucket, key=key)
+        else:
+            start, end = ranges
+            objects.download_range(path, bucket=self.bucket, key=key, start=start, end=end)
+
+    def leave(self, path: Path, key: str, content_type: str) -> None:
+        """A local file as a work file or a result."""
+        self.ports.objects.upload(path, bucket=self.bucket, key=key, content_type=content_type)
 
     # --- the drop's record ----------------------------------------------------------------------
 

@@ -157,7 +157,6 @@ def _finish(work: Work, refusal: str | None, *, seconds: float) -> Drop:
         reason=refusal,
         tally=work.tally,
         files=work.files,
-        seconds=seconds,
     )
     return end_drop(
         ending,
@@ -166,4 +165,5 @@ def _finish(work: Work, refusal: str | None, *, seconds: float) -> Drop:
         results_bucket=work.ports.results_bucket,
         drops_bucket=work.arrived.bucket,
         rules=work.rules,
+        seconds=seconds,
     )

@@ -31,7 +31,6 @@ class Ending:
         reason: why it is not COMPLETE.
         tally: what became of its records and customers.
         files: its results, where it is COMPLETE.
-        seconds: how long it took.
         more: what ``summary.json`` says besides.
     """
 
@@ -39,7 +38,6 @@ class Ending:
     reason: str | None
     tally: Tally
     files: Iterable[ResultFile] = ()
-    seconds: float = 0.0
     more: Mapping[str, Any] | None = None
 
 
@@ -51,6 +49,7 @@ def end_drop(
     results_bucket: str,
     drops_bucket: str,
     rules: Rules,
+    seconds: float,
 ) -> Drop:
     """Leave summary and manifest behind, then say that the drop is done; in this order.
 
@@ -66,7 +65,7 @@ def end_drop(
         rules=rules,
         tally=tally,
         correlation_id=correlation_id,
-        seconds=ending.seconds,
+        seconds=seconds,
         more=ending.more or {},
     )
     bodies = {"summary.json": summary}
@@ -77,12 +76,11 @@ def end_drop(
             results_bucket, key=f"{folder}/{name}", body=body, content_type="application/json"
         )
     drop = log.save(counts, state=ending.state, reason=ending.reason)
-    _tell(drop, ending, correlation_id)
+    _tell(drop, tally, correlation_id, seconds=seconds)
     return drop
 
 
-def _tell(drop: Drop, ending: Ending, correlation_id: str) -> None:
-    tally = ending.tally
+def _tell(drop: Drop, tally: Tally, correlation_id: str, *, seconds: float) -> None:
     emit_metrics(
         "drop_finished",
         {
@@ -100,7 +98,7 @@ def _tell(drop: Drop, ending: Ending, correlation_id: str) -> None:
         customers=tally.customers,
         scored=tally.scored,
         effects=tally.effects.total(),
-        seconds=round(ending.seconds, 3),
+        seconds=round(seconds, 3),
         reason=drop.reason,
         correlation_id=correlation_id,
     )

@@ -7,7 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,11 @@ class Tally:
             "decisions": self.decisions,
             **{f"effects_{kind}": count for kind, count in sorted(self.effects.items())},
         }
+
+    def add(self, other: Tally) -> None:
+        """Count what happened elsewhere, too."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
     def check(self) -> None:
         """Nothing may be lost: raises Broken when the counts do not add up."""

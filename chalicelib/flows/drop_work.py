@@ -7,9 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from chalicelib.aws.objects import ObjectInfo
 from chalicelib.core.catalogue import Statement, take_statement
 from chalicelib.core.errors import BadInput, Transient
 from chalicelib.core.kinds import PRODUCT
@@ -32,33 +31,12 @@ from chalicelib.flows.drop_people import at_once, fold_people
 from chalicelib.flows.drop_person import Person
 from chalicelib.flows.drop_report import Tally, write_rejects, write_scores, write_unscored
 from chalicelib.flows.drop_rows import buyers_in, contacts_in
+from chalicelib.flows.objects import Objects
 from chalicelib.flows.settled import Given
 
 UNKNOWN = "unknown"
 MOST_PRODUCT_ROUNDS = 5
 PRODUCTS_AT_ONCE = 50
-
-
-class Objects(Protocol):
-    """Files in buckets: S3, and its in-memory twin."""
-
-    def head(self, bucket: str, *, key: str, version_id: str | None = None) -> ObjectInfo:
-        """What an object is; raises NotFound."""
-        ...
-
-    def download_to(
-        self, path: Path, *, bucket: str, key: str, version_id: str | None = None
-    ) -> None:
-        """An object's bytes onto a local path."""
-        ...
-
-    def put(self, bucket: str, *, key: str, body: bytes, content_type: str) -> None:
-        """Bytes into an object."""
-        ...
-
-    def upload(self, path: Path, *, bucket: str, key: str, content_type: str) -> None:
-        """A local file into an object."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
