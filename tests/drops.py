@@ -6,6 +6,8 @@ import csv
 import gzip
 import io
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +16,13 @@ from chalicelib.core.control import Drop
 from chalicelib.core.facts import Facts
 from chalicelib.core.instants import DAY_SECONDS, format_instant
 from chalicelib.core.kinds import FACTS
+from chalicelib.core.ports import Store
 from chalicelib.core.rules import Rules
 from chalicelib.core.subject import customer
 from chalicelib.documents import Documents
 from chalicelib.flows.drop import from_messages, handle
 from chalicelib.flows.drop_notice import Arrived
+from chalicelib.flows.drop_people import at_once
 from chalicelib.flows.drop_work import DropLimits, DropPorts
 from tests.fakes import SIGNING_KEYS, MemoryObjects, MemoryStore
 from tests.unit.core.situations import NOW, shipped_rules
@@ -54,17 +58,26 @@ def drop_rules() -> Rules:
 
 @dataclass(slots=True)
 class DataTeam:
-    """Drops files and reads what came of them."""
+    """Drops files and reads what came of them; ``shared`` is how the flow sees the store."""
 
     store: MemoryStore = field(default_factory=MemoryStore)
     objects: MemoryObjects = field(default_factory=MemoryObjects)
     rules: Rules = field(default_factory=drop_rules)
     limits: DropLimits = field(default_factory=DropLimits)
+    shared: Store | None = None
+    back_off: Callable[[int], None] = at_once
 
     @property
     def ports(self) -> DropPorts:
         """What the flow is given."""
-        return DropPorts(self.store, self.objects, RESULTS, Documents().mapping, self.limits)
+        return DropPorts(
+            self.shared or self.store,
+            self.objects,
+            RESULTS,
+            Documents().mapping,
+            self.limits,
+            back_off=self.back_off,
+        )
 
     def put(
         self, key: str, body: str | bytes, *, at: int = NOW, as_of: int | None = None
@@ -79,9 +92,13 @@ class DataTeam:
         )
         return Arrived(DROPS, key, info.version_id, info.etag)
 
-    def handle(self, arrived: Arrived, *, now: int = NOW) -> Drop:
+    def handle(
+        self, arrived: Arrived, *, now: int = NOW, clock: Callable[[], float] = time.monotonic
+    ) -> Drop:
         """Let the flow handle a file."""
-        return handle(arrived, ports=self.ports, rules=self.rules, keys=SIGNING_KEYS, now=now)
+        return handle(
+            arrived, ports=self.ports, rules=self.rules, keys=SIGNING_KEYS, now=now, clock=clock
+        )
 
     def drop(self, key: str, body: str | bytes, **options: Any) -> Drop:
         """Put a file and handle it."""
@@ -116,6 +133,11 @@ class DataTeam:
         """``scores.csv``, by customer."""
         rows = csv.DictReader(io.StringIO(self.result(drop, "scores.csv").decode()))
         return {row["customer_id"]: row for row in rows}
+
+    def unscored(self, drop: Drop) -> list[tuple[str, str]]:
+        """``unscored.csv``: customer and reason."""
+        rows = csv.DictReader(io.StringIO(self.result(drop, "unscored.csv").decode()))
+        return [(row["customer_id"], row["reason"]) for row in rows]
 
     def result(self, drop: Drop, name: str) -> bytes:
         """A file of the results."""

@@ -65,6 +65,7 @@ def test_a_customers_file_brings_contacts_consents_and_supplied_features(team: D
 
     assert counts(drop, "folded", "scored", "unscored") == (2, 0, 2)
     assert team.summary(drop)["unscored"] == {"no_orders": 2}
+    assert team.unscored(drop) == [("c-1", "no_orders"), ("c-2", "no_orders")]
     key = CONTACT.key(customer("c-1").key)
     contact = team.store.read([key], now=NOW).value(key)
     assert contact is not None
@@ -294,5 +295,6 @@ def test_calls_are_counted_by_the_hundred(team: DataTeam) -> None:
 
     # Of the drop, of 401 keys for the chunk, of 300 for its decisions, each hundred one call.
     assert team.store.count("read") == 1 + 5 + 3
-    # The drop three times; 100 customers of six things and two checks each, 12 in a transaction.
-    assert team.store.count("write") == 3 + 9
+    # Four phases of the drop and its end; 100 customers of six things and two checks each, 12 in a
+    # transaction.
+    assert team.store.count("write") == 5 + 9

@@ -124,6 +124,7 @@ def test_who_objects_to_profiling_is_named_and_not_scored(team: DataTeam) -> Non
     drop = team.drop("customers/a.csv", text + "c-1,ann@example.com,true,false\n")
 
     assert team.summary(drop)["unscored"] == {"no_consent_to_profiling": 1}
+    assert team.unscored(drop) == [("c-1", "no_consent_to_profiling")]
     assert team.scores(drop) == {}
     facts = team.facts("c-1")
     assert facts is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chalicelib.core.control import Drop
 from tests.drops import ORDER_COLUMNS, DataTeam
 
 _FEW = settings(max_examples=15)
@@ -32,7 +33,7 @@ def test_any_bytes_end_as_a_drop(key: str, header: bytes, noise: bytes) -> None:
 
     drop = team.drop(key, header + noise)
 
-    _adds_up(team, drop.state, drop.counts)
+    _adds_up(team, drop)
     assert (drop.state == "REJECTED") == (drop.reason is not None)
 
 
@@ -46,18 +47,21 @@ def test_any_rows_end_as_a_drop(key: str, header: bytes, rows: list[list[str]]) 
     drop = team.drop(key, header + "\n".join(separator.join(row) for row in rows).encode())
     again = team.drop(key, header + "\n".join(separator.join(row) for row in rows).encode())
 
-    _adds_up(team, drop.state, drop.counts)
+    _adds_up(team, drop)
     if drop.state == "COMPLETE" and key.startswith("orders/"):
         assert again.counts["folded"] == 0
         assert again.counts["rejected"] == drop.counts["rejected"]
 
 
-def _adds_up(team: DataTeam, state: str, counts: object) -> None:
-    assert isinstance(counts, dict)
+def _adds_up(team: DataTeam, drop: Drop) -> None:
+    counts, state = drop.counts, drop.state
     parts = [counts[name] for name in ("folded", "duplicate", "rejected")]
     assert counts["records"] == sum(parts)
     assert counts["customers"] == counts["scored"] + counts["unscored"]
     assert state in ("COMPLETE", "REJECTED")
+    if state == "COMPLETE" and not drop.key.startswith("catalog/"):
+        assert len(team.scores(drop)) == counts["scored"]
+        assert len(team.unscored(drop)) == counts["unscored"]
     if state == "REJECTED":
         assert not any(counts.values())
         assert team.store.all("facts") == {}

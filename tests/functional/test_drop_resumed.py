@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from concurrent.futures import Executor
 from typing import Any
@@ -62,6 +63,7 @@ def ending(team: DataTeam, drop: Drop) -> dict[str, Any]:
     return {
         "summary": summary,
         "scores": team.result(drop, "scores.csv"),
+        "unscored": team.result(drop, "unscored.csv"),
         "rejects": team.result(drop, "rejects.csv"),
         "objects": team.objects.keys(RESULTS),
         **{kind: team.store.all(kind) for kind in KINDS},
@@ -122,9 +124,9 @@ def test_a_slow_worker_does_not_undo_the_end(prepared_team: tuple[DataTeam, Arri
 
 
 def test_progress_is_seen_while_it_is_made(prepared_team: tuple[DataTeam, Arrived]) -> None:
-    """After each chunk of customers the counts so far can be read."""
+    """Each phase as it begins, and after each second's customers the counts so far."""
     team, arrived = prepared_team
-    seen: list[tuple[str, int]] = []
+    seen: list[tuple[str, str | None, int]] = []
     key = DROP.key(arrived.drop_id)
     write = team.store.write
 
@@ -132,12 +134,34 @@ def test_progress_is_seen_while_it_is_made(prepared_team: tuple[DataTeam, Arrive
         write(writes, **options)
         for each in writes:
             if isinstance(each, Put) and each.key == key:
-                seen.append((each.value.state, each.value.counts.get("folded", 0)))
+                seen.append(
+                    (each.value.state, each.value.phase, each.value.counts.get("folded", 0))
+                )
 
     team.store.write = watch  # type: ignore[method-assign]
-    team.handle(arrived)
+    team.handle(arrived, clock=itertools.count().__next__)
 
-    assert seen == [("RUNNING", 0), ("RUNNING", 4), ("RUNNING", 8), ("COMPLETE", 8)]
+    assert seen == [
+        ("RUNNING", "fetching", 0),
+        ("RUNNING", "reading", 0),
+        ("RUNNING", "folding", 0),
+        ("RUNNING", "folding", 4),
+        ("RUNNING", "folding", 8),
+        ("RUNNING", "finishing", 8),
+        ("COMPLETE", None, 8),
+    ]
+
+
+def test_progress_costs_one_write_a_second(prepared_team: tuple[DataTeam, Arrived]) -> None:
+    """Whatever is done within one second is saved with the next phase, not by itself."""
+    team, arrived = prepared_team
+    team.limits = DropLimits(customers_at_once=1)
+    team.store.calls.clear()
+
+    team.handle(arrived, clock=lambda: 7.5)
+
+    alone = [size for name, size in team.store.calls if (name, size) == ("write", 1)]
+    assert len(alone) == len(("fetching", "reading", "folding", "finishing", "its end"))
 
 
 def test_a_drop_that_was_begun_by_a_dead_worker_is_taken_up(

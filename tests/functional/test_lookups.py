@@ -13,7 +13,7 @@ import pytest
 from chalicelib.api import views
 from chalicelib.core.address import AddressState, address_hash
 from chalicelib.core.contact import Contact, Stamped
-from chalicelib.core.control import Drop
+from chalicelib.core.control import Drop, drop_from_json
 from chalicelib.core.effects import Effect, effect_id
 from chalicelib.core.kinds import ADDRESS, DROP, EFFECT, RECORD
 from chalicelib.core.plan import put_effect
@@ -305,6 +305,44 @@ def test_a_drop_tells_its_state_and_counts(shop: Storefront) -> None:
     views.Drop.model_validate(view)
     assert (view["state"], view["counts"]) == ("RUNNING", {"records": 5, "folded": 4})
     assert view["changed_at"] == "2026-11-18T11:06:43Z"
+
+
+def test_a_drop_tells_how_fast_it_goes_and_when_it_will_be_done(shop: Storefront) -> None:
+    """Pace and time left stand there while records are worked on, and go with the end."""
+    counts = {"records": 100, "folded": 30, "duplicate": 5, "rejected": 5}
+    drop = Drop(
+        "1" * 32, "orders/a.csv", "RUNNING", NOW, NOW - 60, NOW, counts,
+        phase="folding", phase_at=NOW - 16,
+    )  # fmt: skip
+    shop.store.write([Put(DROP.key(drop.drop_id), drop)], now=NOW)
+
+    running = get(shop, f"/v1/drops/{drop.drop_id}")
+    ending = replace(drop, state="COMPLETE")
+    shop.store.write([Put(DROP.key(drop.drop_id), ending, WHATEVER)], now=NOW)
+    ended = get(shop, f"/v1/drops/{drop.drop_id}")
+
+    views.Drop.model_validate(running)
+    views.Drop.model_validate(ended)
+    assert running["progress"] == {
+        "phase": "folding",
+        "records": 100,
+        "done": 40,
+        "rejected": 5,
+        "records_per_second": 2.5,
+        "seconds_left": 24,
+    }
+    assert ended["progress"] is None
+
+
+def test_a_drop_of_an_earlier_release_is_still_told(shop: Storefront) -> None:
+    """What was stored before there were phases says less, and is no error."""
+    old = {"drop_id": "2" * 32, "key": "orders/a.csv", "state": "RUNNING", "as_of": NOW,
+           "started_at": NOW, "changed_at": NOW, "counts": {}, "reason": None}  # fmt: skip
+    shop.store.write([Put(DROP.key("2" * 32), drop_from_json(old))], now=NOW)
+
+    view = get(shop, f"/v1/drops/{'2' * 32}")
+
+    assert (view["progress"]["phase"], view["progress"]["records"]) == (None, None)
 
 
 def test_an_unknown_drop_is_404(shop: Storefront) -> None:
