@@ -84,7 +84,7 @@ def number_records(
         plain.open(encoding="utf-8", newline="") as text,
         target.open("w", encoding="utf-8", newline="") as out,
     ):
-        pieces = _quoted(text, delimiter) if style == "quoted" else _single(text)
+        pieces = records_in(text, style, delimiter)
         if header and (first := next(pieces, None)) is not None:
             names = header_names(first, style, delimiter)
         for count, piece in enumerate(pieces, 1):
@@ -98,6 +98,11 @@ def number_records(
                 width = len(cells_of(record, style, delimiter))
             out.write(f"{count}{delimiter}{record}\n")
     return Numbered(names, width, count, refused)
+
+
+def records_in(text: IO[str], style: Style, delimiter: str) -> Iterator[Snippet]:
+    """The records of a text, header included, blank lines aside."""
+    return _quoted(text, delimiter) if style == "quoted" else _single(text)
 
 
 def header_names(first: Snippet, style: Style, delimiter: str) -> list[str]:
