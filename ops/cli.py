@@ -30,6 +30,7 @@ COMMANDS = {
     "reapply": "Erase again what a restore of tables brought back.",
     "reliability": "Compare with plain boto3 and with Powertools: duplicates, losses, doubts.",
     "redrive": "Put dead letters back on their way.",
+    "redrive-drop": "Work again on the parts of a big file that failed.",
     "revoke": "Take codes back, or every code of an action.",
     "signing": "Rotate the keys that sign quotes and unsubscribe links.",
     "simulate": "Show what a policy would change before it goes live.",

@@ -45,6 +45,7 @@ SCOPES = ("decide", "events", "read")
 PLAN = Plan(
     sender="Example Shop <shop@example.com>",
     postal_address="Example Shop, 1 Example Street, Springfield",
+    parts_at_once=4,
 )
 
 

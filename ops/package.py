@@ -23,6 +23,7 @@ import click
 
 from chalicelib.core.canonical import sha256_hex
 from chalicelib.core.errors import SegueError
+from ops.definition import fold_definitions
 from ops.places import PACKAGE, ROOT
 from ops.refusals import (
     Contents,
@@ -33,7 +34,6 @@ from ops.refusals import (
     judge_contents,
     judge_template,
 )
-from ops.definition import fold_definitions
 from ops.staging import LOCKS, Build, Engine, inputs_digest, shipped_data, stage
 
 CODE_URI = "./deployment.zip"
