@@ -240,6 +240,6 @@ def end_of(answer: Answer) -> Iterator[str]:
     """How a drop ended, line by line; the last is JSON."""
     reason = f" ({answer['reason']})" if answer["reason"] else ""
     yield f"{answer['key']}: {answer['state']}{reason}"
-    for failed in answer.get("failed_ranges") or ():
+    for failed in answer.get("failed_parts") or ():
         yield f"failed: {failed if isinstance(failed, str) else json.dumps(failed)}"
     yield json.dumps({"drop_id": answer["drop_id"], "state": answer["state"], **answer["counts"]})

@@ -60,6 +60,7 @@ class Drop:
         changed_at: when it last moved.
         counts: records, folded, duplicate, rejected, customers, scored, unscored, decisions…
         reason: why it is not COMPLETE.
+        failed_parts: of a PARTIAL drop, the first that failed.
         phase: what the work on it is at; None when nobody is at it.
         phase_at: when that began; None as above.
         phase_from: how many of its records were done with by then.
@@ -73,6 +74,7 @@ class Drop:
     changed_at: int
     counts: Mapping[str, int] = field(default_factory=dict)
     reason: str | None = None
+    failed_parts: tuple[str, ...] = ()
     phase: DropPhase | None = None
     phase_at: int | None = None
     phase_from: int = 0
@@ -95,7 +97,7 @@ def api_key_from_json(stored: Mapping[str, Any]) -> ApiKey:
 
 def drop_from_json(stored: Mapping[str, Any]) -> Drop:
     """Undo ``asdict``."""
-    return Drop(**stored)
+    return Drop(**{**stored, "failed_parts": tuple(stored.get("failed_parts", ()))})
 
 
 def to_json(value: Switches | ApiKey | Drop) -> dict[str, Any]:

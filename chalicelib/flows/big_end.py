@@ -23,8 +23,15 @@ def part_drop(
     task: Task, log: DropLog, tally: Tally, missing: Mapping[Stage, Sequence[int]]
 ) -> Drop:
     """End a drop of which parts failed, until somebody lets them be worked on again."""
-    reason = f"{told(missing)} failed: python -m ops redrive-drop {task.arrived.drop_id}"
-    ending = Ending("PARTIAL", reason, tally, more={"missing": dict(missing)})
+    failed = told(missing)
+    named = ", ".join(failed) or "the file could not be divided"
+    ending = Ending(
+        state="PARTIAL",
+        reason=f"{named}; to go on: python -m ops redrive-drop {task.arrived.drop_id}",
+        tally=tally,
+        more={"missing": {stage: list(numbers) for stage, numbers in missing.items()}},
+        failed_parts=failed,
+    )
     return close_drop(task, log, ending)
 
 
@@ -41,12 +48,12 @@ def close_drop(task: Task, log: DropLog, ending: Ending) -> Drop:
     )
 
 
-def told(missing: Mapping[Stage, Sequence[int]]) -> str:
-    """Which parts are missing, in words: the first of them by number."""
-    return "; ".join(_told(stage, numbers) for stage, numbers in missing.items())
-
-
-def _told(stage: Stage, numbers: Sequence[int]) -> str:
-    named = ", ".join(map(str, numbers[:MOST_NAMED]))
-    more = f" and {len(numbers) - MOST_NAMED} more" if len(numbers) > MOST_NAMED else ""
-    return f"{stage} {named}{more}"
+def told(missing: Mapping[Stage, Sequence[int]]) -> list[str]:
+    """The first of the parts that are missing, by name, and how many more there are."""
+    names = [
+        f"{stage.removesuffix('s')} {number}"
+        for stage, numbers in missing.items()
+        for number in numbers
+    ]
+    more = [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
+    return names[:MOST_NAMED] + more

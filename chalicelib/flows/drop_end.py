@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from chalicelib.core.control import Drop, DropState
@@ -32,13 +32,15 @@ class Ending:
         tally: what became of its records and customers.
         files: its results, where it is COMPLETE.
         more: what ``summary.json`` says besides.
+        failed_parts: where it is PARTIAL, the first parts that failed.
     """
 
     state: DropState
     reason: str | None
     tally: Tally
     files: Iterable[ResultFile] = ()
-    more: Mapping[str, Any] | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+    failed_parts: Sequence[str] = ()
 
 
 def end_drop(
@@ -57,8 +59,13 @@ def end_drop(
     """
     tally, folder = ending.tally, f"results/{log.drop.drop_id}"
     correlation_id = f"drop-{log.drop.drop_id}"
-    counts = {**tally.counts(), **(ending.more or {}).get("parts", {})}
-    said = log.moved(counts, state=ending.state, reason=ending.reason)
+    counts = {**tally.counts(), **ending.more.get("parts", {})}
+    words: Any = {
+        "state": ending.state,
+        "reason": ending.reason,
+        "failed_parts": ending.failed_parts,
+    }
+    said = log.moved(counts, **words)
     summary = summary_json(
         said,
         bucket=drops_bucket,
@@ -66,7 +73,7 @@ def end_drop(
         tally=tally,
         correlation_id=correlation_id,
         seconds=seconds,
-        more=ending.more or {},
+        more=ending.more,
     )
     bodies = {"summary.json": summary}
     if ending.state == "COMPLETE":
@@ -75,7 +82,7 @@ def end_drop(
         objects.put(
             results_bucket, key=f"{folder}/{name}", body=body, content_type="application/json"
         )
-    drop = log.save(counts, state=ending.state, reason=ending.reason)
+    drop = log.save(counts, **words)
     _tell(drop, tally, correlation_id, seconds=seconds)
     return drop
 

@@ -6,7 +6,7 @@ as many writes as it takes seconds, however fast its customers are done with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -54,11 +54,21 @@ class DropLog:
         self.drop = replace(self.drop, as_of=moment)
 
     def moved(
-        self, counts: Mapping[str, int], *, state: DropState = "RUNNING", reason: str | None = None
+        self,
+        counts: Mapping[str, int],
+        *,
+        state: DropState = "RUNNING",
+        reason: str | None = None,
+        failed_parts: Sequence[str] = (),
     ) -> Drop:
         """The drop as it would now be saved; at its end nobody is at it."""
         moved = replace(
-            self.drop, state=state, counts=dict(counts), reason=reason, changed_at=self._clock()
+            self.drop,
+            state=state,
+            counts=dict(counts),
+            reason=reason,
+            failed_parts=tuple(failed_parts),
+            changed_at=self._clock(),
         )
         if state != "RUNNING":
             moved = replace(moved, phase=None, phase_at=None, phase_from=0)
@@ -89,10 +99,15 @@ class DropLog:
             self._store.write([put], now=moved.changed_at)
 
     def save(
-        self, counts: Mapping[str, int], *, state: DropState = "RUNNING", reason: str | None = None
+        self,
+        counts: Mapping[str, int],
+        *,
+        state: DropState = "RUNNING",
+        reason: str | None = None,
+        failed_parts: Sequence[str] = (),
     ) -> Drop:
         """Say where the work stands; raises FinishedElsewhere when somebody else ended it."""
-        self.drop = self.moved(counts, state=state, reason=reason)
+        self.drop = self.moved(counts, state=state, reason=reason, failed_parts=failed_parts)
         key, now = DROP.key(self.drop.drop_id), self.drop.changed_at
         while True:
             try:

@@ -14,7 +14,7 @@ from typing import Any
 from ops.package import Package
 
 ALWAYS = 1_000_000
-_MODULE = '''
+_MODULE = """
 import os
 
 import botocore.session
@@ -34,7 +34,7 @@ def broken(handler):
         return handler(event, context)
 
     return work
-'''
+"""
 _CALL = "\n\nimport faults  # noqa: E402\n\nwork_part = faults.broken(work_part)\n"
 
 
@@ -55,9 +55,7 @@ def breakable(package: Package, directory: Path) -> Package:
 
 def break_part(objects: Any, bucket: str, task: str, number: int, *, times: int) -> None:
     """Let the function die so many times when it is given this part."""
-    objects.put_object(
-        Bucket=bucket, Key=f"work/faults/{task}-{number}", Body=str(times).encode()
-    )
+    objects.put_object(Bucket=bucket, Key=f"work/faults/{task}-{number}", Body=str(times).encode())
 
 
 def mend_part(objects: Any, bucket: str, task: str, number: int) -> None:
