@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import io
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -15,10 +12,10 @@ from hypothesis import strategies as st
 
 from chalicelib.files import numbering
 from chalicelib.files.byte_lines import read_record
-from chalicelib.files.cutting import Cut, cut, cut_by_offsets, recut
+from chalicelib.files.cutting import Cut, cut
 from chalicelib.files.layout import Layout
 from chalicelib.files.numbering import Snippet, records_in
-from chalicelib.files.unpack import FileRefused, unpack
+from chalicelib.files.unpack import FileRefused
 
 MARK = "\ufeff"
 # What has made trouble: quotes, half and whole line ends, blanks, long words, a word of two bytes.
