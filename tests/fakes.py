@@ -7,11 +7,13 @@ for the test to look at, and ``fail_next`` makes its next calls raise.
 
 from __future__ import annotations
 
+import builtins
 import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NamedTuple
 
 from chalicelib.aws.deadline import Deadline
@@ -31,6 +33,7 @@ __all__ = [
     "MemoryQueue",
     "MemorySigningKeys",
     "MemoryStore",
+    "MemoryWriter",
     "SentMail",
 ]
 
@@ -202,6 +205,7 @@ class MemoryObjects:
     ) -> None:
         """As ``S3Objects.download_range``."""
         self._script.play()
+<<<<<<< HEAD
         path.write_bytes(self._same(bucket, key, version_id, etag).body[start:end])
 
     def stream(
@@ -212,6 +216,24 @@ class MemoryObjects:
         body = self._same(bucket, key, version_id, etag).body
         for start in range(0, len(body), CHUNK_BYTES):
             yield body[start : start + CHUNK_BYTES]
+=======
+        path.write_bytes(self._find(bucket, key, version_id, etag).body[start : max(start, end)])
+
+    def stream(
+        self,
+        bucket: str,
+        *,
+        key: str,
+        start: int = 0,
+        end: int | None = None,
+        version_id: str | None = None,
+        etag: str | None = None,
+    ) -> Iterator[bytes]:
+        """As ``S3Objects.stream``, in chunks of a kilobyte."""
+        self._script.play()
+        body = self._find(bucket, key, version_id, etag).body[start:end]
+        yield from (body[at : at + 1024] for at in range(0, len(body), 1024))
+>>>>>>> cut
 
     def get(self, bucket: str, *, key: str) -> bytes:
         """As ``S3Objects.get``."""
@@ -221,10 +243,16 @@ class MemoryObjects:
     def list(self, bucket: str, *, prefix: str) -> Iterator[ListedObject]:
         """As ``S3Objects.list``."""
         self._script.play()
+<<<<<<< HEAD
         for held_in, key in sorted(self._objects):
             if held_in == bucket and key.startswith(prefix):
                 info = self._objects[held_in, key].info
                 yield ListedObject(key, info.size, info.etag)
+=======
+        for (held_in, key), held in sorted(self._objects.items()):
+            if held_in == bucket and key.startswith(prefix):
+                yield ListedObject(key, held.info.size, held.info.etag)
+>>>>>>> cut
 
     def writer(self, bucket: str, *, key: str, content_type: str) -> MemoryWriter:
         """As ``S3Objects.writer``."""
@@ -266,10 +294,11 @@ class MemoryObjects:
         """What stands under a key; raises KeyError when nothing does."""
         return self._objects[bucket, key].body
 
-    def keys(self, bucket: str) -> list[str]:
+    def keys(self, bucket: str) -> builtins.list[str]:
         """Every key of a bucket, sorted."""
         return sorted(key for held_in, key in self._objects if held_in == bucket)
 
+<<<<<<< HEAD
     def _same(self, bucket: str, key: str, version_id: str | None, etag: str | None) -> _Object:
         found = self._find(bucket, key, version_id)
         if etag not in (None, found.info.etag):
@@ -277,35 +306,80 @@ class MemoryObjects:
         return found
 
     def _find(self, bucket: str, key: str, version_id: str | None) -> _Object:
+=======
+    def _find(
+        self, bucket: str, key: str, version_id: str | None, etag: str | None = None
+    ) -> _Object:
+>>>>>>> cut
         found = self._objects.get((bucket, key))
         if found is None or version_id not in (None, found.info.version_id):
             raise NotFound.of("GetObject", "found nothing (NoSuchKey)")
+        if etag not in (None, found.info.etag):
+            raise Transient("GetObject: PreconditionFailed")
         return found
 
 
 class MemoryWriter:
+<<<<<<< HEAD
     """An object on its way into ``MemoryObjects``."""
 
     def __init__(self, objects: MemoryObjects, bucket: str, key: str, content_type: str) -> None:
         """Begin it."""
+=======
+    """As ``ObjectWriter``: the object is there once it is closed, or not at all."""
+
+    def __init__(self, objects: MemoryObjects, bucket: str, key: str, content_type: str) -> None:
+        """Take where the bytes go in the end."""
+>>>>>>> cut
         self._objects, self._bucket, self._key = objects, bucket, key
         self._content_type = content_type
         self._held = bytearray()
 
     def write(self, data: bytes) -> None:
+<<<<<<< HEAD
         """Take some more."""
         self._held += data
 
     def close(self) -> None:
         """Let it be."""
+=======
+        """As ``ObjectWriter.write``."""
+        self._held += data
+
+    def close(self) -> None:
+        """As ``ObjectWriter.close``."""
+>>>>>>> cut
         self._objects.put(
             self._bucket, key=self._key, body=bytes(self._held), content_type=self._content_type
         )
 
     def abort(self) -> None:
+<<<<<<< HEAD
         """Let it not be."""
         self._held.clear()
 
+=======
+        """As ``ObjectWriter.abort``."""
+        self._held.clear()
+
+    def __enter__(self) -> MemoryWriter:
+        """Write within the block."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close, or abort when the block failed."""
+        del error, trace
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+>>>>>>> cut
 
 @dataclass(slots=True)
 class MemorySigningKeys:

@@ -104,24 +104,29 @@ class S3Objects:
         self._read(path, request, start=start, end=end)
 
     def stream(
-        self, bucket: str, *, key: str, version_id: str | None = None, etag: str | None = None
+        self,
+        bucket: str,
+        *,
+        key: str,
+        start: int = 0,
+        end: int | None = None,
+        version_id: str | None = None,
+        etag: str | None = None,
     ) -> Iterator[bytes]:
-        """An object's bytes as they come, for whoever keeps none of them.
+        """An object's bytes as they come: from ``start`` up to, but not including, ``end``.
 
-        A stream that breaks is taken up where it broke, as often as it breaks somewhere else, and
-        only while the object is the same; three times where it breaks at the same byte. Unlike a
-        download, it cannot take back what was passed on before a checksum failed, and ends then.
+        A stream that breaks is taken up where it broke, and only while the object is the same;
+        three times where it breaks at one byte, and as often as it breaks farther on. What was
+        passed on before a checksum failed cannot be taken back: unlike a download it ends then.
         Raises NotFound, Transient or Broken.
         """
         request = self._named(bucket, key, version_id) | _while(etag)
-        at, expected, remaining = 0, -1, _DOWNLOADS
+        at, expected, remaining = start, end, _DOWNLOADS
         while at != expected:
             begun = at
             try:
                 with translated():
-                    if at:
-                        request["Range"] = f"bytes={at}-"
-                    answer = self._client().get_object(**request)
+                    answer = self._client().get_object(**request, **_range(at, end))
                     expected = at + answer["ContentLength"]
                     request["IfMatch"] = answer["ETag"]
                     chunks = answer["Body"].iter_chunks(_CHUNK_BYTES)
@@ -184,12 +189,11 @@ class S3Objects:
         expected = 0
         with path.open("wb") as file:
             for remaining in reversed(range(_DOWNLOADS)):
-                if start or file.tell() or end is not None or remaining < _DOWNLOADS - 1:
-                    last = "" if end is None else end - 1
-                    request["Range"] = f"bytes={start + file.tell()}-{last}"
                 try:
                     with translated():
-                        answer = self._client().get_object(**request)
+                        answer = self._client().get_object(
+                            **request, **_range(start + file.tell(), end)
+                        )
                         expected = file.tell() + answer["ContentLength"]
                         request["IfMatch"] = answer["ETag"]
                         for chunk in answer["Body"].iter_chunks(_CHUNK_BYTES):
@@ -210,6 +214,13 @@ class S3Objects:
 
 def _while(etag: str | None) -> dict[str, str]:
     return {} if etag is None else {"IfMatch": f'"{etag}"'}
+
+
+def _range(start: int, end: int | None) -> dict[str, Any]:
+    """All of an object is asked for without a range: an empty one has none."""
+    if end is None:
+        return {"Range": f"bytes={start}-"} if start else {}
+    return {"Range": f"bytes={start}-{end - 1}"}
 
 
 def _next(chunks: Iterator[bytes]) -> bytes | None:

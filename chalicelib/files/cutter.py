@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import re
 from dataclasses import dataclass
 
 from chalicelib.files.byte_lines import MoreNeeded, line_end, longest_line_bytes, read_record
 from chalicelib.files.numbering import Snippet, Style, cells_of, header_names, record_problem
+from chalicelib.files.quick_records import QuickRecords
 from chalicelib.files.unpack import FileRefused
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -73,7 +73,7 @@ class Cutter:
         self._width = 0
         self._records = False
         self._marked = marked and codecs.lookup(encoding).name == "utf-8"
-        self._run = _run_of_lines(delimiter) if style == "quoted" else None
+        self._quick = QuickRecords(delimiter)
         self._data = b""  # from the byte at ``settled`` on
         self._final = False
         self._passing = False  # within a line that is too long
@@ -143,7 +143,7 @@ class Cutter:
             return self._record_ended(end)
         if self._wants_header or self._wants_record:
             return self._read_first(at)
-        return self._skip_lines(at) if self._run is None else self._skip_records(at)
+        return self._skip_lines(at) if self._style != "quoted" else self._skip_records(at)
 
     def _read_first(self, at: int) -> int | None:
         """Read the header, and then records until a good one says how many columns there are."""
@@ -186,9 +186,11 @@ class Cutter:
             return start
         if quote < 0:
             return self._unfinished(at)
-        run = self._run.match(data, at, min(goal, len(data))) if self._run is not None else None
-        if run is not None and run.end() > at:
-            return self._record_ended(run.end())
+        end = self._quick.past_lines(data, at, min(goal, len(data)))
+        if end == at:
+            end = self._quick.past_record(data, at)
+        if end > at:
+            return self._record_ended(end)
         found = self._read(at)
         if found is None:
             return None
@@ -244,17 +246,3 @@ class Cutter:
         piece = Piece(self._pieces, self.begun or 0, end)
         self.begun = end
         return piece
-
-
-def _run_of_lines(delimiter: str) -> re.Pattern[bytes]:
-    """Takes lines that are records of their own, whatever their quotes; blank ones, too.
-
-    It judges as ``numbering`` does, and stops before what it is not sure of: a value that goes
-    on in the next line, a stray quote, a line that is not ended.
-    """
-    mark = re.escape(delimiter.encode())
-    if len(delimiter.encode()) > 1:  # no single byte; every line is read on its own
-        return re.compile(rb"(?!)")
-    cell = rb' *+(?:"(?:[^"\r\n]++|"")*+" *+|[^"%b\r\n][^%b\r\n]*+)?+' % (mark, mark)
-    line = rb"%b(?:%b%b)*+(?:\r\n|\n|\r(?=[^\n]))" % (cell, mark, cell)
-    return re.compile(rb"(?:%b)*+" % line)

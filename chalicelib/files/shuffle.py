@@ -43,6 +43,11 @@ def partition_of(value: str, partitions: int) -> int:
     return int(sha256(value.encode()).hexdigest()[:_HASH_DIGITS], 16) % partitions
 
 
+def partition_sql(text: str, partitions: int) -> str:
+    """The same for DuckDB, of an expression that is a text."""
+    return f"CAST(('0x' || substr(sha256({text}), 1, {_HASH_DIGITS})) AS UBIGINT) % {partitions}"
+
+
 def shuffle(rows: TypedRows, by: str, *, partitions: int, target: Path, workdir: Path) -> Ranges:
     """Write rows partitioned by a column; those without a value go by their record number.
 
@@ -71,9 +76,8 @@ def write_partitions(
 ) -> Ranges:
     """Write what a query finds, partitioned by the hash of a text; no column is ``partition``."""
     rows.execute(
-        "CREATE OR REPLACE TABLE shuffled AS SELECT *,"  # noqa: S608  (names are ours)
-        f" CAST(('0x' || substr(sha256({key}), 1, {_HASH_DIGITS})) AS UBIGINT) % {partitions}"
-        f" AS partition FROM ({select}) ORDER BY partition"
+        f"CREATE TABLE shuffled AS SELECT *, {partition_sql(key, partitions)} AS partition"  # noqa: S608
+        f" FROM ({select}) ORDER BY partition"
     )
     filled = {partition for (partition,) in rows.query("SELECT DISTINCT partition FROM shuffled")}
     blob = workdir / "blob"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.files import numbering
@@ -94,6 +94,7 @@ def short_limits() -> Iterator[None]:
     target_bytes=st.integers(1, 60),
     chunk_bytes=st.integers(1, 70),
 )
+@example('1\n"\n\n\n\n\n"\nx"\n1\n', "quoted", False, False, "utf-8", 10, 70)  # too many lines
 def test_the_ranges_hold_the_records_of_the_whole(
     text: str,
     style: str,
