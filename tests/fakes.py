@@ -37,7 +37,6 @@ __all__ = [
     "SentMail",
 ]
 
-CHUNK_BYTES = 1_000
 SIGNING_KEYS = SigningKeys(
     current="k1",
     keys={"k1": b"k" * 32},
@@ -205,18 +204,6 @@ class MemoryObjects:
     ) -> None:
         """As ``S3Objects.download_range``."""
         self._script.play()
-<<<<<<< HEAD
-        path.write_bytes(self._same(bucket, key, version_id, etag).body[start:end])
-
-    def stream(
-        self, bucket: str, *, key: str, version_id: str | None = None, etag: str | None = None
-    ) -> Iterator[bytes]:
-        """As ``S3Objects.stream``, in small chunks."""
-        self._script.play()
-        body = self._same(bucket, key, version_id, etag).body
-        for start in range(0, len(body), CHUNK_BYTES):
-            yield body[start : start + CHUNK_BYTES]
-=======
         path.write_bytes(self._find(bucket, key, version_id, etag).body[start : max(start, end)])
 
     def stream(
@@ -233,7 +220,6 @@ class MemoryObjects:
         self._script.play()
         body = self._find(bucket, key, version_id, etag).body[start:end]
         yield from (body[at : at + 1024] for at in range(0, len(body), 1024))
->>>>>>> cut
 
     def get(self, bucket: str, *, key: str) -> bytes:
         """As ``S3Objects.get``."""
@@ -243,16 +229,9 @@ class MemoryObjects:
     def list(self, bucket: str, *, prefix: str) -> Iterator[ListedObject]:
         """As ``S3Objects.list``."""
         self._script.play()
-<<<<<<< HEAD
-        for held_in, key in sorted(self._objects):
-            if held_in == bucket and key.startswith(prefix):
-                info = self._objects[held_in, key].info
-                yield ListedObject(key, info.size, info.etag)
-=======
         for (held_in, key), held in sorted(self._objects.items()):
             if held_in == bucket and key.startswith(prefix):
                 yield ListedObject(key, held.info.size, held.info.etag)
->>>>>>> cut
 
     def writer(self, bucket: str, *, key: str, content_type: str) -> MemoryWriter:
         """As ``S3Objects.writer``."""
@@ -298,19 +277,9 @@ class MemoryObjects:
         """Every key of a bucket, sorted."""
         return sorted(key for held_in, key in self._objects if held_in == bucket)
 
-<<<<<<< HEAD
-    def _same(self, bucket: str, key: str, version_id: str | None, etag: str | None) -> _Object:
-        found = self._find(bucket, key, version_id)
-        if etag not in (None, found.info.etag):
-            raise Transient("GetObject: PreconditionFailed (request memory)")
-        return found
-
-    def _find(self, bucket: str, key: str, version_id: str | None) -> _Object:
-=======
     def _find(
         self, bucket: str, key: str, version_id: str | None, etag: str | None = None
     ) -> _Object:
->>>>>>> cut
         found = self._objects.get((bucket, key))
         if found is None or version_id not in (None, found.info.version_id):
             raise NotFound.of("GetObject", "found nothing (NoSuchKey)")
@@ -320,45 +289,25 @@ class MemoryObjects:
 
 
 class MemoryWriter:
-<<<<<<< HEAD
-    """An object on its way into ``MemoryObjects``."""
-
-    def __init__(self, objects: MemoryObjects, bucket: str, key: str, content_type: str) -> None:
-        """Begin it."""
-=======
     """As ``ObjectWriter``: the object is there once it is closed, or not at all."""
 
     def __init__(self, objects: MemoryObjects, bucket: str, key: str, content_type: str) -> None:
         """Take where the bytes go in the end."""
->>>>>>> cut
         self._objects, self._bucket, self._key = objects, bucket, key
         self._content_type = content_type
         self._held = bytearray()
 
     def write(self, data: bytes) -> None:
-<<<<<<< HEAD
-        """Take some more."""
-        self._held += data
-
-    def close(self) -> None:
-        """Let it be."""
-=======
         """As ``ObjectWriter.write``."""
         self._held += data
 
     def close(self) -> None:
         """As ``ObjectWriter.close``."""
->>>>>>> cut
         self._objects.put(
             self._bucket, key=self._key, body=bytes(self._held), content_type=self._content_type
         )
 
     def abort(self) -> None:
-<<<<<<< HEAD
-        """Let it not be."""
-        self._held.clear()
-
-=======
         """As ``ObjectWriter.abort``."""
         self._held.clear()
 
@@ -379,7 +328,6 @@ class MemoryWriter:
         else:
             self.abort()
 
->>>>>>> cut
 
 @dataclass(slots=True)
 class MemorySigningKeys:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _DOWNLOADS = 4  # a broken stream is taken up where it broke
 _CHUNK_BYTES = 1 << 20
+_PARTIAL_CONTENT = 206
 # One PUT up to here; above, parts, so that a failure repeats one part and not the file.
 _SINGLE_PUT_BYTES = 64 << 20
 
@@ -127,9 +128,8 @@ class S3Objects:
             try:
                 with translated():
                     answer = self._client().get_object(**request, **_range(at, end))
-                    expected = at + answer["ContentLength"]
+                    expected, chunks = _part_of(answer, at, end)
                     request["IfMatch"] = answer["ETag"]
-                    chunks = answer["Body"].iter_chunks(_CHUNK_BYTES)
                 while (chunk := _next(chunks)) is not None:
                     at += len(chunk)
                     yield chunk
@@ -194,9 +194,10 @@ class S3Objects:
                         answer = self._client().get_object(
                             **request, **_range(start + file.tell(), end)
                         )
-                        expected = file.tell() + answer["ContentLength"]
+                        until, chunks = _part_of(answer, start + file.tell(), end)
+                        expected = until - start
                         request["IfMatch"] = answer["ETag"]
-                        for chunk in answer["Body"].iter_chunks(_CHUNK_BYTES):
+                        for chunk in chunks:
                             file.write(chunk)
                 except Transient:
                     if not remaining:
@@ -221,6 +222,33 @@ def _range(start: int, end: int | None) -> dict[str, Any]:
     if end is None:
         return {"Range": f"bytes={start}-"} if start else {}
     return {"Range": f"bytes={start}-{end - 1}"}
+
+
+def _part_of(answer: Any, start: int, end: int | None) -> tuple[int, Iterator[bytes]]:
+    """Where the bytes that come will end, and the bytes from ``start`` on.
+
+    A server may ignore that a part was asked for, and send everything (RFC 9110, 14.2).
+    """
+    body, length = answer["Body"], answer["ContentLength"]
+    chunks = body.iter_chunks(_CHUNK_BYTES)
+    is_part = answer["ResponseMetadata"]["HTTPStatusCode"] == _PARTIAL_CONTENT
+    if is_part or (not start and end is None):
+        return start + length, chunks
+    until = length if end is None else min(end, length)
+    return until, _between(body, chunks, start, until)
+
+
+def _between(body: Any, chunks: Iterator[bytes], start: int, end: int) -> Iterator[bytes]:
+    """The bytes from ``start`` to before ``end``; the others are passed over, or not waited for."""
+    at = 0
+    for chunk in chunks:
+        wanted = chunk[max(start - at, 0) : max(end - at, 0)]
+        at += len(chunk)
+        if wanted:
+            yield wanted
+        if at >= end:
+            body.close()
+            return
 
 
 def _next(chunks: Iterator[bytes]) -> bytes | None:

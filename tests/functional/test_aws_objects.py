@@ -216,6 +216,18 @@ def test_a_broken_range_is_taken_up_within_it(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("start", "end"), [(0, 9), (5, 300_000), ((1 << 20) + 3, 2 << 20)])
+def test_a_server_may_send_more_than_the_range(tmp_path: Path, start: int, end: int) -> None:
+    """Where a server answers with the whole object, the range is taken out of it."""
+    whole = CONTENT * 2
+    with Loopback(in_turn(Bytes(whole, ETAG))) as server:
+        objects = S3Objects(Clients(endpoint_url=server.url).s3)
+        objects.download_range(tmp_path / "x", bucket="b", key="k", start=start, end=end)
+        streamed = b"".join(objects.stream("b", key="k", start=start, end=end))
+
+    assert (tmp_path / "x").read_bytes() == streamed == whole[start:end]
+
+
 def test_a_written_object_in_parts_that_fails_is_thrown_away() -> None:
     """When the block of a writer fails after a part was sent, the upload is aborted."""
 
