@@ -61,7 +61,7 @@ class BigTeam(DataTeam):
         ports: DropPorts = replace(
             plain,
             division=Division(self.engine, self.above_bytes),
-            sizes=Sizes(self.above_bytes),
+            sizes=Sizes(self.above_bytes, parts_in_one=2),
         )
         return ports
 

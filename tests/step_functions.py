@@ -57,6 +57,7 @@ class Engine:
         ran: how often each state ran, retries counted.
         names: of executions that were begun.
         failed: items of maps that failed for good, by state.
+        refusals: what the next calls of ``start`` raise.
     """
 
     definition: Json
@@ -66,9 +67,12 @@ class Engine:
     ran: Counter[str] = field(default_factory=Counter)
     names: dict[str, Json] = field(default_factory=dict)
     failed: dict[str, list[Any]] = field(default_factory=dict)
+    refusals: list[Exception] = field(default_factory=list)
 
     def start(self, name: str, *, given: Mapping[str, Any]) -> bool:
         """As ``Machine.start``; an execution runs only when ``run`` is called."""
+        if self.refusals:
+            raise self.refusals.pop(0)
         if name in self.names:
             return False
         self.names[name] = json.loads(json.dumps(given))
@@ -129,14 +133,14 @@ class Engine:
                     return self._map(name, state, given, context)
                 return self._task(state, given, context)
             except TaskFailed as failure:
-                for index, retrier in enumerate(state.get("Retry", ())):
-                    if _matches(retrier["ErrorEquals"], failure.error):
-                        break
-                else:
+                fitting = [
+                    (index, retrier["MaxAttempts"])
+                    for index, retrier in enumerate(state.get("Retry", ()))
+                    if _matches(retrier["ErrorEquals"], failure.error)
+                ]
+                if not fitting or tries[fitting[0][0]] >= fitting[0][1]:
                     raise
-                if tries[index] >= retrier["MaxAttempts"]:
-                    raise
-                tries[index] += 1
+                tries[fitting[0][0]] += 1
                 self.ran[name] += 1
 
     def _task(self, state: Json, given: Any, context: Json) -> Any:

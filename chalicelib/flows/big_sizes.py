@@ -5,21 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 RANGES = 250  # so many are aimed at
-PARTS_IN_ONE = 8  # of what one function would still take whole
 MOST_RANGE_BYTES = 64_000_000
 MOST_PARTITIONS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How files are divided that are larger than ``above_bytes``."""
+    """How files are divided that are larger than ``above_bytes``.
+
+    Attributes:
+        above_bytes: the largest text that stays in one function.
+        parts_in_one: how many parts that would be at most.
+    """
 
     above_bytes: int = 64_000_000
+    parts_in_one: int = 8
 
     @property
     def part_bytes(self) -> int:
         """The least that is worth a call of its own."""
-        return max(self.above_bytes // PARTS_IN_ONE, 1)
+        return max(self.above_bytes // self.parts_in_one, 1)
 
     def range_bytes(self, size_bytes: int) -> int:
         """How long a range of a file of this size is to be."""

@@ -46,7 +46,7 @@ def by_customer(rows: list[dict[str, str]]) -> list[dict[str, str]]:
 @pytest.mark.parametrize("pack", [str.encode, zipped], ids=["plain", "gzip"])
 def test_a_divided_orders_file_comes_to_what_it_comes_to_undivided(pack: Any) -> None:
     """The same profiles, decisions, scores, rejects and counts; and it was divided indeed."""
-    text = orders(200)
+    text = orders(120)
     key = "orders/a.csv" if pack is str.encode else "orders/a.csv.gz"
     plain, team = DataTeam(), BigTeam(above_bytes=4_000)
     expected = plain.drop(key, pack(text))
@@ -60,5 +60,4 @@ def test_a_divided_orders_file_comes_to_what_it_comes_to_undivided(pack: Any) ->
     assert by_customer(team.rows(found, "scores/")) == table(plain, expected, "scores.csv")
     assert by_customer(team.rows(found, "unscored/")) == table(plain, expected, "unscored.csv")
     assert team.result(found, "rejects.csv") == plain.result(expected, "rejects.csv")
-    assert team.engine.ran["Range"] > 10
-    assert team.engine.ran["Partition"] > 5
+    assert min(team.engine.ran["Range"], team.engine.ran["Partition"]) >= 3
