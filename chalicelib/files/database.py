@@ -41,6 +41,7 @@ def connect(
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "preserve_insertion_order": ordered,
+            "disabled_optimizers": "" if ordered else "filter_pushdown",
         },
     )
     connection.execute(f"SET allowed_directories=[{literal(str(workdir))}]")

@@ -61,6 +61,7 @@ def number_records(
     delimiter: str,
     header: bool,
     refuse: Callable[[Reject], None],
+    even: bool = False,
 ) -> Numbered:
     """Write each record of ``plain`` with its number as a first column to ``target``.
 
@@ -72,6 +73,7 @@ def number_records(
         delimiter: stands between the number and the record, and in CSV between the columns.
         header: whether the first record names the columns.
         refuse: is told of each record that cannot be cut out.
+        even: whether a record is refused, too, that has not as many columns as the header.
 
     Raises:
         FileRefused: the header cannot be read.
@@ -88,6 +90,8 @@ def number_records(
         for count, piece in enumerate(pieces, 1):
             record = "\t".join(piece.text.split()) if style == "aligned" else piece.text
             problem = piece.problem or _problem(record, style)
+            if even and names is not None and problem is None:
+                problem = _uneven(record, delimiter, len(names))
             if problem is not None:
                 refused += 1
                 refuse(Reject(count, "", record, problem))
@@ -96,6 +100,13 @@ def number_records(
                 width = len(_cells(record, style, delimiter))
             out.write(f"{count}{delimiter}{record}\n")
     return Numbered(names, width, count, refused)
+
+
+def header_of(plain: Path, *, delimiter: str) -> list[str] | None:
+    """The names of a CSV's columns, None where it has no record at all; raises FileRefused."""
+    with plain.open(encoding="utf-8", newline="") as text:
+        first = next(_quoted(text, delimiter), None)
+    return None if first is None else _header(first, "quoted", delimiter)
 
 
 def _header(first: _Piece, style: Style, delimiter: str) -> list[str]:
@@ -121,6 +132,24 @@ def _problem(record: str, style: Style) -> str | None:
     if style == "lines" and UNIT_SEPARATOR in record:
         return "holds a control character"
     return None
+
+
+def _uneven(record: str, delimiter: str, width: int) -> str | None:
+    if '"' in record:
+        try:
+            found = len(_cells(record, "quoted", delimiter))
+        except FileRefused:
+            return "has a value that is too long"
+    else:
+        found = record.count(delimiter) + 1
+    return wrong_width(found, width)
+
+
+def wrong_width(found: int, width: int) -> str | None:
+    """What is wrong with a record that has so many columns; None when it has as many as it must."""
+    if found == width:
+        return None
+    return f"has {'more' if found > width else 'fewer'} than {width} columns"
 
 
 def _lines(text: IO[str]) -> Iterator[_Piece]:

@@ -27,7 +27,7 @@ LineEnd = Literal["\\n", "\\r\\n"]
 
 @dataclass(frozen=True, slots=True)
 class PlainLines:
-    """A text whose lines are its records.
+    """A text whose lines are its records, empty ones aside.
 
     Attributes:
         lines: how many there are, a header among them.
@@ -79,17 +79,17 @@ def _pieces(path: Path) -> Iterator[bytes]:
 
 
 def _ends_alike(piece: bytes, ends: int, pairs: int, *, crlf: bool) -> bool:
-    """Whether every line ends as the first does, and none is empty."""
-    if piece.startswith((b"\n", b"\r")):
-        return False
+    """Whether every line ends as the first does.
+
+    Whether some are empty would cost as much again: who reads the lines finds too few records.
+    """
     if crlf:
-        return pairs == ends == piece.count(b"\r") and b"\n\r" not in piece
-    return b"\r" not in piece and b"\n\n" not in piece
+        return pairs == ends == piece.count(b"\r")
+    return b"\r" not in piece
 
 
 def _within_lines(piece: bytes, quoted: bool) -> bool:
     """Whether nothing within the lines stands in the way."""
     if not quoted:
         return UNIT_SEPARATOR.encode() not in piece
-    quotes = piece.count(b'"')
-    return not quotes or quotes == 2 * len(_QUOTED.findall(piece))
+    return b'"' not in piece or piece.count(b'"') == 2 * len(_QUOTED.findall(piece))
