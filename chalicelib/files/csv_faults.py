@@ -49,7 +49,7 @@ def _reject(
 ) -> Reject:
     if not text.strip() or fault not in ("CAST", *_WIDTH_FAULTS):
         raise NotAsItLooked
-    cells = cells_of(text, layout)
+    cells = cells_of(text, layout, blanks_aside=False)
     problem = wrong_width(len(cells), len(source.fields))
     if problem is not None:
         return Reject(record, "", text, problem)

@@ -109,11 +109,12 @@ def name_fault(
             return Reject(record, field, text, f"cannot be read: {other.lower()}")
 
 
-def cells_of(text: str, layout: Layout) -> list[str]:
-    """The values of a record as it was written."""
+def cells_of(text: str, layout: Layout, *, blanks_aside: bool = True) -> list[str]:
+    """The values of a record as it was written, but for blanks before a value if these go aside."""
     if layout.style == "aligned":
         return text.split("\t")
     try:
-        return next(csv.reader([text], delimiter=layout.delimiter, skipinitialspace=True), [text])
+        reader = csv.reader([text], delimiter=layout.delimiter, skipinitialspace=blanks_aside)
+        return next(reader, [text])
     except csv.Error:
         return [text]

@@ -15,9 +15,11 @@ from chalicelib.files.feature_sql import (
     parsed_lines,
     plain_lines,
     typed_csv,
+    typed_parquet,
 )
 from chalicelib.files.layout import Layout
 from chalicelib.files.numbering import header_of, number_records
+from chalicelib.files.parquet_file import parquet_columns, parquet_records
 from chalicelib.files.rejects import RejectSpool
 from chalicelib.files.survey import survey
 from chalicelib.files.unpack import FileRefused
@@ -92,6 +94,12 @@ def cut_source(path: Path, layout: Layout, *, workdir: Path, rejects: RejectSpoo
         return FeatureSource(relation, numbered.records, refused=numbered.refused, lines=lines)
     relation = numbered_csv(numbered_path, layout, _fields(numbered.header, layout))
     return FeatureSource(relation, numbered.records, refused=numbered.refused)
+
+
+def parquet_source(connection: DuckDBPyConnection, path: Path, layout: Layout) -> FeatureSource:
+    """A Parquet file; raises FileRefused for a column that is missing or cannot mean ours."""
+    columns = {column.field: column for column in parquet_columns(connection, path, layout)}
+    return FeatureSource(typed_parquet(path, layout, columns), parquet_records(connection, path))
 
 
 def check_fields_of(connection: DuckDBPyConnection, source: FeatureSource, layout: Layout) -> None:

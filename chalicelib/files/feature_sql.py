@@ -14,6 +14,7 @@ from pathlib import Path
 from chalicelib.core.features import FEATURE_NAMES
 from chalicelib.files.database import literal
 from chalicelib.files.layout import BUFFER_BYTES, LONGEST_LINE_BYTES, Layout
+from chalicelib.files.parquet_file import ParquetColumn
 from chalicelib.files.rejects import LONGEST_VALUE
 from chalicelib.files.survey import PlainLines
 
@@ -61,6 +62,32 @@ def has_field(lines: str, name: str) -> str:
         f"SELECT count(*) > 0 FROM (SELECT 1 FROM {lines} WHERE json_valid(line)"  # noqa: S608
         f" AND json_exists(line, '/{name}') LIMIT 1)"
     )
+
+
+def typed_parquet(path: Path, layout: Layout, columns: Mapping[str, ParquetColumn]) -> str:
+    """The columns of a Parquet file; texts among them are typed like those of a CSV."""
+    known = {name: columns[name] for name in COLUMNS if name in columns}
+    texts = {"VARCHAR": "VARCHAR", "ENUM": "VARCHAR"}
+    types = {
+        name: texts.get(known[name].kind, "other") if name in known else "BOOLEAN"
+        for name in COLUMNS
+    }
+    wanted = (
+        f"{_parquet_value(known[name], layout) if name in known else 'NULL::BOOLEAN'} AS {name}"
+        for name in COLUMNS
+    )
+    source = (
+        f"(SELECT file_row_number + 1 AS record, {', '.join(wanted)}"  # noqa: S608
+        f" FROM read_parquet({literal(str(path))}, file_row_number=true))"
+    )
+    return judged(source, layout, types)
+
+
+def _parquet_value(column: ParquetColumn, layout: Layout) -> str:
+    """A value as it is; an empty text where a number or a flag is wanted says nothing."""
+    if column.kind not in ("VARCHAR", "ENUM") or layout.sql_type(column.field) == "VARCHAR":
+        return column.quoted
+    return f"nullif(CAST({column.quoted} AS VARCHAR), '')"
 
 
 def judged(

@@ -10,7 +10,7 @@ from chalicelib.files.numbering import UNIT_SEPARATOR, Style
 
 FileFormat = Literal["csv", "jsonl", "parquet"]
 # ``spelt`` is an amount that the export writes in a way of its own: text, unless it is typed.
-ColumnType = Literal["text", "flag", "amount", "spelt", "whole", "number"]
+ColumnType = Literal["text", "moment", "flag", "amount", "spelt", "whole", "number"]
 MOST_COLUMNS = 500
 # Four bytes for each character of the longest record, and its number. DuckDB would else read
 # sixteen times that much at once, and hold it twice.
@@ -18,6 +18,7 @@ LONGEST_LINE_BYTES = 5 << 20
 BUFFER_BYTES = 8 << 20
 _SQL_TYPES: Mapping[ColumnType, str] = {
     "text": "VARCHAR",
+    "moment": "VARCHAR",
     "flag": "BOOLEAN",
     "amount": "DECIMAL(24,8)",
     "spelt": "VARCHAR",
@@ -27,9 +28,10 @@ _SQL_TYPES: Mapping[ColumnType, str] = {
 }
 _WANTED: Mapping[ColumnType, str] = {
     "text": "text",
+    "moment": "a date or a moment",
     "flag": "true or false",
     "amount": "a number such as 29.33",
-    "spelt": "text",
+    "spelt": "a number such as 29.33",
     "number": "a number such as 29.33",
     "whole": "a whole number",
 }
@@ -49,6 +51,7 @@ class Layout:
         header: whether a CSV names its columns.
         decimal: the decimal separator.
         identity: the field whose values are noted for rejected records, too.
+        supplied: whether columns that we do not know mean something, too.
     """
 
     format: FileFormat
@@ -59,6 +62,7 @@ class Layout:
     header: bool = True
     decimal: str = "."
     identity: str | None = None
+    supplied: bool = False
 
     @property
     def style(self) -> Style:

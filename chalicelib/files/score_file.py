@@ -20,12 +20,14 @@ from chalicelib.files.feature_source import (
     FeatureSource,
     check_fields_of,
     cut_source,
+    parquet_source,
     plain_source,
 )
 from chalicelib.files.feature_sql import CONSENT
 from chalicelib.files.ids_sql import is_id
 from chalicelib.files.layout import Layout
 from chalicelib.files.left_out import NO_CONSENT, left_out
+from chalicelib.files.parquet_file import parquet_translated
 from chalicelib.files.rejects import RejectSpool
 from chalicelib.files.row_by_row import scores_select, write_scores
 
@@ -124,6 +126,10 @@ class _Job:
         with connect(
             self.workdir, memory_mb=self.memory_mb, also=(self.source, self.target), ordered=False
         ) as connection:
+            if self.layout.format == "parquet":
+                with parquet_translated():
+                    whole = parquet_source(connection, self.source, self.layout)
+                    return self._read(connection, whole, scores)
             plain = plain_source(self.source, self.layout)
             if plain is not None:
                 try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -17,7 +17,7 @@ from chalicelib.files.unpack import FileRefused
 _TYPES: Mapping[str, ColumnType] = {
     "order_id": "text",
     "customer_id": "text",
-    "ordered_at": "text",
+    "ordered_at": "moment",
     "quantity": "whole",
     "currency": "text",
     "unit_price": "amount",
@@ -99,19 +99,19 @@ def plan_for(key: str, mapping: Callable[[str], Mapping[str, Any] | None]) -> Pl
 
 
 def _canonical_layout(kind: DropKind, file_format: FileFormat) -> Layout:
-    identity = None
     match kind:
         case DropKind.ORDERS:
-            required = [*([name] for name in CANONICAL_COLUMNS[:5]), ["unit_price", "amount"]]
             types = {str(name): _TYPES[name] for name in CANONICAL_COLUMNS}
-            identity = "order_id"
+            needed = [(str(name),) for name in CANONICAL_COLUMNS[:5]]
+            required = [*needed, ("unit_price", "amount")]
+            return Layout(file_format, types, {}, required, identity="order_id")
         case DropKind.CUSTOMERS:
-            required, types = [["customer_id"]], dict(_CUSTOMER_TYPES)
+            return Layout(file_format, _CUSTOMER_TYPES, {}, [["customer_id"]], supplied=True)
         case DropKind.CATALOG:
-            required, types = [["sku"], ["base_price"], ["currency"]], dict(_CATALOGUE_TYPES)
+            required = [["sku"], ["base_price"], ["currency"]]
+            return Layout(file_format, _CATALOGUE_TYPES, {}, required)
         case DropKind.FEATURES:
             return features_layout(file_format)
-    return Layout(file_format, types, {}, required, identity=identity)
 
 
 def features_layout(file_format: FileFormat) -> Layout:
@@ -163,3 +163,10 @@ def _legacy_plan(
         identity="order_id",
     )
     return Plan(DropKind.ORDERS, layout, compressed, legacy.encoding, legacy)
+
+
+def legacy_of(plan: Plan, moments: Container[str]) -> Legacy | None:
+    """How the export looks, where a typed column says its moments itself in no format but ISO's."""
+    if plan.legacy is None or "ordered_at" not in moments:
+        return plan.legacy
+    return plan.legacy.model_copy(update={"date_format": None})
