@@ -82,7 +82,10 @@ class Drop:
     @property
     def done(self) -> int:
         """How many of its records are done with."""
-        return sum(self.counts.get(name, 0) for name in ("folded", "duplicate", "rejected"))
+        # Nothing is folded of a features file: its records are scored, or not.
+        scored = ("scored", "unscored") if self.key.startswith("features/") else ()
+        names = ("folded", "duplicate", "rejected", *scored)
+        return sum(self.counts.get(name, 0) for name in names)
 
 
 def switches_from_json(stored: Mapping[str, Any]) -> Switches:

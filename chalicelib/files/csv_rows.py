@@ -35,7 +35,7 @@ def load_csv(
     positions = range(1, numbered.width + 1)
     found: Sequence[str | int] = positions if numbered.header is None else numbered.header
     fields = [layout.field_of(name) for name in found]
-    _check_fields(fields, layout)
+    check_fields(fields, layout)
     columns = ", ".join(
         f"'c{index}': '{layout.sql_type(field)}'" for index, field in enumerate(fields)
     )
@@ -64,13 +64,15 @@ def load_csv(
         connection, "SELECT record, fault, place, line FROM refused ORDER BY record"
     ):
         _, _, text = line.strip("\r\n").partition(layout.separator)
-        cells = _cells(text, layout)
-        reject = _reject(record, fault, place, text, cells=cells, fields=fields, layout=layout)
+        cells = cells_of(text, layout)
+        at = -1 if place is None else place - 2  # DuckDB counts from 1, and the number comes first
+        reject = name_fault(record, fault, at, text, cells=cells, fields=fields, layout=layout)
         refuse(reject, dict(zip(fields, cells, strict=False)))
     return fields
 
 
-def _check_fields(fields: Sequence[str], layout: Layout) -> None:
+def check_fields(fields: Sequence[str], layout: Layout) -> None:
+    """Refuse a file whose columns are not those that the layout needs; raises FileRefused."""
     if len(fields) > MOST_COLUMNS:
         raise FileRefused.of("header", f"has more than {MOST_COLUMNS} columns")
     for alternatives in layout.required:
@@ -84,18 +86,17 @@ def _check_fields(fields: Sequence[str], layout: Layout) -> None:
             raise FileRefused.of("header", f"names column {at} like another one")
 
 
-def _reject(
+def name_fault(
     record: int,
     fault: str,
-    place: int | None,
+    at: int,
     text: str,
     *,
     cells: Sequence[str],
     fields: Sequence[str],
     layout: Layout,
 ) -> Reject:
-    """Name the column and the value that DuckDB could not take."""
-    at = -1 if place is None else place - 2  # DuckDB counts from 1, and the number comes first
+    """Name the column and the value that DuckDB could not take; ``at`` counts columns from 0."""
     field = fields[at] if 0 <= at < len(fields) else ""
     match fault:
         case "CAST" if field and at < len(cells):
@@ -108,11 +109,12 @@ def _reject(
             return Reject(record, field, text, f"cannot be read: {other.lower()}")
 
 
-def _cells(text: str, layout: Layout) -> list[str]:
-    """The values of a record as it was written."""
+def cells_of(text: str, layout: Layout, *, blanks_aside: bool = True) -> list[str]:
+    """The values of a record as it was written, but for blanks before a value if these go aside."""
     if layout.style == "aligned":
         return text.split("\t")
     try:
-        return next(csv.reader([text], delimiter=layout.delimiter, skipinitialspace=True), [text])
+        reader = csv.reader([text], delimiter=layout.delimiter, skipinitialspace=blanks_aside)
+        return next(reader, [text])
     except csv.Error:
         return [text]

@@ -62,6 +62,7 @@ def number_records(
     header: bool,
     refuse: Callable[[Reject], None],
     width: int = 0,
+    even: bool = False,
 ) -> Numbered:
     """Write each record of ``plain`` with its number as a first column to ``target``.
 
@@ -74,6 +75,7 @@ def number_records(
         header: whether the first record names the columns.
         refuse: is told of each record that cannot be cut out.
         width: how many columns there are, where the first record of another part has said it.
+        even: whether a record is refused, too, that has not as many columns as the header.
 
     Raises:
         FileRefused: the header cannot be read.
@@ -90,6 +92,8 @@ def number_records(
         for count, piece in enumerate(pieces, 1):
             record = "\t".join(piece.text.split()) if style == "aligned" else piece.text
             problem = piece.problem or record_problem(record, style)
+            if even and names is not None and problem is None:
+                problem = _uneven(record, delimiter, len(names))
             if problem is not None:
                 refused += 1
                 refuse(Reject(count, "", record, problem))
@@ -103,6 +107,13 @@ def number_records(
 def records_in(text: IO[str], style: Style, delimiter: str) -> Iterator[Snippet]:
     """The records of a text, header included, blank lines aside."""
     return _quoted(text, delimiter) if style == "quoted" else _single(text)
+
+
+def header_of(plain: Path, *, delimiter: str) -> list[str] | None:
+    """The names of a CSV's columns, None where it has no record at all; raises FileRefused."""
+    with plain.open(encoding="utf-8", newline="") as text:
+        first = next(_quoted(text, delimiter), None)
+    return None if first is None else header_names(first, "quoted", delimiter)
 
 
 def header_names(first: Snippet, style: Style, delimiter: str) -> list[str]:
@@ -131,6 +142,24 @@ def record_problem(record: str, style: Style) -> str | None:
     if style == "lines" and UNIT_SEPARATOR in record:
         return "holds a control character"
     return None
+
+
+def _uneven(record: str, delimiter: str, width: int) -> str | None:
+    if '"' in record:
+        try:
+            found = len(cells_of(record, "quoted", delimiter))
+        except FileRefused:
+            return "has a value that is too long"
+    else:
+        found = record.count(delimiter) + 1
+    return wrong_width(found, width)
+
+
+def wrong_width(found: int, width: int) -> str | None:
+    """What is wrong with a record that has so many columns; None when it has as many as it must."""
+    if found == width:
+        return None
+    return f"has {'more' if found > width else 'fewer'} than {width} columns"
 
 
 def _lines(text: IO[str]) -> Iterator[Snippet]:

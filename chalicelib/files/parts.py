@@ -36,18 +36,26 @@ def open_part(
         FileRefused: the whole file is to be refused.
     """
     plain = workdir / "plain"
+    write_plain(source, head, plain, most_bytes=most_bytes)
+    rows = Rows(plain, layout, workdir=workdir, memory_mb=memory_mb, part_width=head.width)
+    plain.unlink()
+    return rows
+
+
+def write_plain(source: Path, head: Head, target: Path, *, most_bytes: int) -> None:
+    """Write one range of a text as a text of its own, header and all; ``source`` is deleted.
+
+    Raises FileRefused when it is not in its encoding, or longer than ``most_bytes``.
+    """
     with (
         io.BufferedReader(StreamedFile(_with_header(source, head)), _CHUNK_BYTES) as packed,
-        plain.open("w", encoding="utf-8", newline="") as file,
+        target.open("w", encoding="utf-8", newline="") as file,
     ):
         for text in texts(
             packed, compressed=False, encoding=head.encoding, most_bytes=most_bytes, part=True
         ):
             file.write(text)
     source.unlink()
-    rows = Rows(plain, layout, workdir=workdir, memory_mb=memory_mb, part_width=head.width)
-    plain.unlink()
-    return rows
 
 
 def _with_header(source: Path, head: Head) -> Iterator[bytes]:

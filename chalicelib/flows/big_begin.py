@@ -1,8 +1,8 @@
 """Whether a dropped file is too big for one function, and how its division begins.
 
-The size that counts is that of the text. Of a compressed file only the compressed size is known
-before it is read, so a fourth of the threshold is held against that: text of this kind shrinks to
-a fourth or less.
+The size that counts is that of the text. Of gzip and Parquet only the compressed size is known
+before they are read, so a fourth of the threshold is held against that: text of this kind shrinks
+to a fourth or less.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Division:
         plan = plan_for(arrived.key, mapping)
         if plan.kind is DropKind.CATALOG:  # of two statements about an article the later stands
             return False
-        share = COMPRESSED_SHARE if plan.compressed else 1
+        packed = plan.compressed or plan.layout.format == "parquet"
+        share = COMPRESSED_SHARE if packed else 1
         return info.size * share > self.above_bytes
 
 

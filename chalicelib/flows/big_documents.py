@@ -19,17 +19,21 @@ from chalicelib.flows.drop_report import Tally
 
 @dataclass(frozen=True, slots=True)
 class BigRange:
-    """A part of the file: bytes of a text, or row groups of a Parquet file.
+    """A part of the file: records of a text, or row groups of a Parquet file.
 
     Attributes:
         number: counted from 1, in the order of the file.
-        start: the first byte or row group, counted from 0.
+        start: the first byte, counted from 0.
         end: the one behind the last.
+        first: of Parquet, the first row, counted from 0.
+        rows: of Parquet, how many there are.
     """
 
     number: int
     start: int
     end: int
+    first: int = 0
+    rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class BigPlan:
         partitions: into how many its customers go; 0 where every range stands for itself.
         head: what every range of a text is read by; None for Parquet.
         recut: whether the ranges were written anew, one object each.
+        size_bytes: of the dropped object.
     """
 
     kind: str
@@ -51,6 +56,7 @@ class BigPlan:
     partitions: int
     head: Head | None
     recut: bool
+    size_bytes: int
 
     def numbers(self, stage: Stage) -> range:
         """The numbers of all parts of a stage."""
@@ -73,6 +79,7 @@ class PartDone:
         rejects: whether it left rejects.
         rows: where in what it left its rows for each partition lie.
         claims: the same of its claims for each contest.
+        moments: of Parquet, the fields whose values are moments.
         refused: why the whole file cannot be used, found out by this part.
     """
 
@@ -83,6 +90,7 @@ class PartDone:
     rejects: bool = False
     rows: Ranges = ()
     claims: Ranges = ()
+    moments: tuple[str, ...] = ()
     refused: str | None = None
 
 
@@ -96,6 +104,7 @@ class Joined:
         columns: those of each range.
         rows: where each range has the rows of each partition.
         claims: where each range has the claims of each contest.
+        moments: of Parquet, the fields whose values are moments.
         refused: why the whole file cannot be used, found out by looking at all of it.
     """
 
@@ -104,6 +113,7 @@ class Joined:
     columns: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     rows: Mapping[int, Ranges] = field(default_factory=dict)
     claims: Mapping[int, Ranges] = field(default_factory=dict)
+    moments: tuple[str, ...] = ()
     refused: str | None = None
 
 
@@ -144,6 +154,7 @@ def done_from_json(stored: bytes) -> PartDone:
             **body,
             "tally": Tally(**{**body["tally"], **counters}),
             "census": _census(body["census"]),
+            "moments": tuple(body["moments"]),
             "files": tuple(ResultFile(**each) for each in body["files"]),
         }
     )
@@ -161,7 +172,8 @@ def joined_from_json(stored: bytes) -> Joined:
         name: {int(number): told for number, told in body[name].items()}
         for name in ("before", "columns", "rows", "claims")
     }
-    return Joined(**{**body, **by_number, "fields": tuple(body["fields"])})
+    listed = {name: tuple(body[name]) for name in ("fields", "moments")}
+    return Joined(**{**body, **by_number, **listed})
 
 
 def _census(stored: Mapping[str, Any] | None) -> Census | None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from chalicelib.flows.big_documents import BigPlan
 from chalicelib.flows.big_places import STAGES, Places, Stage
+from chalicelib.flows.drop_layouts import DropKind
 from chalicelib.flows.drop_report import Tally
 
-_COUNTED = ("records", "folded", "duplicate", "rejected")
 _NAME = re.compile(r"(ranges|contests|partitions)/(\d+)-(\d+)-(\d+)-(\d+)-(\d+)\.json")
 
 
@@ -24,11 +24,11 @@ class DoneParts:
 
     Attributes:
         keys: by stage and number, where it says what came of the part.
-        counts: of the records of all of them.
+        counts: of the records of all of them, in the order of ``counted``.
     """
 
     keys: Mapping[Stage, Mapping[int, str]]
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: tuple[int, ...] = (0, 0, 0, 0)
 
     def missing(self, plan: BigPlan) -> dict[Stage, list[int]]:
         """Which parts are not done, by stage; stages of which none is missing are left out."""
@@ -40,7 +40,8 @@ class DoneParts:
 
     def progress(self, plan: BigPlan) -> dict[str, int]:
         """How far the drop is, as ``GET /v1/drops/{id}`` shows it."""
-        told = dict(self.counts)
+        names = counted(features=plan.kind == DropKind.FEATURES.value)
+        told = dict(zip(names, self.counts, strict=True))
         for stage in ("ranges", "partitions"):
             numbers = plan.numbers(stage)
             if numbers:
@@ -48,9 +49,17 @@ class DoneParts:
         return told
 
 
+def counted(*, features: bool) -> tuple[str, str, str, str]:
+    """Which counts of its records a part bears in its name."""
+    if features:
+        return ("records", "scored", "unscored", "rejected")
+    return ("records", "folded", "duplicate", "rejected")
+
+
 def done_key(places: Places, stage: Stage, number: int, tally: Tally) -> str:
     """Where it is said that a part is done."""
-    counts = "-".join(str(getattr(tally, name)) for name in _COUNTED)
+    counted_ = tally.counts()
+    counts = "-".join(str(counted_[name]) for name in counted(features=tally.per_record))
     return f"{places.done_prefix(stage, number)}{counts}.json"
 
 
@@ -61,7 +70,7 @@ def read_done(places: Places, keys: Iterable[str]) -> DoneParts:
     name is the one that everybody goes by.
     """
     found: dict[Stage, dict[int, str]] = {stage: {} for stage in STAGES}
-    totals = dict.fromkeys(_COUNTED, 0)
+    totals = [0, 0, 0, 0]
     for key in sorted(keys):
         match = _NAME.fullmatch(key.removeprefix(places.done))
         if match is None:
@@ -70,6 +79,6 @@ def read_done(places: Places, keys: Iterable[str]) -> DoneParts:
         for stage in STAGES:
             if stage == match[1] and number not in found[stage]:
                 found[stage][number] = key
-                for name, count in zip(_COUNTED, match.groups()[2:], strict=True):
-                    totals[name] += int(count)
-    return DoneParts(found, totals)
+                for at, count in enumerate(match.groups()[2:]):
+                    totals[at] += int(count)
+    return DoneParts(found, tuple(totals))

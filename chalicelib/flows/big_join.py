@@ -39,6 +39,10 @@ def join(plan: BigPlan, parts: list[PartDone], task: Task) -> Joined:
     refused = next((part.refused for part in parts if part.refused is not None), None)
     if refused is not None:
         return Joined(before, refused=refused)
+    if (
+        not plan.partitions
+    ):  # each range of a features file has said by itself whether it can be used
+        return Joined(before)
     layout = plan_for(task.arrived.key, task.ports.mapping).layout
     censuses = [part.census for part in parts if part.census is not None]
     try:
@@ -48,6 +52,7 @@ def join(plan: BigPlan, parts: list[PartDone], task: Task) -> Joined:
             {part.number: part.census.fields for part in parts if part.census is not None},
             {part.number: part.rows for part in parts},
             {part.number: part.claims for part in parts},
+            parts[0].moments,
         )
     except FileRefused as refusal:
         return Joined(before, refused=str(refusal))

@@ -19,7 +19,7 @@ from chalicelib.flows.big_blobs import fetch_blobs
 from chalicelib.flows.big_documents import BigPlan, Joined, PartDone
 from chalicelib.flows.big_rejects import write_part_rejects
 from chalicelib.flows.big_work import Task
-from chalicelib.flows.drop_layouts import DropKind, Plan, plan_for
+from chalicelib.flows.drop_layouts import DropKind, Plan, legacy_of, plan_for
 from chalicelib.flows.drop_log import DropLog
 from chalicelib.flows.drop_manifest import ResultFile, result_file
 from chalicelib.flows.drop_person import Person
@@ -66,7 +66,7 @@ def _folded(task: Task, plan: BigPlan, joined: Joined, folder: Path) -> PartDone
     rejects = RejectSpool(folder / "rejected")
     files = {name: folder / f"{name}.csv" for name in ("scores", "unscored")}
     try:
-        people = _people(rows, rejects, reading, plan, task)
+        people = _people(rows, rejects, reading, plan, task, joined)
         work.fold(people, rejects, files["scores"], files["unscored"])
         work.tally.rejected = rejects.count
         write_part_rejects(folder / "rejects", rejects)
@@ -103,10 +103,16 @@ def _work(task: Task, plan: BigPlan) -> Work:
 
 
 def _people(
-    rows: ShuffledRows, rejects: RejectSpool, reading: Plan, plan: BigPlan, task: Task
+    rows: ShuffledRows,
+    rejects: RejectSpool,
+    reading: Plan,
+    plan: BigPlan,
+    task: Task,
+    joined: Joined,
 ) -> Iterator[Person]:
     if reading.kind is DropKind.ORDERS:
-        return buyers_in(rows, rejects, legacy=reading.legacy, now=task.now)
+        legacy = legacy_of(reading, joined.moments)
+        return buyers_in(rows, rejects, legacy=legacy, now=task.now)
     check_customer_columns(rows.fields)
     return contacts_in(rows, rejects, at=plan.as_of)
 

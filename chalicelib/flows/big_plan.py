@@ -7,16 +7,20 @@ redrive what failed, goes by the one that stands.
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from chalicelib.core.control import Drop
 from chalicelib.core.errors import NotFound
 from chalicelib.files.cutting import Cut, cut, cut_by_offsets, recut
+from chalicelib.files.row_groups import fetch_footer, plan_row_groups
 from chalicelib.files.unpack import FileRefused
+from chalicelib.flows.big_begin import COMPRESSED_SHARE
 from chalicelib.flows.big_documents import BigPlan, BigRange, plan_json
 from chalicelib.flows.big_end import refuse_drop
 from chalicelib.flows.big_places import STAGES
-from chalicelib.flows.big_source import unless_replaced
+from chalicelib.flows.big_source import fetching, unless_replaced
 from chalicelib.flows.big_work import Task
 from chalicelib.flows.drop_layouts import DropKind, Plan, plan_for
 from chalicelib.flows.drop_log import DropLog
@@ -72,17 +76,38 @@ def _cut(task: Task, log: DropLog) -> BigPlan:
     info = objects.head(arrived.bucket, key=arrived.key, version_id=arrived.version_id)
     log.as_of(as_of_info(info, now=task.now))
     reading = plan_for(arrived.key, task.ports.mapping)
+    folds = reading.kind is not DropKind.FEATURES
     with unless_replaced(task):
-        found, recut_ = _cut_text(task, reading, info.size)
-    size = found.pieces[-1].end
-    folds = reading.kind in (DropKind.ORDERS, DropKind.CUSTOMERS)
+        if reading.layout.format == "parquet":
+            head, recut_, ranges = None, False, _row_groups(task, info.size)
+            text_bytes = info.size * COMPRESSED_SHARE
+        else:
+            found, recut_ = _cut_text(task, reading, info.size)
+            head, text_bytes = found.head, found.pieces[-1].end
+            ranges = tuple(BigRange(each.number, each.start, each.end) for each in found.pieces)
     return BigPlan(
         kind=reading.kind.value,
         as_of=log.drop.as_of,
-        ranges=tuple(BigRange(each.number, each.start, each.end) for each in found.pieces),
-        partitions=task.ports.sizes.partitions(size) if folds else 0,
-        head=found.head,
+        ranges=ranges,
+        partitions=task.ports.sizes.partitions(text_bytes) if folds else 0,
+        head=head,
         recut=recut_,
+        size_bytes=info.size,
+    )
+
+
+def _row_groups(task: Task, size_bytes: int) -> tuple[BigRange, ...]:
+    with TemporaryDirectory(dir=task.ports.workdir) as name:
+        sparse = Path(name) / "sparse"
+        fetch_footer(sparse, size=size_bytes, fetch=fetching(task))
+        found = plan_row_groups(
+            sparse,
+            target_bytes=task.ports.sizes.range_bytes(size_bytes) // COMPRESSED_SHARE,
+            workdir=Path(name),
+            memory_mb=task.ports.limits.memory_mb,
+        )
+    return tuple(
+        BigRange(each.number, each.start, each.end, each.first, each.rows) for each in found
     )
 
 

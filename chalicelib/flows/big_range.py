@@ -6,22 +6,27 @@ that is worked on again, or twice at once, changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from chalicelib.core.errors import Broken, NotFound
+from chalicelib.core.errors import NotFound
 from chalicelib.files.claims import shuffle_claims
-from chalicelib.files.parts import open_part
+from chalicelib.files.parts import open_part, write_plain
 from chalicelib.files.reader import Rows
+from chalicelib.files.rejects import Reject, RejectSpool
 from chalicelib.files.shuffle import Ranges, shuffle
 from chalicelib.files.unpack import FileRefused
-from chalicelib.flows.big_documents import BigPlan, BigRange, PartDone
+from chalicelib.flows.big_documents import BigPlan, PartDone
 from chalicelib.flows.big_rejects import write_part_rejects
-from chalicelib.flows.big_source import unless_replaced
+from chalicelib.flows.big_source import fetch_range
 from chalicelib.flows.big_work import Task
-from chalicelib.flows.drop_layouts import plan_for
+from chalicelib.flows.drop_features import score_features
+from chalicelib.flows.drop_layouts import DropKind, Plan, plan_for
+from chalicelib.flows.drop_manifest import result_file
 from chalicelib.flows.drop_object import GONE
 from chalicelib.flows.drop_report import Tally
+from chalicelib.flows.drop_work import CSV, PARQUET
 
 BINARY = "application/octet-stream"
 # A range is one record longer than it was to be, and a record that lost its quotes may be long.
@@ -36,9 +41,15 @@ def work_on_range(task: Task) -> None:
     plan = task.the_plan()
     if task.is_done("ranges"):
         return
-    with TemporaryDirectory(dir=task.ports.workdir) as folder:
+    reading = plan_for(task.arrived.key, task.ports.mapping)
+    with TemporaryDirectory(dir=task.ports.workdir) as name:
+        folder = Path(name)
         try:
-            done = _worked(task, plan, Path(folder))
+            source = fetch_range(task, plan, folder)
+            if reading.kind is DropKind.FEATURES:
+                done = _scored(task, plan, reading, source, folder)
+            else:
+                done = _shuffled(task, plan, reading, source, folder)
         except NotFound:
             done = PartDone(task.number, refused=GONE)
         except FileRefused as refusal:
@@ -46,74 +57,95 @@ def work_on_range(task: Task) -> None:
     task.finish_part("ranges", done, plan)
 
 
-def _worked(task: Task, plan: BigPlan, folder: Path) -> PartDone:
-    reading = plan_for(task.arrived.key, task.ports.mapping)
-    source = folder / "source"
-    _fetch(task, plan, plan.ranges[task.number - 1], source)
+def _scored(task: Task, plan: BigPlan, reading: Plan, source: Path, folder: Path) -> PartDone:
+    """Score every row of the range; nobody's profile is read, and nothing is decided."""
+    if plan.head is not None:
+        plain = folder / "plain"
+        write_plain(source, plan.head, plain, most_bytes=MOST_TEXT_BYTES)
+        source = plain
+    target = folder / "scores"
+    rejects = RejectSpool(folder / "rejected")
+    try:
+        found = score_features(
+            source,
+            reading.layout,
+            scorer=task.rules.scorer,
+            target=target,
+            rejects=rejects,
+            workdir=folder,
+            memory_mb=task.ports.limits.memory_mb,
+        )
+        tally = Tally.of_features(found)
+        tally.rejected = rejects.count
+        tally.check()
+        _leave_rejects(task, rejects, tally.rejected, folder)
+    finally:
+        rejects.close()
+    file = result_file(target, name=f"scores/part-{task.number:05}.parquet", rows=found.scored)
+    task.leave(target, task.places.result(file.name), PARQUET)
+    return PartDone(task.number, tally, files=(file,), rejects=bool(tally.rejected))
+
+
+def _shuffled(task: Task, plan: BigPlan, reading: Plan, source: Path, folder: Path) -> PartDone:
+    """Leave rejects, rows by customer, and claims by order; in this order."""
+    rows = _open(task, plan, reading, source, folder)
+    try:
+        rejected = sum(1 for _ in rows.rejects)
+        _leave_rejects(task, rows.rejects, rejected, folder)
+        return PartDone(
+            number=task.number,
+            tally=Tally(records=rows.count, rejected=rejected),
+            census=rows.census,
+            rejects=bool(rejected),
+            rows=_leave_rows(task, plan, rows, folder),
+            claims=_leave_claims(task, plan, rows, folder, identity=reading.layout.identity),
+            moments=tuple(sorted(rows.moments)),
+        )
+    finally:
+        rows.close()
+
+
+def _open(task: Task, plan: BigPlan, reading: Plan, source: Path, folder: Path) -> Rows:
+    memory_mb = task.ports.limits.memory_mb
     if plan.head is None:
-        raise FileRefused.of("file", "is of a format that cannot be divided")
-    rows = open_part(
+        return Rows(source, reading.layout, workdir=folder, memory_mb=memory_mb, part_width=0)
+    return open_part(
         source,
         plan.head,
         layout=reading.layout,
         most_bytes=MOST_TEXT_BYTES,
         workdir=folder,
-        memory_mb=task.ports.limits.memory_mb,
+        memory_mb=memory_mb,
     )
-    try:
-        return _shuffled(task, plan, rows, folder, identity=reading.layout.identity)
-    finally:
-        rows.close()
 
 
-def _shuffled(
-    task: Task, plan: BigPlan, rows: Rows, folder: Path, *, identity: str | None
-) -> PartDone:
-    """Leave rejects, rows by customer, and claims by order; in this order."""
-    rejects = folder / "rejects"
-    write_part_rejects(rejects, rows.rejects)
-    rejected = sum(1 for _ in rows.rejects)
-    if rejected:
-        task.leave(rejects, task.places.rejects("ranges", task.number), "text/csv")
-    target = folder / "target"
+def _leave_rejects(task: Task, rejects: Iterable[Reject], count: int, folder: Path) -> None:
+    if count:
+        path = folder / "rejects"
+        write_part_rejects(path, rejects)
+        task.leave(path, task.places.rejects("ranges", task.number), CSV)
+
+
+def _leave_rows(task: Task, plan: BigPlan, rows: Rows, folder: Path) -> Ranges:
+    target = folder / "rows"
     ranges = shuffle(rows, "customer_id", partitions=plan.partitions, target=target, workdir=folder)
     task.leave(target, task.places.rows(task.number), BINARY)
-    claims: Ranges = ()
-    if identity is not None:
-        claims = shuffle_claims(
-            rows,
-            identity,
-            "customer_id",
-            partitions=plan.partitions,
-            target=target,
-            workdir=folder,
-        )
-        task.leave(target, task.places.claims(task.number), BINARY)
-    return PartDone(
-        number=task.number,
-        tally=Tally(records=rows.count, rejected=rejected),
-        census=rows.census,
-        rejects=bool(rejected),
-        rows=ranges,
-        claims=claims,
+    return ranges
+
+
+def _leave_claims(
+    task: Task, plan: BigPlan, rows: Rows, folder: Path, *, identity: str | None
+) -> Ranges:
+    if identity is None:
+        return ()
+    target = folder / "claims"
+    ranges = shuffle_claims(
+        rows,
+        identity,
+        "customer_id",
+        partitions=plan.partitions,
+        target=target,
+        workdir=folder,
     )
-
-
-def _fetch(task: Task, plan: BigPlan, one: BigRange, target: Path) -> None:
-    arrived = task.arrived
-    if plan.recut:
-        try:
-            task.download(target, task.places.piece(one.number))
-        except NotFound:
-            raise Broken("a piece of the file is gone: drop the file again") from None
-        return
-    with unless_replaced(task):
-        task.ports.objects.download_range(
-            target,
-            bucket=arrived.bucket,
-            key=arrived.key,
-            start=one.start,
-            end=one.end,
-            version_id=arrived.version_id,
-            etag=arrived.etag,
-        )
+    task.leave(target, task.places.claims(task.number), BINARY)
+    return ranges

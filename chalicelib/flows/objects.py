@@ -61,9 +61,16 @@ class Objects(Protocol):
         ...
 
     def stream(
-        self, bucket: str, *, key: str, version_id: str | None = None, etag: str | None = None
+        self,
+        bucket: str,
+        *,
+        key: str,
+        start: int = 0,
+        end: int | None = None,
+        version_id: str | None = None,
+        etag: str | None = None,
     ) -> Iterator[bytes]:
-        """An object's bytes as they come."""
+        """An object's bytes as they come, from ``start`` to before ``end``."""
         ...
 
     def get(self, bucket: str, *, key: str) -> bytes:

@@ -106,7 +106,11 @@ def test_an_as_of_of_the_object_is_that_of_all_parts() -> None:
         ("orders/a.csv", LONG.encode() + b"\xff\xfe", "is not utf-8"),
         ("orders/a.csv.gz", zipped(LONG * 2)[:-9], "truncated gzip"),
         ("orders/a.jsonl", OBJECTS.replace("currency", "money"), "has no field currency"),
-        ("customers/a.csv", PEOPLE.replace("customer_id", "who", 1), "lacks the column customer_id"),
+        (
+            "customers/a.csv",
+            PEOPLE.replace("customer_id", "who", 1),
+            "lacks the column customer_id",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_rejected_whichever_part_finds_out(
