@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import duckdb
 import pytest
 
 from chalicelib.core.errors import Transient
+from chalicelib.core.features import FEATURE_NAMES
 from chalicelib.core.instants import format_instant
 from tests.big_drops import BigTeam
 from tests.drops import DROPS, DataTeam, order_row, orders_csv, zipped
-from tests.functional.test_big_drop import KINDS, by_customer, table
+from tests.functional.test_big_drop import KINDS, by_customer, orders, table
 from tests.makers import DAY_SECONDS, NOW
 
 LONG = orders_csv(*(order_row(f"o-{n}", f"c-{n % 9}", days_ago=20) for n in range(60)))
@@ -77,6 +81,80 @@ def test_a_divided_file_of_any_kind_comes_to_what_it_comes_to_undivided(
     assert big.result(found, "rejects.csv") == plain.result(expected, "rejects.csv")
 
 
+FEATURES = "customer_id," + ",".join(FEATURE_NAMES) + ",consent_profiling\n" + "".join(
+    f"c-{n},{','.join(str(n % 7 + at) for at in range(len(FEATURE_NAMES)))},"
+    f"{'false' if n % 13 == 0 else 'true'}\n"
+    for n in range(1, 120)
+) + "c-bad,x,1,1,1,1,true\n"  # fmt: skip
+
+
+def parquet_of(text: str, *, group_rows: int = 2_048, times: int = 1) -> bytes:
+    """The same rows as Parquet, in row groups as small as DuckDB writes them."""
+    with TemporaryDirectory() as folder:
+        source, target = Path(folder) / "a.csv", Path(folder) / "a.parquet"
+        source.write_text(text)
+        duckdb.execute(
+            f"COPY (SELECT rows.* FROM range({times}),"  # noqa: S608 - ours
+            f" read_csv('{source}', all_varchar=true) rows)"
+            f" TO '{target}' (FORMAT parquet, ROW_GROUP_SIZE {group_rows})"
+        )
+        return target.read_bytes()
+
+
+def scored(team: DataTeam, drop: Any, names: list[str]) -> list[tuple[Any, ...]]:
+    """The rows of some Parquet files of the results, sorted."""
+    rows: list[tuple[Any, ...]] = []
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a.parquet"
+        for name in names:
+            path.write_bytes(team.result(drop, name))
+            rows += duckdb.read_parquet(str(path)).fetchall()
+    return sorted(rows)
+
+
+@pytest.mark.parametrize(
+    ("key", "body"),
+    [
+        ("features/a.csv", FEATURES),
+        ("features/a.csv.gz", zipped(FEATURES)),
+        ("features/a.parquet", parquet_of(FEATURES, times=60)),
+    ],
+    ids=["csv", "gzip", "parquet"],
+)
+def test_a_features_file_is_scored_range_by_range(key: str, body: str | bytes) -> None:
+    """Each range leaves a file of scores; all rows together are those of the file undivided."""
+    big, found, plain, expected = both(key, body)
+
+    assert (found.state, expected.state) == ("COMPLETE", "COMPLETE")
+    assert {name: found.counts[name] for name in expected.counts} == expected.counts
+    assert found.counts["rejected"] >= 1
+    assert found.counts["unscored"] >= 9
+    assert found.counts["ranges"] >= 3
+    names = [file["name"] for file in big.manifest(found) if file["name"].startswith("scores/")]
+    assert len(names) == found.counts["ranges"]
+    assert scored(big, found, names) == scored(plain, expected, ["scores.parquet"])
+    assert big.result(found, "rejects.csv") == plain.result(expected, "rejects.csv")
+    assert big.store.all("facts") == {}
+    assert "Partition" not in big.engine.ran
+
+
+def test_parquet_orders_are_divided_by_row_groups() -> None:
+    """Numbers of rejects are those of the whole file; profiles are the same."""
+    rows = orders_csv(
+        *(order_row(f"o-{n}", f"c-{n % 9}", days_ago=20, amount=str(n % 50)) for n in range(4_500)),
+        "o-bad,c-1,never,1,USD,3.00",
+    )
+    body = parquet_of(rows)
+
+    big, found, plain, expected = both("orders/a.parquet", body)
+
+    assert (found.state, expected.state) == ("COMPLETE", "COMPLETE")
+    assert {name: found.counts[name] for name in expected.counts} == expected.counts
+    assert found.counts["ranges"] == 3
+    assert big.store.all("facts") == plain.store.all("facts")
+    assert big.result(found, "rejects.csv") == plain.result(expected, "rejects.csv")
+
+
 def test_a_legacy_export_is_divided_by_its_mapping() -> None:
     """Another delimiter and encoding, decimal commas, and corrections of orders in other ranges."""
     rows = [f"A{n};c-{n % 7};0{n % 9 + 1}.08.2026;1;30,00;ß" for n in range(60)]
@@ -104,7 +182,7 @@ def test_an_as_of_of_the_object_is_that_of_all_parts() -> None:
     [
         ("orders/a.csv", LONG.replace("currency", "money", 1), "lacks the column currency"),
         ("orders/a.csv", LONG.encode() + b"\xff\xfe", "is not utf-8"),
-        ("orders/a.csv.gz", zipped(LONG * 2)[:-9], "truncated gzip"),
+        ("orders/a.csv.gz", zipped(orders(80))[:-9], "truncated gzip"),
         ("orders/a.jsonl", OBJECTS.replace("currency", "money"), "has no field currency"),
         (
             "customers/a.csv",
