@@ -9,13 +9,18 @@ import random
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
+from click.testing import CliRunner
 
+from chalicelib.core.features import FEATURE_NAMES
 from chalicelib.core.instants import format_instant
 from chalicelib.flows.drop_notice import Arrived
+from ops.cli import main
 from ops.demo import PLAN, open_venue
 from ops.package import build_from_environment, ensure_package
 from ops.redrive_drop import open_divided
@@ -168,3 +173,72 @@ def _drained(venue: Venue) -> bool:
         QueueUrl=venue.outputs["DropsQueue"], AttributeNames=names
     )["Attributes"]
     return not any(int(attributes[name]) for name in names)
+
+
+RECORDS = 6_500_000  # 300 MB
+BAD = 7
+
+
+def features(path: Path) -> int:
+    """A features file of 300 MB, with a few records that cannot be used; its size in bytes."""
+    header = ",".join(("customer_id", *FEATURE_NAMES))
+    with path.open("w") as file:
+        file.write(header + "\n")
+        for start in range(0, RECORDS, 100_000):
+            file.writelines(
+                f"customer-{n:08},{n % 400}.25,{n % 17}.0,{n % 9_000}.75,{n % 900}.125,{n % 90}.0625\n"
+                for n in range(start, start + 100_000)
+            )
+        file.writelines(f"bad-{n},never,1,1,1,1\n" for n in range(BAD))
+    return path.stat().st_size
+
+
+def test_300_mb_in_many_ranges_lose_and_double_no_row(stages: Stages, tmp_path: Path) -> None:
+    """Two ranges die once, one until it is mended: it is listed, redriven, and all is complete."""
+    venue, source = stages.plain, tmp_path / "features.csv"
+    size = features(source)
+    objects, bucket = venue.session.client("s3"), venue.outputs["ResultsBucket"]
+    for number in (3, 17):
+        break_part(objects, bucket, "part", number, times=1)
+    break_part(objects, bucket, "part", 11, times=ALWAYS)
+    begun = time.monotonic()
+    arrived = put(venue, "features/all.csv", source.read_bytes())
+
+    partial = ended(venue, arrived.drop_id, within_seconds=600)
+
+    assert (partial["state"], partial["failed_parts"]) == ("PARTIAL", ["range 11"])
+    assert size >= 300_000_000
+    mend_part(objects, bucket, "part", 11)
+    runner = CliRunner().invoke(
+        main,
+        ["redrive-drop", arrived.drop_id, "--stage", "plain", "--endpoint-url", venue.endpoint_url],
+    )
+    assert runner.exit_code == 0, runner.output
+    eventually(
+        lambda: venue.shop.drop(arrived.drop_id)["state"] != "PARTIAL" or None,  # type: ignore[index]
+        within_seconds=60,
+        what="the second go",
+    )
+    found = ended(venue, arrived.drop_id)
+    seconds = time.monotonic() - begun
+
+    assert found["state"] == "COMPLETE"
+    assert found["counts"]["ranges"] >= 30
+    assert found["counts"]["records"] == RECORDS + BAD
+    assert (found["counts"]["scored"], found["counts"]["rejected"]) == (RECORDS, BAD)
+    scores = tmp_path / "scores"
+    scores.mkdir()
+    for file in json.loads(result(venue, arrived.drop_id, "manifest.json"))["files"]:
+        body = result(venue, arrived.drop_id, file["name"])
+        assert sha256(body).hexdigest() == file["sha256"]
+        if file["name"].startswith("scores/"):
+            (scores / Path(file["name"]).name).write_bytes(body)
+    rows, ids, least, most = duckdb.execute(
+        "SELECT count(*), count(DISTINCT customer_id), min(customer_id), max(customer_id)"  # noqa: S608
+        f" FROM read_parquet('{scores}/*.parquet')"
+    ).fetchone() or (0, 0, "", "")
+    assert (rows, ids) == (RECORDS, RECORDS)
+    assert (least, most) == ("customer-00000000", f"customer-{RECORDS - 1:08}")
+    rejected = csv.DictReader(io.StringIO(result(venue, arrived.drop_id, "rejects.csv").decode()))
+    assert [int(row["record"]) for row in rejected] == [RECORDS + n for n in range(1, BAD + 1)]
+    print(f"{size:,} bytes in {found['counts']['ranges']} ranges: {seconds:.0f} s")
