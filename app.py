@@ -261,7 +261,7 @@ def on_drop(event: SQSEvent) -> Any:
 @app.lambda_function(name="work_part")
 def work_part(event: dict[str, Any], context: object) -> Any:
     """Work on one part of a file that is too big for one function."""
-    return big.work(event, **wiring.drop_parts(), now=clock.now())
+    return big.work(event, **wiring.big_parts(), now=clock.now())
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

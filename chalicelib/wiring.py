@@ -200,8 +200,15 @@ class Parts:
 
     def drop_parts(self) -> DropParts:
         """What taking in files needs."""
+        return self._drop_parts(self.settings.drop_writes_per_second)
+
+    def big_parts(self) -> DropParts:
+        """What working on one part of a file needs: all that work at once share one rate."""
+        settings = self.settings
+        return self._drop_parts(settings.drop_writes_per_second / max(settings.parts_at_once, 1))
+
+    def _drop_parts(self, rate: float) -> DropParts:
         adapters, timing = self.adapters, self.timing
-        rate = self.settings.drop_writes_per_second
         return {
             "ports": DropPorts(
                 store=SteadyStore(adapters.store, items_per_second=rate, timing=timing),
@@ -344,6 +351,11 @@ def relay_parts() -> RelayParts:
 def drop_parts() -> DropParts:
     """What taking in files needs."""
     return parts().drop_parts()
+
+
+def big_parts() -> DropParts:
+    """What working on one part of a file needs."""
+    return parts().big_parts()
 
 
 def review_parts() -> ReviewParts:

@@ -175,7 +175,7 @@ def _drained(venue: Venue) -> bool:
     return not any(int(attributes[name]) for name in names)
 
 
-RECORDS = 6_500_000  # 300 MB
+RECORDS = 5_800_000  # 300 MB
 BAD = 7
 
 
