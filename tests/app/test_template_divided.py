@@ -141,7 +141,7 @@ def test_no_payload_can_outgrow_the_engine(definition: Json) -> None:
 
 
 def test_at_once_is_a_number_in_the_deployed_text(machine: Json) -> None:
-    """CloudFormation substitutes text, and Step Functions takes no quoted number; 0 means no end."""
+    """CloudFormation substitutes text, and Step Functions takes no quoted number."""
     text = machine["DefinitionString"]
 
     assert '"MaxConcurrency": ${AtOnce}' in text
