@@ -17,11 +17,12 @@ from tests.loopback import Bytes, Loopback, in_turn
 def arn(aws: None) -> str:
     """A machine that does nothing."""
     definition = {"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}
-    return boto3.client("stepfunctions").create_state_machine(
+    made: str = boto3.client("stepfunctions").create_state_machine(
         name="segue-test-divided-drops",
         definition=json.dumps(definition),
         roleArn="arn:aws:iam::123456789012:role/none",
     )["stateMachineArn"]
+    return made
 
 
 def test_an_execution_has_its_name_and_what_it_is_given(arn: str, clients: Clients) -> None:
