@@ -75,8 +75,8 @@ def joined(parts: Sequence[Census], layout: Layout) -> Census:
 
 
 def _fields(parts: Sequence[Census], layout: Layout) -> tuple[str, ...]:
-    """A CSV has the same in every part; JSON Lines has what is in any of them."""
-    if layout.format == "csv":
+    """JSON Lines has what is in any of its parts; other files have the same in every part."""
+    if layout.format != "jsonl":
         return parts[0].fields if parts else ()
     others = sorted({field for part in parts for field in part.fields} - set(layout.columns))
     if len(others) > MOST_COLUMNS:
