@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.aws.errors import translated
+from chalicelib.core.errors import SegueError
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -60,8 +62,9 @@ class ObjectWriter:
                     MultipartUpload={"Parts": self._parts},
                 )
             self._upload_id = None
-        finally:
-            self.abort()
+        except SegueError:
+            self._give_up()
+            raise
 
     def abort(self) -> None:
         """Throw away what was sent, unless the object is complete; raises Transient or Broken."""
@@ -85,6 +88,11 @@ class ObjectWriter:
         if kind is None:
             self.close()
         else:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Abort where something else has failed, and that is what is told."""
+        with suppress(SegueError):  # the bucket's lifecycle throws away what stays behind
             self.abort()
 
     def _send(self, part: bytes) -> None:

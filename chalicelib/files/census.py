@@ -75,7 +75,7 @@ def joined(parts: Sequence[Census], layout: Layout) -> Census:
 
 
 def _fields(parts: Sequence[Census], layout: Layout) -> tuple[str, ...]:
-    """All parts have the same, except of JSON Lines, which has what is in any of them."""
+    """JSON Lines has what is in any of its parts; other files have the same in every part."""
     if layout.format != "jsonl":
         return parts[0].fields if parts else ()
     others = sorted({field for part in parts for field in part.fields} - set(layout.columns))

@@ -168,13 +168,13 @@ class ShuffledRows(TypedRows):
     def _judge(self, verdicts: Sequence[Path]) -> None:
         identity = self._identity
         self.execute("CREATE TABLE verdicts (identity VARCHAR, contested BOOLEAN, spoilt BIGINT)")
-        if identity is None or identity not in self.fields:
+        if identity is None or identity not in self.fields or not verdicts:
             return
-        for path in verdicts:
-            self.execute(
-                f"INSERT INTO verdicts SELECT * FROM read_parquet({literal(str(path))}) AS verdict"  # noqa: S608
-                f" SEMI JOIN rows ON verdict.identity = rows.{self.column(identity)}"
-            )
+        paths = ", ".join(literal(str(path)) for path in verdicts)
+        self.execute(
+            f"INSERT INTO verdicts SELECT * FROM read_parquet([{paths}]) AS verdict"  # noqa: S608
+            f" SEMI JOIN rows ON verdict.identity = rows.{self.column(identity)}"
+        )
         self.spoilt = dict(
             self.query("SELECT identity, spoilt FROM verdicts WHERE spoilt IS NOT NULL")
         )

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from chalicelib.core.errors import NotFound
 from chalicelib.files.claims import shuffle_claims
-from chalicelib.files.parts import open_part, write_plain
+from chalicelib.files.parts import open_part, plain_part
 from chalicelib.files.reader import Rows
 from chalicelib.files.rejects import Reject, RejectSpool
 from chalicelib.files.shuffle import Ranges, shuffle
@@ -60,9 +60,7 @@ def work_on_range(task: Task) -> None:
 def _scored(task: Task, plan: BigPlan, reading: Plan, source: Path, folder: Path) -> PartDone:
     """Score every row of the range; nobody's profile is read, and nothing is decided."""
     if plan.head is not None:
-        plain = folder / "plain"
-        write_plain(source, plan.head, plain, most_bytes=MOST_TEXT_BYTES)
-        source = plain
+        source = plain_part(source, plan.head, most_bytes=MOST_TEXT_BYTES, workdir=folder)
     target = folder / "scores"
     rejects = RejectSpool(folder / "rejected")
     try:

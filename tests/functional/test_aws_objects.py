@@ -250,6 +250,30 @@ def test_a_written_object_in_parts_that_fails_is_thrown_away() -> None:
     assert [request.method for request in server.requests] == ["POST", "PUT", "DELETE"]
 
 
+def test_what_failed_is_told_and_not_that_the_clean_up_failed_too() -> None:
+    """An upload that may be completed after all is worth another try, as its error says."""
+
+    def lose_the_end(request: Request) -> Reaction:
+        match request.method, "uploadId" in request.operation:
+            case "POST", False:
+                return Bytes(b"<Result><UploadId>u-1</UploadId></Result>")
+            case "PUT", _:
+                return Bytes(b"", {"ETag": '"p"'})
+            case "DELETE", _:
+                return Bytes(b"<Error><Code>NoSuchUpload</Code></Error>", status=404)
+        return Bytes(b"<Error><Code>SlowDown</Code></Error>", status=503)
+
+    with Loopback(lose_the_end) as server:
+        writer = S3Objects(Clients(endpoint_url=server.url).s3).writer(
+            "b", key="k", content_type="text/csv"
+        )
+        writer.write(bytes(PART_BYTES + 1))
+        with pytest.raises(Transient, match="SlowDown"):
+            writer.close()
+
+    assert server.requests[-1].method == "DELETE"
+
+
 def test_the_owner_of_the_bucket_is_checked_where_it_is_known(tmp_path: Path) -> None:
     """With an owner given, every request names the account that must own the bucket."""
     with Loopback(in_turn(Bytes(b"", ETAG))) as server:
