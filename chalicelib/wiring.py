@@ -241,7 +241,8 @@ class Parts:
 
     def sweep_ports(self) -> SweepPorts:
         """What putting back on its way what stands still needs."""
-        return SweepPorts(self.adapters.store, self.adapters.effects_queue)
+        adapters, settings = self.adapters, self.settings
+        return SweepPorts(adapters.store, adapters.effects_queue, settings.mails_per_second)
 
     @cached_property
     def _model(self) -> tuple[Scorer | None, str | None]:

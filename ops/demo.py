@@ -46,6 +46,7 @@ PLAN = Plan(
     sender="Example Shop <shop@example.com>",
     postal_address="Example Shop, 1 Example Street, Springfield",
     parts_at_once=4,
+    drop_writes_per_second=100_000,  # nobody buys here meanwhile
 )
 
 

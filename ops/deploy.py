@@ -59,6 +59,7 @@ class Plan:
         parts_at_once: of a big file, how many are worked on at once; 0 divides no file, None as
             before.
         divide_above_bytes: a file that is larger is divided; None as before.
+        drop_writes_per_second: items that a function writes for a file; None as before.
     """
 
     sender: str
@@ -72,6 +73,7 @@ class Plan:
     mails_per_day: int | None = None
     parts_at_once: int | None = None
     divide_above_bytes: int | None = None
+    drop_writes_per_second: int | None = None
 
     @property
     def stack_name(self) -> str:
@@ -220,6 +222,7 @@ def _let_queue_drain(session: Session, queue_url: str) -> None:
 
 def _parameters(plan: Plan, identity: str, public_url: str) -> dict[str, str | None]:
     reserved, above = plan.checkout_concurrency, plan.divide_above_bytes
+    writes = plan.drop_writes_per_second
     return {
         "Stage": plan.stage,
         "Sender": plan.sender,
@@ -233,6 +236,7 @@ def _parameters(plan: Plan, identity: str, public_url: str) -> dict[str, str | N
         "CheckoutConcurrency": None if reserved is None else str(reserved),
         "PartsAtOnce": None if plan.parts_at_once is None else str(plan.parts_at_once),
         "DivideAboveBytes": None if above is None else str(above),
+        "DropWritesPerSecond": None if writes is None else str(writes),
     }
 
 
@@ -274,6 +278,11 @@ def _api_url(outputs: Mapping[str, str], endpoint_url: str | None) -> str:
     "--parts-at-once", type=click.IntRange(0, 1000), help="Of a big file; 0 divides none."
 )
 @click.option("--divide-above-bytes", type=click.IntRange(1), help="Where a file is a big one.")
+@click.option(
+    "--drop-writes-per-second",
+    type=click.IntRange(1, 999_999),
+    help="Items that one function writes for a file, at most.",
+)
 @click.option("--public-url", help="Base URL of the API, where it has a domain of its own.")
 @click.option("--shop-url", help="Where the button of a mail leads.")
 @click.option("--endpoint-url", envvar="AWS_ENDPOINT_URL", help="A local stack in place of AWS.")

@@ -151,14 +151,15 @@ def line_of(progress: Mapping[str, Any]) -> str:
     """Everything in one plain line.
 
     >>> line_of({"phase": "folding", "records": 10, "done": 4, "rejected": 1,
-    ...          "records_per_second": 2.0, "seconds_left": 3})
-    'folding: 4 of 10 records, 2.0/s, 3 s left, 1 rejected'
+    ...          "records_per_second": 2.0, "seconds_left": 3, "parts": 5, "parts_done": 2})
+    'folding: 2 of 5 parts, 4 of 10 records, 2.0/s, 3 s left, 1 rejected'
     """
-    records = progress["records"]
+    records, parts = progress["records"], progress.get("parts")
+    divided = "" if parts is None else f"{progress['parts_done']:,} of {parts:,} parts"
     done = "" if records is None else f"{progress['done']:,} of {records:,} records"
     rejected = f"{progress['rejected']:,} rejected" if progress["rejected"] else ""
-    parts = (done, pace_of(progress), left_of(progress), rejected)
-    said = ", ".join(part for part in parts if part)
+    told = (divided, done, pace_of(progress), left_of(progress), rejected)
+    said = ", ".join(each for each in told if each)
     phase = progress["phase"] or "waiting"
     return f"{phase}: {said}" if said else phase
 

@@ -121,6 +121,8 @@ def _progress(progress: Progress) -> Json:
         "rejected": progress.rejected,
         "records_per_second": None if pace is None else round(pace, 1),
         "seconds_left": progress.seconds_left,
+        "parts": progress.parts,
+        "parts_done": progress.parts_done,
     }
 
 

@@ -287,7 +287,9 @@ class DropProgress(Part):
     """How far a drop has come, and when it will be done."""
 
     phase: Literal["fetching", "reading", "folding", "scoring", "finishing"] | None
-    records: int | None = Field(description="How many there are; null while the file is unread.")
+    records: int | None = Field(
+        description="How many there are, as far as they were read; null while none was."
+    )
     done: int = Field(description="How many were folded, known already, or rejected.")
     rejected: int
     records_per_second: float | None = Field(
@@ -296,6 +298,8 @@ class DropProgress(Part):
     seconds_left: int | None = Field(
         description="Until all records are done with, at that pace; null where it cannot be known."
     )
+    parts: int | None = Field(description="Of a divided file, in this phase; else null.")
+    parts_done: int | None
 
 
 class Drop(Part):

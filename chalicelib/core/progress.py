@@ -3,6 +3,10 @@
 The item is saved once a second at most, so the pace is that of the phase up to the last save. It
 is unknown before anything was done, and where nothing was heard of for so long that nobody can be
 taken to be at work: the queue will bring the file to another worker.
+
+A file that is worked on in parts says how many there are. While they are read, more and more
+records are known of; so how long is left is told by parts where one pass is all there is, and not
+at all where a second one follows.
 """
 
 from __future__ import annotations
@@ -13,6 +17,8 @@ from chalicelib.core.control import Drop, DropPhase
 
 # Longer than a worker is silent in the middle of records, whatever storage does.
 SILENT_SECONDS = 120
+# A part is heard of when it is done, and has this long for it.
+SILENT_PARTS_SECONDS = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +27,13 @@ class Progress:
 
     Attributes:
         phase: what the work is at; None when nobody has said.
-        records: how many there are; None while the file has not been read.
+        records: how many there are, as far as they were read; None while none was.
         done: how many of them were folded, known already, or rejected.
         rejected: how many of them were rejected.
         per_second: records a second in this phase; None where it cannot be known.
         seconds_left: until all records are done with at that pace; None where it cannot be known.
+        parts: into how many this phase divides the file; None where it is one piece.
+        parts_done: how many of those are done; None as above.
     """
 
     phase: DropPhase | None
@@ -34,34 +42,52 @@ class Progress:
     rejected: int
     per_second: float | None
     seconds_left: int | None
+    parts: int | None = None
+    parts_done: int | None = None
 
 
 def progress_of(drop: Drop, *, now: int) -> Progress | None:
     """Read a drop's progress at a moment; None when it has come to its end."""
     if drop.state != "RUNNING":
         return None
-    records, done = drop.counts.get("records"), drop.done
-    per_second, silent_seconds = _pace(drop), max(0, now - drop.changed_at)
-    if silent_seconds > SILENT_SECONDS:
-        per_second = None
-    seconds_left = None
-    if per_second is not None and records is not None:
-        # Whole seconds, rounded up: what is not done with yet never has 0 left.
-        whole = -int(-max(0, records - done) // per_second)
-        seconds_left = max(0, whole - silent_seconds)
+    parts, parts_done = _parts(drop)
+    silent_seconds = max(0, now - drop.changed_at)
+    is_heard = silent_seconds <= (SILENT_SECONDS if parts is None else SILENT_PARTS_SECONDS)
+    left = _seconds_left(drop) if is_heard else None
     return Progress(
         phase=drop.phase,
-        records=records,
-        done=done,
+        records=drop.counts.get("records"),
+        done=drop.done,
         rejected=drop.counts.get("rejected", 0),
-        per_second=per_second,
-        seconds_left=seconds_left,
+        per_second=_pace(drop, drop.done - drop.phase_from) if is_heard else None,
+        seconds_left=None if left is None else max(0, left - silent_seconds),
+        parts=parts,
+        parts_done=parts_done,
     )
 
 
-def _pace(drop: Drop) -> float | None:
-    """Records a second since the phase began; only records are done one by one."""
+def _parts(drop: Drop) -> tuple[int | None, int | None]:
+    """How many parts the phase has and how many of them are done: partitions when folded."""
+    name = "partitions" if drop.phase == "folding" else "ranges"
+    parts = drop.counts.get(name)
+    return (None, None) if parts is None else (parts, drop.counts.get(f"{name}_done", 0))
+
+
+def _seconds_left(drop: Drop) -> int | None:
+    """At the pace of the phase, in whole seconds rounded up: what is not done never has 0 left."""
+    total, done = drop.counts.get("records"), drop.done
+    pace = _pace(drop, done - drop.phase_from)
+    parts, parts_done = _parts(drop)
+    if drop.phase == "scoring" and parts is not None and parts_done is not None:
+        total, done, pace = parts, parts_done, _pace(drop, parts_done)
+    if pace is None or total is None:
+        return None
+    return -int(-max(0, total - done) // pace)
+
+
+def _pace(drop: Drop, done: int) -> float | None:
+    """So many a second since the phase began; in the others nothing is done one by one."""
     if drop.phase not in ("folding", "scoring") or drop.phase_at is None:
         return None
-    seconds, done = drop.changed_at - drop.phase_at, drop.done - drop.phase_from
+    seconds = drop.changed_at - drop.phase_at
     return done / seconds if seconds > 0 and done > 0 else None

@@ -69,6 +69,8 @@ def test_every_fault_is_named_at_once() -> None:
         ("model", "../secrets"),
         ("policy", "/etc/passwd"),
         ("profiles_table", "two words"),
+        ("drop_writes_per_second", "0"),
+        ("drop_writes_per_second", "all"),
     ],
 )
 def test_a_wrong_value_is_refused(name: str, value: str) -> None:

@@ -17,8 +17,12 @@ from chalicelib.api import views
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.within import StoreWithin
 from chalicelib.core.errors import Broken
+from chalicelib.core.facts import Facts
+from chalicelib.core.kinds import FACTS
+from chalicelib.core.storage import Put
 from chalicelib.core.subject import customer
 from chalicelib.documents import Documents
+from chalicelib.flows.steady_store import Timing
 from ops.places import ROOT
 from ops.staging import shipped_data
 from tests.storefront import SETTINGS, Storefront, open_storefront
@@ -48,6 +52,34 @@ def start(shop: Storefront, root: Path) -> wiring.Parts:
     wiring.install(parts)
     telemetry.configure(stage="test", stream=shop.log)
     return parts
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+def test_a_file_is_written_at_the_rate_that_is_set(shop: Storefront) -> None:
+    """And a round that met other writers waits by the same clock and chance."""
+    slept: list[float] = []
+    settings = SETTINGS.model_copy(update={"drop_writes_per_second": 50})
+    timing = Timing(lambda: 0.0, slept.append, lambda: 1.0)
+    parts = wiring.Parts(settings, shop.adapters(), Documents(ROOT), shop.clock, timing=timing)
+    ports = parts.drop_parts()["ports"]
+
+    for number in range(150):
+        person = customer(f"new-{number}")
+        ports.store.write([Put(FACTS.key(person.key), Facts(person))], now=NOW)
+    ports.back_off(2)
+
+    assert slept == [pytest.approx(n / 50) for n in range(1, 51)] + [0.2]
+
+
+def test_the_sweep_knows_how_many_mails_may_leave(shop: Storefront) -> None:
+    """So that it brings back as many."""
+    settings = SETTINGS.model_copy(update={"mails_per_second": 14})
+
+    ports = wiring.Parts(settings, shop.adapters(), Documents(ROOT), shop.clock).sweep_ports()
+
+    assert ports.mails_per_second == 14
 
 
 # --- documents ----------------------------------------------------------------------------------

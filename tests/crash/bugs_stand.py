@@ -10,7 +10,7 @@ from chalicelib.core import coupons, effects, untouched
 from chalicelib.core.address import AddressState
 from chalicelib.core.allotments import make_room
 from chalicelib.core.tombstones import Tombstone
-from chalicelib.flows import act, deliver, next_step, take_apart, together
+from chalicelib.flows import act, deliver, ledger, next_step, take_apart, together
 from chalicelib.mail.permission import forbidden
 from tests.crash.bugs import Planted, add, replaced
 
@@ -70,6 +70,10 @@ _stand("claims taken over", "A claim is taken over though its owner lives.",
        (together, "claim", _claim_without_lease))  # fmt: skip
 _stand("tombstone covers nothing", "What is from before an erasure counts after it.", ["erase"],
        (Tombstone, "covers", lambda *_given: False))  # fmt: skip
+_stand("pseudonym taken for a person",
+       "A mail that an erasure has stripped is taken up as if it still had a plan.",
+       ["act, erased meanwhile"],
+       (ledger, "is_pseudonym", lambda _subject_key: False))  # fmt: skip
 _stand("budget without an end", "A reservation is given money that is not there.", ["redeem"],
        (coupons, "make_room", _generous))  # fmt: skip
 _stand("code not revoked", "An erasure does not take codes back.", ["erase, a code in the cart"],

@@ -177,7 +177,7 @@ def hunt(bug_names: Iterable[str]) -> dict[str, Found]:
 
 
 def find(bug_name: str) -> Found:
-    """The first run that a planted bug spoils, of singles and then of like pairs."""
+    """The first run that a planted bug spoils: a single, a death after a stall, a like pair."""
     for case_name in BUGS[bug_name].cases:
         calls = run(case_name, {}, bug_name).calls
         for faults in _attempts(case_name, calls):
@@ -190,8 +190,12 @@ def find(bug_name: str) -> Found:
 def _attempts(case_name: str, calls: int) -> Iterator[dict[int, Mode]]:
     yield {}
     singles = list(places_of(case_name, calls))
-    # Faults that lie close together and are alike find most; the others follow.
     yield from ({number: mode} for number, mode in singles)
+    # Others go on while a worker stalls, and then it dies: what they left is for the next one.
+    yield from (
+        {number: mode, number + 1: "crash"} for number, mode in singles if mode in ("stall", "meet")
+    )
+    # Of the others, faults that lie close together and are alike find most.
     like = [
         {number: mode, again: mode}
         for number, mode in singles

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import time
@@ -12,10 +14,12 @@ import pytest
 from chalicelib.aws.store import DynamoStore
 from chalicelib.core.kinds import EFFECT
 from chalicelib.core.storage import WHATEVER, Delete
+from ops.key import create_key, key_store
 from ops.story.books import dead_letters, read_books, waiting
 from ops.story.letters import SentMail
 from ops.story.play import Venue, read_segments
 from ops.story.script import Json
+from ops.watching import follow, looking_at
 from tests.e2e.deployed import CUSTOMERS, Filled, eventually, ledger_of, left_behind
 
 pytestmark = pytest.mark.e2e
@@ -39,6 +43,34 @@ def test_results_name_every_customer(venue: Venue, filled: Filled) -> None:
 
     assert segments.keys() == {contact.customer_id for contact in filled.seed.contacts}
     assert len(set(segments.values())) >= 3
+
+
+def test_whom_a_file_could_not_score_is_named(venue: Venue, filled: Filled) -> None:
+    """The customers file came before any order: each of its customers, with the reason."""
+    [customers] = [drop for drop in filled.drops if drop.key.startswith("customers/")]
+    objects, bucket = venue.session.client("s3"), venue.outputs["ResultsBucket"]
+
+    body = objects.get_object(Bucket=bucket, Key=f"results/{customers.drop_id}/unscored.csv")[
+        "Body"
+    ]
+
+    rows = csv.DictReader(io.StringIO(body.read().decode(), newline=""))
+    told = {row["customer_id"]: row["reason"] for row in rows}
+    assert customers.counts["unscored"] == len(told) == CUSTOMERS
+    assert set(told.values()) == {"no_orders"}
+
+
+def test_a_drop_is_watched_over_the_interface(venue: Venue, filled: Filled) -> None:
+    """With a key that may read, as ``python -m ops drop --watch-id`` does it."""
+    orders, client = filled.drops[-1], venue.session.client("dynamodb")
+    store = key_store(client, control_table=venue.outputs["ControlTable"])
+    issued = create_key(store, scopes=("read",), now=int(time.time()))
+    look = looking_at(orders.drop_id, url=venue.shop.public_url, key=issued.text)
+
+    ended = follow(look, show=lambda _: None)
+
+    assert (ended["state"], ended["progress"]) == ("COMPLETE", None)
+    assert ended["counts"] == dict(orders.counts)
 
 
 def test_every_mail_was_accepted_once(filled: Filled) -> None:

@@ -330,6 +330,8 @@ def test_a_drop_tells_how_fast_it_goes_and_when_it_will_be_done(shop: Storefront
         "rejected": 5,
         "records_per_second": 2.5,
         "seconds_left": 24,
+        "parts": None,
+        "parts_done": None,
     }
     assert ended["progress"] is None
 

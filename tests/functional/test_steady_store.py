@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from chalicelib.aws.clients import Clients
+from chalicelib.aws.items import key_of
+from chalicelib.aws.store import DynamoStore
 from chalicelib.core.errors import Throttled, Transient
 from chalicelib.core.facts import Facts
 from chalicelib.core.kinds import FACTS, PRODUCT
@@ -19,7 +22,9 @@ from chalicelib.flows.drop_work import DropLimits
 from chalicelib.flows.steady_store import SteadyStore, Timing
 from tests.drops import DataTeam, order_row, orders_csv
 from tests.fakes import MemoryStore
+from tests.loopback import Loopback, Reply, in_turn
 from tests.makers import NOW
+from tests.stores import TABLES, no_sleep
 
 ONE_BY_ONE = DropLimits(customers_at_once=20, parallel_writes=1)
 BUSY = Throttled("TransactWriteItems: ThrottlingError")
@@ -202,3 +207,55 @@ def test_customers_who_lose_every_race_wait_between_rounds() -> None:
         team.drop("orders/a.csv", orders_csv(order_row("o-1", "c-1", days_ago=9)))
 
     assert attempts == [1, 2, 3, 4, 5]
+
+
+# --- as DynamoDB says it ------------------------------------------------------------------------
+
+CANCELLED = Reply(
+    {"CancellationReasons": [{"Code": "None"}, {"Code": "ThrottlingError"}]},
+    status=400,
+    error="TransactionCanceledException",
+)
+KEY = FACTS.key("c#ann")
+UNPROCESSED = Reply({"Responses": {}, "UnprocessedKeys": {"p": {"Keys": [key_of(KEY)]}}})
+
+
+def over(server: Loopback, time: Time) -> SteadyStore:
+    """The store of a drop, connected to a server of our own; the SDK's client is the real one."""
+    client = Clients(endpoint_url=server.url).dynamodb_patient
+    return steady(DynamoStore(client, tables=TABLES, sleep=no_sleep), time)
+
+
+def test_a_transaction_that_was_cancelled_for_a_busy_partition_is_sent_again() -> None:
+    """The SDK does not; each attempt is a transaction of its own, and the last one is applied."""
+    time = Time()
+    with Loopback(in_turn(CANCELLED, CANCELLED, Reply())) as server:
+        over(server, time).write(saves("ann", "bob"), now=NOW)
+
+    tokens = [request.json()["ClientRequestToken"] for request in server.requests]
+    assert len(set(tokens)) == 3
+    assert time.slept == [0.05, 0.1]
+
+
+def test_a_transaction_that_met_another_one_is_no_busy_storage() -> None:
+    """Whoever lost reads anew; sending the same again would lose again."""
+    met = Reply(
+        {"CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "ThrottlingError"}]},
+        status=400,
+        error="TransactionCanceledException",
+    )
+    with Loopback(in_turn(met)) as server, pytest.raises(Conflict):
+        over(server, Time()).write(saves("ann", "bob"), now=NOW)
+
+    assert len(server.requests) == 1
+
+
+def test_keys_that_stay_unprocessed_are_asked_for_again_after_a_wait() -> None:
+    """Six rounds without an answer are one attempt of a drop."""
+    time = Time()
+    found = Reply({"Responses": {"p": []}, "UnprocessedKeys": {}})
+    with Loopback(in_turn(*[UNPROCESSED] * 6, found)) as server:
+        assert over(server, time).read([KEY], now=NOW).value(KEY) is None
+
+    assert len(server.requests) == 7
+    assert time.slept == [0.05]

@@ -216,7 +216,7 @@ def test_on_a_terminal_a_bar_moves() -> None:
         (answer("COMPLETE", done=10), ["orders/a.csv: COMPLETE"]),
         (answer("REJECTED", reason="file: is empty"), ["orders/a.csv: REJECTED (file: is empty)"]),
         (
-            answer("PARTIAL", failed_ranges=["part 3", {"from": 5, "to": 9}]),
+            answer("PARTIAL", failed_parts=["part 3", {"from": 5, "to": 9}]),
             ["orders/a.csv: PARTIAL", "failed: part 3", 'failed: {"from": 5, "to": 9}'],
         ),
     ],

@@ -79,6 +79,45 @@ def test_a_silent_worker_has_no_pace() -> None:
     assert silent == Progress("folding", 1_000, 410, 50, None, None)
 
 
+DIVIDED = {"records": 1_000, "folded": 400, "ranges": 20, "ranges_done": 20, "partitions": 8}
+
+
+def test_a_file_in_parts_is_folded_by_partitions() -> None:
+    """All records are known by then, and say how long is left."""
+    folding = at(counts={**DIVIDED, "partitions_done": 3}, phase_from=0)
+
+    assert (folding.parts, folding.parts_done) == (8, 3)
+    assert (folding.per_second, folding.seconds_left) == (10.0, 60)
+
+
+def test_a_file_in_parts_is_scored_by_ranges() -> None:
+    """Records become known with each range, so that ranges say how long is left: 15 of 20."""
+    counts = {"records": 500, "folded": 500, "ranges": 20, "ranges_done": 5}
+
+    scoring = at(counts=counts, phase="scoring", phase_from=0)
+
+    assert (scoring.parts, scoring.parts_done) == (20, 5)
+    assert (scoring.per_second, scoring.seconds_left) == (12.5, 120)
+
+
+def test_while_ranges_are_read_nobody_knows_how_long_the_folding_takes() -> None:
+    """The parts are told, and no time."""
+    reading = at(counts={**DIVIDED, "ranges_done": 4}, phase="reading", phase_from=0)
+
+    assert (reading.parts, reading.parts_done) == (20, 4)
+    assert (reading.per_second, reading.seconds_left) == (None, None)
+
+
+def test_a_part_may_be_silent_for_as_long_as_it_has() -> None:
+    """It is heard of when it is done."""
+    drop = replace(FOLDING, counts={**DIVIDED, "partitions_done": 3}, phase_from=0)
+
+    told = [progress_of(drop, now=NOW + later) for later in (0, 50, 900, 901)]
+
+    assert [each.per_second for each in told if each is not None] == [10.0, 10.0, 10.0, None]
+    assert [each.seconds_left for each in told if each is not None] == [60, 10, 0, None]
+
+
 @pytest.mark.parametrize("state", ["COMPLETE", "REJECTED"])
 def test_what_has_ended_has_no_progress(state: Any) -> None:
     """Its counts say all."""
@@ -87,21 +126,34 @@ def test_what_has_ended_has_no_progress(state: Any) -> None:
 
 @given(
     counts=st.dictionaries(
-        st.sampled_from(["records", "folded", "duplicate", "rejected"]), st.integers(0, 10**9)
+        st.sampled_from(
+            [
+                "records",
+                "folded",
+                "duplicate",
+                "rejected",
+                "ranges",
+                "ranges_done",
+                "partitions",
+                "partitions_done",
+            ]
+        ),
+        st.integers(0, 10**9),
     ),
+    phase=st.sampled_from(["fetching", "reading", "folding", "scoring", "finishing", None]),
     phase_at=st.integers(NOW - 10**6, NOW + 10),
     phase_from=st.integers(0, 10**9),
     later=st.integers(-5, 10**5),
 )
 def test_whatever_stands_there_it_is_never_absurd(
-    counts: dict[str, int], phase_at: int, phase_from: int, later: int
+    counts: dict[str, int], phase: Any, phase_at: int, phase_from: int, later: int
 ) -> None:
-    """No negative time, no pace below zero, and a time left only beside a pace."""
-    drop = replace(FOLDING, counts=counts, phase_at=phase_at, phase_from=phase_from)
+    """No negative time, no pace below zero, and parts that are done only where there are parts."""
+    drop = replace(FOLDING, counts=counts, phase=phase, phase_at=phase_at, phase_from=phase_from)
 
     progress = progress_of(drop, now=NOW + later)
 
     assert progress is not None
     assert progress.per_second is None or progress.per_second > 0
     assert progress.seconds_left is None or progress.seconds_left >= 0
-    assert progress.seconds_left is None or progress.per_second is not None
+    assert (progress.parts is None) == (progress.parts_done is None)
