@@ -69,6 +69,8 @@ def export_sql(  # one parameter for each option
     head = f"-- {document.id}, model.json sha256:{sha256}, for {dialect}\n"
     try:
         if what == "features":
+            if keep:
+                raise click.UsageError("--keep is for scores: features are those of a customer_id")
             text = head + exported_features(document, dialect, source or "orders", _moment(as_of))
         else:
             if as_of is not None:

@@ -11,7 +11,12 @@ from pathlib import Path
 import click
 
 from ops.agreement.measure import measure
+from ops.agreement.speed import rows_per_cpu_second
+from ops.export_sql import read_model
 from ops.places import MODELS
+from ops.training.history import cdnow_history, complete_journey_history
+
+_SPEED_ROWS = 2_000_000
 
 
 @click.command()
@@ -34,15 +39,20 @@ from ops.places import MODELS
 def parity(rows: int, seed: int, *, spark: bool, artefact: Path) -> None:
     """Score a million rows with every engine, and fail where they differ."""
     began = time.perf_counter()
+    histories = {"cdnow": cdnow_history("master"), "complete_journey": complete_journey_history()}
     with tempfile.TemporaryDirectory(prefix="segue-parity-") as directory:
         figures = measure(
-            artefact, Path(directory), rows=rows, seed=seed, spark=spark, say=_to_stderr
+            artefact,
+            Path(directory),
+            histories,
+            rows=rows,
+            seed=seed,
+            spark=spark,
+            say=lambda line: click.echo(line, err=True),
         )
+    document, _ = read_model(artefact)
+    figures["select_rows_per_cpu_second"] = rows_per_cpu_second(document, rows=_SPEED_ROWS)
     figures["seconds"] = round(time.perf_counter() - began, 1)
     click.echo(json.dumps(figures))
     if figures["failed"]:
         sys.exit(1)
-
-
-def _to_stderr(line: str) -> None:
-    click.echo(line, err=True)

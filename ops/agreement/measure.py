@@ -26,14 +26,12 @@ from ops.agreement.engines import (
 )
 from ops.agreement.rows import described, difficult_rows, moments_of, tied_rows
 from ops.agreement.spark import SparkJob, run_on_spark
-from ops.agreement.speed import rows_per_cpu_second
 from ops.export_sql import exported_features, exported_scores, read_model
-from ops.training.history import History, cdnow_history, complete_journey_history
+from ops.training.history import History
 from ops.training.snapshots import Matrix
 from ops.warehouse import Dialect
 
 Say = Callable[[str], None]
-SPEED_ROWS = 2_000_000
 SCORES = "scores"
 
 
@@ -53,13 +51,21 @@ class Described:
 
 
 def measure(
-    artefact: Path, workdir: Path, *, rows: int, seed: int, spark: bool, say: Say
+    artefact: Path,
+    workdir: Path,
+    histories: Mapping[str, History],
+    *,
+    rows: int,
+    seed: int,
+    spark: bool,
+    say: Say,
 ) -> dict[str, Any]:
     """Ask every engine about real and difficult rows, and compare.
 
     Args:
         artefact: a packaged model.
         workdir: a directory for the files that the engines read and write.
+        histories: whose customers are described and scored, by a name that a view may have.
         rows: how many difficult rows are made.
         seed: of all chance in them.
         spark: whether Spark is asked, too.
@@ -68,8 +74,7 @@ def measure(
     Returns the figures; ``failed`` names every comparison whose bound is broken.
     """
     document, sha256 = read_model(artefact)
-    histories = {"cdnow": cdnow_history("master"), "complete_journey": complete_journey_history()}
-    say("describing the customers of CDNOW and Complete Journey")
+    say(f"describing the customers of {', '.join(histories)}")
     known = [one for name, it in histories.items() for one in _described(name, it, document)]
     difficult = difficult_rows(document, rows, seed=seed)
     asked = np.concatenate([*(one.features for one in known), difficult])
@@ -95,7 +100,6 @@ def measure(
         "rows": len(asked),
         "tied_rows": tied_rows(document, asked),
         "described_rows": sum(len(one.customers) for one in known),
-        "select_rows_per_cpu_second": rows_per_cpu_second(document, rows=SPEED_ROWS),
     }
     return counts | verdict(python, answers, features)
 

@@ -105,9 +105,9 @@ def _between_centroids(
 ) -> Matrix:
     """As far from one centroid as from another, up to an offset and to rounding."""
     parameters = document.parameters
-    if not isinstance(parameters, PortableParameters) or len(parameters.centroids) < 2:
+    if not isinstance(parameters, PortableParameters) or len(set(parameters.centroids)) < 2:
         return _of_all_magnitudes(count, generator)
-    centroids = np.array(parameters.centroids)
+    centroids = np.unique(np.array(parameters.centroids), axis=0)
     pairs = np.array([(a, b) for a in range(len(centroids)) for b in range(a)])
     chosen = pairs[generator.integers(0, len(pairs), count)]
     first, second = centroids[chosen[:, 0]], centroids[chosen[:, 1]]
