@@ -86,7 +86,7 @@ def cut_source(path: Path, layout: Layout, *, workdir: Path, rejects: RejectSpoo
         delimiter=layout.separator,
         header=layout.format == "csv",
         refuse=rejects.add,
-        even=True,
+        uneven=lambda reject, *_: rejects.add(reject),
     )
     if layout.format == "jsonl":
         lines = numbered_lines(numbered_path, layout)

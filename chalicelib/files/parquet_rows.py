@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.files.csv_rows import part_judged
 from chalicelib.files.database import literal, stream
 from chalicelib.files.layout import Layout
 from chalicelib.files.parquet_file import ParquetColumn, parquet_columns
@@ -44,12 +45,10 @@ def load_parquet(
     )
     taken = ", ".join(f"c{at}" for at in range(len(columns)))
     connection.execute(
-        f"CREATE TABLE rows AS SELECT record, {taken} FROM ({judged}) WHERE fault IS NULL"  # noqa: S608
+        f"CREATE TABLE judged AS SELECT record, {taken}, fault, CASE fault {said} END AS said,"  # noqa: S608
+        f" CASE WHEN fault IS NOT NULL THEN {owner}::VARCHAR END AS owner FROM ({judged})"
     )
-    connection.execute(
-        f"CREATE TABLE refused AS SELECT record, fault, CASE fault {said} END AS said,"  # noqa: S608
-        f" {owner}::VARCHAR AS owner FROM ({judged}) WHERE fault IS NOT NULL"
-    )
+    part_judged(connection, len(columns))
     for record, fault, value, identity in stream(
         connection, "SELECT record, fault, said, owner FROM refused ORDER BY record"
     ):

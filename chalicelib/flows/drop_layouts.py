@@ -108,7 +108,7 @@ def _canonical_layout(kind: DropKind, file_format: FileFormat) -> Layout:
         case DropKind.CUSTOMERS:
             return Layout(file_format, _CUSTOMER_TYPES, {}, [["customer_id"]], supplied=True)
         case DropKind.CATALOG:
-            required = [["sku"], ["base_price"], ["currency"]]
+            required = [("sku",), ("base_price",), ("currency",)]
             return Layout(file_format, _CATALOGUE_TYPES, {}, required)
         case DropKind.FEATURES:
             return features_layout(file_format)

@@ -45,9 +45,15 @@ class Objects(Protocol):
         ...
 
     def download_to(
-        self, path: Path, *, bucket: str, key: str, version_id: str | None = None
+        self,
+        path: Path,
+        *,
+        bucket: str,
+        key: str,
+        version_id: str | None = None,
+        etag: str | None = None,
     ) -> None:
-        """An object's bytes onto a local path."""
+        """An object's bytes onto a local path; raises NotFound, or Replaced when not ``etag``."""
         ...
 
     def put(self, bucket: str, *, key: str, body: bytes, content_type: str) -> None:
@@ -166,7 +172,12 @@ class Work:
         packed, plain = folder / "packed", folder / "plain"
         arrived = self.arrived
         self.ports.objects.download_to(
-            packed, bucket=arrived.bucket, key=arrived.key, version_id=arrived.version_id
+            packed,
+            bucket=arrived.bucket,
+            key=arrived.key,
+            version_id=arrived.version_id,
+            # A version never changes; without versions the name may soon be another object's.
+            etag=None if arrived.version_id else arrived.etag,
         )
         limits = self.ports.limits
         if plan.layout.format == "parquet":
