@@ -146,7 +146,7 @@ class _Job:
         with translated():
             check_fields_of(connection, source, self.layout)
             connection.execute(
-                f"CREATE OR REPLACE TEMP VIEW {_CUSTOMERS} AS SELECT * FROM ({source.relation})"  # noqa: S608
+                f"CREATE OR REPLACE VIEW {_CUSTOMERS} AS SELECT * FROM ({source.relation})"  # noqa: S608
                 f" WHERE {fit} AND {CONSENT} IS NOT FALSE"
             )
             connection.execute(
