@@ -29,7 +29,7 @@ def load_parquet(
     columns = parquet_columns(connection, path, layout)
     casts = ", ".join(f"{typed(column, layout)} AS c{at}" for at, column in enumerate(columns))
     faults = "".join(
-        f" WHEN {column.quoted} IS NOT NULL AND c{at} IS NULL THEN {at}"
+        f" WHEN {_said(column)} IS NOT NULL AND c{at} IS NULL THEN {at}"
         for at, column in enumerate(columns)
         if layout.sql_type(column.field) != "VARCHAR"
     )
@@ -75,4 +75,9 @@ def typed(column: ParquetColumn, layout: Layout) -> str:
     if wanted == "DOUBLE" and column.kind != "VARCHAR":
         return f"TRY_CAST({name} AS DOUBLE)"
     # By way of its shortest text a float is what it was written as: 29.33 has no further digits.
-    return f"TRY_CAST(nullif(CAST({name} AS VARCHAR), '') AS {wanted})"
+    return f"TRY_CAST({_said(column)} AS {wanted})"
+
+
+def _said(column: ParquetColumn) -> str:
+    """A value as text; an empty one says nothing."""
+    return f"nullif(CAST({column.quoted} AS VARCHAR), '')"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from chalicelib.core.features import FEATURE_NAMES
 from chalicelib.core.scores import Scorer
 from chalicelib.files.csv_faults import NotAsItLooked, csv_faults
-from chalicelib.files.database import connect, literal, stream, translated
+from chalicelib.files.database import connect, fetched, literal, stream, translated
 from chalicelib.files.feature_source import (
     FeatureSource,
     check_fields_of,
@@ -105,7 +105,9 @@ def score_file_row_by_row(
 
     def scores(connection: DuckDBPyConnection) -> str:
         columns = ", ".join(("customer_id", *FEATURE_NAMES))
-        rows = stream(connection, f"SELECT {columns} FROM {_CUSTOMERS}")  # noqa: S608
+        # On the connection itself: what DuckDB refuses it tells the connection that has read it.
+        query = f"SELECT {columns} FROM {_CUSTOMERS}"  # noqa: S608
+        rows = fetched(connection.execute(query))
         write_scores(rows, scorer, spool)
         return scores_select(spool)
 

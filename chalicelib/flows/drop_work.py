@@ -183,6 +183,8 @@ class Work:
         if plan.layout.format == "parquet":
             check_parquet(
                 packed,
+                plan.layout,
+                unfold=plan.kind is not DropKind.FEATURES,
                 workdir=folder / "footer",
                 most_bytes=limits.most_bytes,
                 memory_mb=limits.memory_mb,

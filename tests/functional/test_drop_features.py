@@ -59,9 +59,7 @@ def team() -> DataTeam:
         ("features/a.parquet", parquet(PARQUET)),
     ],
 )
-def test_every_format_gives_the_scores_of_the_scorer(
-    team: DataTeam, key: str, body: bytes
-) -> None:
+def test_every_format_gives_the_scores_of_the_scorer(team: DataTeam, key: str, body: bytes) -> None:
     """What the select says of a row is what the portable scorer says; nothing else is touched."""
     drop = team.drop(key, body)
 
