@@ -9,14 +9,16 @@ UV_VERSION := 0.13.9
 digest = $(shell cksum < $(1) | tr ' ' '-')
 VENV := .venv/.made-from-$(call digest,requirements-dev.txt)
 MINISTACK := .ministack/.made-from-$(call digest,requirements-ministack.txt)
+SPARK := .spark/.made-from-$(call digest,requirements-spark.txt)
 RUN := .venv/bin/python
 # One more than there are cores: some tests wait, for a lost answer or a server's start.
 TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
-LOCKS := requirements requirements-joblib requirements-ops requirements-dev requirements-ministack
+LOCKS := requirements requirements-joblib requirements-ops requirements-dev requirements-ministack \
+	requirements-spark
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check local test e2e check package train evaluate bench prove reliability crash crash-full lock clean \
-	.venv .ministack
+.PHONY: help demo demo-check local test e2e check package train evaluate bench prove parity spark reliability crash crash-full \
+	lock clean .venv .ministack .spark
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | \
@@ -32,7 +34,7 @@ local: $(VENV) ## Serve the API on an in-process AWS with seeded data: the every
 	$(RUN) -m ops local
 
 test: $(VENV) ## Run every test that needs only Python, the long sweeps of make crash aside
-	$(RUN) -m pytest -m "not e2e and not sweep" --numprocesses=$(TEST_WORKERS) --dist=loadfile
+	$(RUN) -m pytest -m "not e2e and not sweep and not spark" --numprocesses=$(TEST_WORKERS) --dist=loadfile
 
 e2e: $(VENV) $(MINISTACK) ## Test the packaged template on the local stack
 	$(RUN) -m pytest -m e2e
@@ -58,6 +60,13 @@ bench: $(VENV) ## Measure Segue beside a naive peer, in one run
 
 prove: $(VENV) ## Measure the statistical figures, and fail where a bound is broken
 	$(RUN) -m ops prove
+
+parity: $(VENV) ## Score a million rows in Python, scikit-learn and DuckDB, and fail where they differ
+	$(RUN) -m ops parity
+
+spark: $(VENV) $(SPARK) ## The same with a real Spark, after its contract tests; needs Java 17 or 21
+	$(RUN) -m pytest -m spark
+	$(RUN) -m ops parity --spark
 
 reliability: $(VENV) ## Compare with plain boto3 and Powertools: duplicates, losses, doubts
 	$(RUN) -m ops reliability
@@ -85,6 +94,8 @@ clean: ## Remove what was built, never the environments
 
 .ministack: $(MINISTACK)
 
+.spark: $(SPARK)
+
 $(VENV):
 	@test -x $(RUN) || $(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), \
 		"Segue needs Python 3.11 to 3.13: make PYTHON=python3.11"'
@@ -101,4 +112,12 @@ $(MINISTACK): | $(VENV)
 	.ministack/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 		-r requirements-ministack.txt
 	@rm -f .ministack/.made-from-*
+	@touch $@
+
+# Spark comes as source, hundreds of megabytes of it.
+$(SPARK): | $(VENV)
+	test -x .spark/bin/python || $(RUN) -m venv .spark
+	.spark/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements-spark.txt
+	@rm -f .spark/.made-from-*
 	@touch $@
