@@ -31,6 +31,7 @@ COMMANDS = {
     "reliability": "Compare with plain boto3 and with Powertools: duplicates, losses, doubts.",
     "redrive": "Put dead letters back on their way.",
     "revoke": "Take codes back, or every code of an action.",
+    "score": "Score a features file on this machine, without AWS.",
     "signing": "Rotate the keys that sign quotes and unsubscribe links.",
     "simulate": "Show what a policy would change before it goes live.",
     "stack": "Run the local stack in the foreground.",
