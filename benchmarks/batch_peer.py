@@ -98,16 +98,13 @@ def main(variant: str, source: str, target: str = "") -> None:
     """Run one variant and print how many rows it saw."""
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
-    match variant.partition("-of-")[::2]:
-        case "pandas-whole", "":
-            rows = score_whole(Path(source), Path(target), None)
-        case "pandas-chunked", "":
-            rows = score_chunks(Path(source), Path(target), None)
-        case "pandas-whole", "six":
-            rows = score_whole(Path(source), Path(target), WANTED)
-        case "pandas-chunked", "six":
-            rows = score_chunks(Path(source), Path(target), WANTED)
-        case "pyarrow-parse", "":
+    columns = WANTED if variant.endswith("-of-six") else None
+    match variant.removesuffix("-of-six"):
+        case "pandas-whole":
+            rows = score_whole(Path(source), Path(target), columns)
+        case "pandas-chunked":
+            rows = score_chunks(Path(source), Path(target), columns)
+        case "pyarrow-parse":
             rows = parse_only(Path(source))
         case _:
             raise SystemExit(f"no variant {variant}")

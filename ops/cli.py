@@ -32,6 +32,7 @@ COMMANDS = {
     "redrive": "Put dead letters back on their way.",
     "redrive-drop": "Work again on the parts of a big file that failed.",
     "revoke": "Take codes back, or every code of an action.",
+    "score": "Score a features file on this machine, without AWS.",
     "signing": "Rotate the keys that sign quotes and unsubscribe links.",
     "simulate": "Show what a policy would change before it goes live.",
     "stack": "Run the local stack in the foreground.",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from typing import TYPE_CHECKING
 
-from chalicelib.files.csv_rows import cells_of, name_fault
 from chalicelib.files.feature_source import FeatureSource
 from chalicelib.files.feature_sql import MOST_FAULTS_IN_MEMORY
 from chalicelib.files.layout import Layout
@@ -49,12 +49,19 @@ def _reject(
 ) -> Reject:
     if not text.strip() or fault not in ("CAST", *_WIDTH_FAULTS):
         raise NotAsItLooked
-    cells = cells_of(text, layout, blanks_aside=False)
+    cells = _cells(text, layout)
     problem = wrong_width(len(cells), len(source.fields))
     if problem is not None:
         return Reject(record, "", text, problem)
     if place is None or fault != "CAST":
         raise NotAsItLooked
-    return name_fault(
-        record, fault, place - 1, text, cells=cells, fields=source.fields, layout=layout
-    )
+    field = source.fields[place - 1]  # DuckDB counts from 1
+    return Reject(record, field, cells[place - 1], layout.wants(field))
+
+
+def _cells(text: str, layout: Layout) -> list[str]:
+    """The values of a line as it was written."""
+    try:
+        return next(csv.reader([text], delimiter=layout.delimiter), [])
+    except csv.Error:
+        raise NotAsItLooked from None

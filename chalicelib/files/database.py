@@ -74,8 +74,12 @@ def stream(
 ) -> Iterator[tuple[Any, ...]]:
     """The rows of a query, a few at a time, beside other queries of the same connection."""
     cursor = connection.cursor()
-    cursor.execute(query, parameters)
-    while chunk := cursor.fetchmany(_FETCH_ROWS):
+    yield from fetched(cursor.execute(query, parameters))
+
+
+def fetched(executed: DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+    """The rows of what was executed last, a few at a time."""
+    while chunk := executed.fetchmany(_FETCH_ROWS):
         yield from chunk
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from chalicelib.files.feature_sql import (
     parsed_lines,
     plain_lines,
     typed_csv,
+    typed_json,
     typed_parquet,
 )
 from chalicelib.files.layout import Layout
@@ -41,6 +42,7 @@ class FeatureSource:
         fields: of a CSV that is read as it lies, its columns in order.
         ascii_only: whether no id can hold anything beyond ASCII.
         lines: of JSON Lines, what stands behind FROM for them.
+        faultless: whether this way of reading serves only a file without any fault.
     """
 
     relation: str
@@ -50,6 +52,7 @@ class FeatureSource:
     fields: Sequence[str] = ()
     ascii_only: bool = False
     lines: str = ""
+    faultless: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a file in which nothing is; raises FileRefused."""
@@ -57,17 +60,24 @@ class FeatureSource:
             raise FileRefused.of("file", "holds no records")
 
 
-def plain_source(path: Path, layout: Layout) -> FeatureSource | None:
-    """The text as it lies; None when it has to be cut. Raises FileRefused, for its header too."""
+def plain_sources(path: Path, layout: Layout) -> Iterator[FeatureSource]:
+    """The text as it lies, the fastest way to read it first; none when it has to be cut.
+
+    Raises FileRefused, for its header too.
+    """
     plain = survey(path, quoted=layout.style == "quoted")
     if plain is None:
-        return None
+        return
     if layout.format == "jsonl":
         lines = plain_lines(path, layout, plain)
+        if not plain.says_true:
+            relation = typed_json(path, layout)
+            yield FeatureSource(relation, plain.lines, numbered=False, lines=lines, faultless=True)
         relation = parsed_lines(lines, layout, numbered=False)
-        return FeatureSource(relation, plain.lines, numbered=False, lines=lines)
+        yield FeatureSource(relation, plain.lines, numbered=False, lines=lines)
+        return
     fields = _fields(header_of(path, delimiter=layout.delimiter), layout)
-    return FeatureSource(
+    yield FeatureSource(
         typed_csv(path, layout, fields, plain),
         plain.lines - 1,
         numbered=False,
@@ -86,7 +96,7 @@ def cut_source(path: Path, layout: Layout, *, workdir: Path, rejects: RejectSpoo
         delimiter=layout.separator,
         header=layout.format == "csv",
         refuse=rejects.add,
-        even=True,
+        uneven=lambda reject, *_: rejects.add(reject),
     )
     if layout.format == "jsonl":
         lines = numbered_lines(numbered_path, layout)

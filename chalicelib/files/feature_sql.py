@@ -16,7 +16,7 @@ from chalicelib.files.database import literal
 from chalicelib.files.layout import BUFFER_BYTES, LONGEST_LINE_BYTES, Layout
 from chalicelib.files.parquet_file import ParquetColumn
 from chalicelib.files.rejects import LONGEST_VALUE
-from chalicelib.files.survey import PlainLines
+from chalicelib.files.survey import LONGEST_PLAIN_BYTES, PlainLines
 
 CONSENT = "consent_profiling"
 COLUMNS = ("customer_id", *FEATURE_NAMES, CONSENT)
@@ -33,7 +33,7 @@ def typed_csv(path: Path, layout: Layout, fields: Sequence[str], plain: PlainLin
     places = _places(fields)
     wanted = (f"{places.get(name, 'NULL::BOOLEAN')} AS {name}" for name in COLUMNS)
     keeping = f"store_rejects=true, rejects_limit={MOST_FAULTS_IN_MEMORY}"
-    read = _read_csv(path, layout, columns, line_end=plain.line_end, skip=1, errors=keeping)
+    read = _read_csv(path, layout, columns, plain=plain, skip=1, errors=keeping)
     return f"SELECT {', '.join(wanted)}, NULL::VARCHAR AS fault, NULL::VARCHAR AS said FROM {read}"  # noqa: S608
 
 
@@ -46,9 +46,24 @@ def numbered_csv(path: Path, layout: Layout, fields: Sequence[str]) -> str:
     return judged(source, layout, dict.fromkeys(COLUMNS, "VARCHAR"))
 
 
+def typed_json(path: Path, layout: Layout) -> str:
+    """JSON Lines as they lie, typed while they are read; any value that does not fit is an error.
+
+    An object or a list as an id is no error to DuckDB, but a text that begins like one.
+    """
+    columns = _listed((name, layout.sql_type(name)) for name in COLUMNS)
+    nested = "starts_with(customer_id, '{') OR starts_with(customer_id, '[')"
+    return (
+        f"SELECT {', '.join(COLUMNS)}, CASE WHEN {nested} THEN 'customer_id' END AS fault,"  # noqa: S608
+        f" NULL::VARCHAR AS said FROM read_json({literal(str(path))}, auto_detect=false,"
+        f" format='newline_delimited', records=true, columns={{{columns}}},"
+        f" maximum_object_size={LONGEST_PLAIN_BYTES})"
+    )
+
+
 def plain_lines(path: Path, layout: Layout, plain: PlainLines) -> str:
     """What stands behind FROM for JSON Lines as they lie: the column ``line``."""
-    return _read_csv(path, layout, {"line": "VARCHAR"}, line_end=plain.line_end)
+    return _read_csv(path, layout, {"line": "VARCHAR"}, plain=plain)
 
 
 def numbered_lines(path: Path, layout: Layout) -> str:
@@ -166,16 +181,20 @@ def _read_csv(
     layout: Layout,
     columns: Mapping[str, str],
     *,
-    line_end: str = r"\n",
+    plain: PlainLines | None = None,
     skip: int = 0,
     errors: str = "ignore_errors=true",
 ) -> str:
+    line_end = r"\n" if plain is None else plain.line_end
+    longest, buffer = (
+        (LONGEST_LINE_BYTES, BUFFER_BYTES) if plain is None else (LONGEST_PLAIN_BYTES, 2 << 20)
+    )
     quote = literal('"' if layout.style == "quoted" else "")
     return (
         f"read_csv({literal(str(path))}, auto_detect=false, header=false, skip={skip},"
         f" delim={literal(layout.separator)}, quote={quote}, escape={quote},"
         f" new_line={literal(line_end)}, parallel=false, {errors},"
-        f" max_line_size={LONGEST_LINE_BYTES}, buffer_size={BUFFER_BYTES},"
+        f" max_line_size={longest}, buffer_size={buffer},"
         f" columns={{{_listed(columns.items())}}})"
     )
 

@@ -45,6 +45,8 @@ def left_out(
     found = 0
     for record, fault, said, problem, customer_id in _rows(connection, source, faults):
         found += 1
+        if source.faultless and (fault is not None or problem is not None):
+            raise NotAsItLooked
         if fault == "":
             blank = not (said or "").strip()
             if blank and not source.numbered:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
@@ -27,6 +27,10 @@ MOST_QUOTED_LINES = 200
 UNIT_SEPARATOR = "\x1f"
 
 Style = Literal["quoted", "aligned", "lines"]
+
+
+# What is wrong, the header, and the values of a record with too many or too few of them.
+Uneven = Callable[[Reject, Sequence[str] | None, Sequence[str]], None]
 
 
 class Snippet(NamedTuple):
@@ -62,7 +66,7 @@ def number_records(
     header: bool,
     refuse: Callable[[Reject], None],
     width: int = 0,
-    even: bool = False,
+    uneven: Uneven | None = None,
 ) -> Numbered:
     """Write each record of ``plain`` with its number as a first column to ``target``.
 
@@ -75,7 +79,8 @@ def number_records(
         header: whether the first record names the columns.
         refuse: is told of each record that cannot be cut out.
         width: how many columns there are, where the first record of another part has said it.
-        even: whether a record is refused, too, that has not as many columns as the header.
+        uneven: is told of each record that has not as many columns as the header (or the first
+            record, where there is none), and of header and values; these are then refused, too.
 
     Raises:
         FileRefused: the header cannot be read.
@@ -92,14 +97,18 @@ def number_records(
         for count, piece in enumerate(pieces, 1):
             record = "\t".join(piece.text.split()) if style == "aligned" else piece.text
             problem = piece.problem or record_problem(record, style)
-            if even and names is not None and problem is None:
-                problem = _uneven(record, delimiter, len(names))
             if problem is not None:
                 refused += 1
                 refuse(Reject(count, "", record, problem))
                 continue
             if not width:
                 width = len(cells_of(record, style, delimiter))
+            wanted = width if names is None else len(names)
+            if uneven is not None and (fault := _uneven(record, style, delimiter, wanted)):
+                refused += 1
+                cells = _split(record, style, delimiter) or ()
+                uneven(Reject(count, "", record, fault), names, cells)
+                continue
             out.write(f"{count}{delimiter}{record}\n")
     return Numbered(names, width, count, refused)
 
@@ -125,12 +134,20 @@ def header_names(first: Snippet, style: Style, delimiter: str) -> list[str]:
 
 def cells_of(record: str, style: Style, delimiter: str) -> list[str]:
     """The values of a record; raises FileRefused when one of the first record's is too long."""
+    cells = _split(record, style, delimiter)
+    if cells is None:
+        raise FileRefused.of("header", "has a value that is too long")
+    return cells
+
+
+def _split(record: str, style: Style, delimiter: str) -> list[str] | None:
+    """The values of a record, blanks before them aside; None when one is too long to be any."""
     match style:
         case "quoted":
             try:
                 return next(csv.reader([record], delimiter=delimiter, skipinitialspace=True), [])
             except csv.Error:
-                raise FileRefused.of("header", "has a value that is too long") from None
+                return None
         case "aligned":
             return record.split()
         case "lines":
@@ -144,15 +161,12 @@ def record_problem(record: str, style: Style) -> str | None:
     return None
 
 
-def _uneven(record: str, delimiter: str, width: int) -> str | None:
-    if '"' in record:
-        try:
-            found = len(cells_of(record, "quoted", delimiter))
-        except FileRefused:
-            return "has a value that is too long"
-    else:
-        found = record.count(delimiter) + 1
-    return wrong_width(found, width)
+def _uneven(record: str, style: Style, delimiter: str, wanted: int) -> str | None:
+    """What is wrong with how many columns a record has."""
+    if style == "quoted" and '"' not in record:  # no quote hides a delimiter
+        return wrong_width(record.count(delimiter) + 1, wanted)
+    cells = _split(record, style, delimiter)
+    return "has a value that is too long" if cells is None else wrong_width(len(cells), wanted)
 
 
 def wrong_width(found: int, width: int) -> str | None:

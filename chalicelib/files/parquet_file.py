@@ -43,6 +43,7 @@ _CAN_MEAN: Mapping[ColumnType, frozenset[str]] = {
     "whole": _NUMBERS,
     "number": _NUMBERS,
 }
+_TEXTS = frozenset({"VARCHAR", "ENUM"})
 _SCALARS = _NUMBERS | _MOMENTS | {"BOOLEAN", "UUID", "TIME"}
 
 
@@ -71,11 +72,16 @@ class ParquetColumn:
         return self.kind in _MOMENTS
 
 
-def check_parquet(path: Path, *, workdir: Path, most_bytes: int, memory_mb: int) -> None:
+def check_parquet(
+    path: Path, layout: Layout, *, unfold: bool, workdir: Path, most_bytes: int, memory_mb: int
+) -> None:
     """Refuse what is no whole Parquet file, or unfolds to more than is taken; raises FileRefused.
 
     Args:
         path: the object's bytes.
+        layout: which columns it must have.
+        unfold: whether its values are to be written down row by row, so that a text which stands
+            there once for a million rows counts a million times.
         workdir: a directory for the database that looks into it.
         most_bytes: the largest size of all values, uncompressed; and since a text has a byte at
             least for each value, the largest number of values.
@@ -84,16 +90,32 @@ def check_parquet(path: Path, *, workdir: Path, most_bytes: int, memory_mb: int)
     _check_ends(path)
     workdir.mkdir()
     with connect(workdir, memory_mb=memory_mb, also=[path]) as connection, parquet_translated():
-        unpacked, rows, columns = connection.execute(
-            "SELECT sum(greatest(total_uncompressed_size, 0)),"
-            " (SELECT max(num_rows) FROM parquet_file_metadata($path)),"
+        unpacked, rows, width = connection.execute(
+            "SELECT coalesce(sum(greatest(total_uncompressed_size, 0)), 0),"
+            " (SELECT coalesce(max(num_rows), 0) FROM parquet_file_metadata($path)),"
             " count(DISTINCT column_id) FROM parquet_metadata($path)",
             {"path": str(path)},
         ).fetchone() or (0, 0, 0)
-    if (unpacked or 0) > most_bytes:
-        raise FileRefused.of("file", f"is larger than {most_bytes} bytes when unpacked")
-    if (rows or 0) * max(1, columns) > most_bytes:
-        raise FileRefused.of("file", f"holds more than {most_bytes} values")
+        if unpacked > most_bytes:
+            raise FileRefused.of("file", f"is larger than {most_bytes} bytes when unpacked")
+        if rows * max(1, width) > most_bytes:
+            raise FileRefused.of("file", f"holds more than {most_bytes} values")
+        columns = parquet_columns(connection, path, layout)
+        if unfold and _text_bytes(connection, path, columns) > most_bytes:
+            raise FileRefused.of("file", f"is larger than {most_bytes} bytes when unpacked")
+
+
+def _text_bytes(
+    connection: DuckDBPyConnection, path: Path, columns: Sequence[ParquetColumn]
+) -> int:
+    lengths = [
+        f"coalesce(sum(strlen(CAST({column.quoted} AS VARCHAR))), 0)"
+        for column in columns
+        if column.kind in _TEXTS or column.kind not in _SCALARS
+    ]
+    query = f"SELECT {' + '.join(lengths) or 0} FROM read_parquet({literal(str(path))})"  # noqa: S608
+    [told] = connection.execute(query).fetchone() or (0,)
+    return int(told)
 
 
 def _check_ends(path: Path) -> None:

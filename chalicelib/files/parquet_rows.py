@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.files.csv_rows import part_judged
 from chalicelib.files.database import literal, stream
 from chalicelib.files.layout import Layout
 from chalicelib.files.parquet_file import ParquetColumn, parquet_columns
@@ -28,7 +29,7 @@ def load_parquet(
     columns = parquet_columns(connection, path, layout)
     casts = ", ".join(f"{typed(column, layout)} AS c{at}" for at, column in enumerate(columns))
     faults = "".join(
-        f" WHEN {column.quoted} IS NOT NULL AND c{at} IS NULL THEN {at}"
+        f" WHEN {_said(column)} IS NOT NULL AND c{at} IS NULL THEN {at}"
         for at, column in enumerate(columns)
         if layout.sql_type(column.field) != "VARCHAR"
     )
@@ -44,12 +45,10 @@ def load_parquet(
     )
     taken = ", ".join(f"c{at}" for at in range(len(columns)))
     connection.execute(
-        f"CREATE TABLE rows AS SELECT record, {taken} FROM ({judged}) WHERE fault IS NULL"  # noqa: S608
+        f"CREATE TABLE judged AS SELECT record, {taken}, fault, CASE fault {said} END AS said,"  # noqa: S608
+        f" CASE WHEN fault IS NOT NULL THEN {owner}::VARCHAR END AS owner FROM ({judged})"
     )
-    connection.execute(
-        f"CREATE TABLE refused AS SELECT record, fault, CASE fault {said} END AS said,"  # noqa: S608
-        f" {owner}::VARCHAR AS owner FROM ({judged}) WHERE fault IS NOT NULL"
-    )
+    part_judged(connection, len(columns))
     for record, fault, value, identity in stream(
         connection, "SELECT record, fault, said, owner FROM refused ORDER BY record"
     ):
@@ -76,4 +75,9 @@ def typed(column: ParquetColumn, layout: Layout) -> str:
     if wanted == "DOUBLE" and column.kind != "VARCHAR":
         return f"TRY_CAST({name} AS DOUBLE)"
     # By way of its shortest text a float is what it was written as: 29.33 has no further digits.
-    return f"TRY_CAST(nullif(CAST({name} AS VARCHAR), '') AS {wanted})"
+    return f"TRY_CAST({_said(column)} AS {wanted})"
+
+
+def _said(column: ParquetColumn) -> str:
+    """A value as text; an empty one says nothing."""
+    return f"nullif(CAST({column.quoted} AS VARCHAR), '')"

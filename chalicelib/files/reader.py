@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from chalicelib.files.census import Census, filled, refuse_unsaid
-from chalicelib.files.csv_rows import load_csv
+from chalicelib.files.csv_rows import fields_of, load_csv
 from chalicelib.files.database import connect, stream, translated
 from chalicelib.files.json_rows import load_jsonl
 from chalicelib.files.layout import ColumnType, FileFormat, Layout
@@ -100,6 +100,7 @@ class Rows(TypedRows):
             header=layout.header and layout.format == "csv",
             refuse=self._spool.add,
             width=part_width or 0,
+            uneven=self._refuse_uneven if layout.format == "csv" else None,
         )
         if not numbered.records and part_width is None:
             raise FileRefused.of("file", "holds no records")
@@ -135,6 +136,12 @@ class Rows(TypedRows):
         identity = said.get(self._layout.identity or "")
         if isinstance(identity, str) and identity:
             self.spoilt.setdefault(identity, reject.record)
+
+    def _refuse_uneven(
+        self, reject: Reject, header: Sequence[str] | None, cells: Sequence[str]
+    ) -> None:
+        fields = fields_of(header, len(cells), self._layout)
+        self._refuse(reject, dict(zip(fields, cells, strict=False)))
 
     def _refuse_missing(self, uncut_records: int) -> None:
         """Refuse what neither came out as a row nor was refused, should DuckDB ever do that."""

@@ -7,21 +7,23 @@ first. Both ways give the same scores and the same rejects.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chalicelib.core.errors import Broken
 from chalicelib.core.features import FEATURE_NAMES
 from chalicelib.core.scores import Scorer
 from chalicelib.files.csv_faults import NotAsItLooked, csv_faults
-from chalicelib.files.database import connect, literal, stream, translated
+from chalicelib.files.database import connect, fetched, literal, stream, translated
 from chalicelib.files.feature_source import (
     FeatureSource,
     check_fields_of,
     cut_source,
     parquet_source,
-    plain_source,
+    plain_sources,
 )
 from chalicelib.files.feature_sql import CONSENT
 from chalicelib.files.ids_sql import is_id
@@ -105,11 +107,26 @@ def score_file_row_by_row(
 
     def scores(connection: DuckDBPyConnection) -> str:
         columns = ", ".join(("customer_id", *FEATURE_NAMES))
-        rows = stream(connection, f"SELECT {columns} FROM {_CUSTOMERS}")  # noqa: S608
+        # On the connection itself: what DuckDB refuses it tells the connection that has read it.
+        query = f"SELECT {columns} FROM {_CUSTOMERS}"  # noqa: S608
+        rows = fetched(connection.execute(query))
         write_scores(rows, scorer, spool)
         return scores_select(spool)
 
     return _Job(source, layout, target, rejects, workdir, memory_mb).run(scores)
+
+
+@contextmanager
+def faultless() -> Iterator[None]:
+    """Take whatever DuckDB finds wrong with a file for a sign to read it in another way."""
+    import duckdb  # noqa: PLC0415  (0.2 s, and only for files)
+
+    try:
+        yield
+    except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+        raise Broken(f"DuckDB could not work ({type(error).__name__})") from None
+    except duckdb.Error:
+        raise NotAsItLooked from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +147,7 @@ class _Job:
                 with parquet_translated():
                     whole = parquet_source(connection, self.source, self.layout)
                     return self._read(connection, whole, scores)
-            plain = plain_source(self.source, self.layout)
-            if plain is not None:
+            for plain in plain_sources(self.source, self.layout):
                 try:
                     return self._read(connection, plain, scores)
                 except NotAsItLooked:
@@ -143,10 +159,10 @@ class _Job:
         self, connection: DuckDBPyConnection, source: FeatureSource, scores: _Scores
     ) -> ScoredFile:
         fit = f"fault IS NULL AND {is_id('customer_id', ascii_only=source.ascii_only)}"
-        with translated():
+        with faultless() if source.faultless else translated():
             check_fields_of(connection, source, self.layout)
             connection.execute(
-                f"CREATE OR REPLACE TEMP VIEW {_CUSTOMERS} AS SELECT * FROM ({source.relation})"  # noqa: S608
+                f"CREATE OR REPLACE VIEW {_CUSTOMERS} AS SELECT * FROM ({source.relation})"  # noqa: S608
                 f" WHERE {fit} AND {CONSENT} IS NOT FALSE"
             )
             connection.execute(

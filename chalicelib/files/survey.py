@@ -18,6 +18,7 @@ from chalicelib.files.numbering import LONGEST_RECORD, UNIT_SEPARATOR
 # With a line end in every piece of this size, no line has as many bytes as a record may have
 # characters.
 _PIECE_BYTES = LONGEST_RECORD // 2
+LONGEST_PLAIN_BYTES = 2 * _PIECE_BYTES
 # A value that begins with a quote, ends with the next one, and holds no line end. Where all quotes
 # of a line belong to such values, each stands between delimiters, and the line is one record.
 _QUOTED = re.compile(rb'(?:^|(?<=,))"[^"\r\n]*"(?=[,\r\n]|\Z)', re.MULTILINE)
@@ -33,11 +34,14 @@ class PlainLines:
         lines: how many there are, a header among them.
         line_end: of every line, as DuckDB writes it.
         ascii_only: whether no character is beyond ASCII.
+        says_true: whether the words true or false stand anywhere in JSON Lines; among typed
+            numbers DuckDB takes them for 1 and 0.
     """
 
     lines: int
     line_end: LineEnd
     ascii_only: bool
+    says_true: bool = False
 
 
 def survey(path: Path, *, quoted: bool) -> PlainLines | None:
@@ -49,7 +53,7 @@ def survey(path: Path, *, quoted: bool) -> PlainLines | None:
             hold the character that sets a record apart from its number.
     """
     lines = 0
-    ascii_only, last, crlf = True, b"\n", None
+    ascii_only, says_true, last, crlf = True, False, b"\n", None
     for piece in _pieces(path):
         ends = piece.count(b"\n")
         pairs = piece.count(b"\r\n") if b"\r" in piece else 0
@@ -60,9 +64,11 @@ def survey(path: Path, *, quoted: bool) -> PlainLines | None:
         if not ends and len(piece) >= _PIECE_BYTES:
             return None
         ascii_only = ascii_only and piece.isascii()
+        says_true = says_true or (not quoted and (b"true" in piece or b"false" in piece))
         lines += ends
         last = piece[-1:]
-    return PlainLines(lines + (last != b"\n"), "\\r\\n" if crlf else "\\n", ascii_only)
+    line_end: LineEnd = "\\r\\n" if crlf else "\\n"
+    return PlainLines(lines + (last != b"\n"), line_end, ascii_only, says_true)
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from chalicelib.core.control import Drop
-from chalicelib.core.errors import NotFound
+from chalicelib.core.errors import NotFound, Replaced
 from chalicelib.files.cutting import Cut, cut, cut_by_offsets, recut
 from chalicelib.files.row_groups import fetch_footer, plan_row_groups
 from chalicelib.files.unpack import FileRefused
@@ -20,11 +20,11 @@ from chalicelib.flows.big_begin import COMPRESSED_SHARE
 from chalicelib.flows.big_documents import BigPlan, BigRange, plan_json
 from chalicelib.flows.big_end import refuse_drop
 from chalicelib.flows.big_places import STAGES
-from chalicelib.flows.big_source import fetching, unless_replaced
+from chalicelib.flows.big_source import fetching
 from chalicelib.flows.big_work import Task
 from chalicelib.flows.drop_layouts import DropKind, Plan, plan_for
 from chalicelib.flows.drop_log import DropLog
-from chalicelib.flows.drop_object import GONE, as_of_info
+from chalicelib.flows.drop_object import GONE, REPLACED, as_of_info
 
 # Against gzip bombs; what is larger could not be streamed within the time of one function either.
 MOST_TEXT_BYTES = 64_000_000_000
@@ -45,6 +45,9 @@ def plan_drop(task: Task) -> dict[str, Any]:
             plan = _cut(task, log)
         except NotFound:
             refuse_drop(task, log, GONE)
+            return {"next": "nothing"}
+        except Replaced:
+            refuse_drop(task, log, REPLACED)
             return {"next": "nothing"}
         except FileRefused as refusal:
             refuse_drop(task, log, str(refusal))
@@ -77,14 +80,13 @@ def _cut(task: Task, log: DropLog) -> BigPlan:
     log.as_of(as_of_info(info, now=task.now))
     reading = plan_for(arrived.key, task.ports.mapping)
     folds = reading.kind is not DropKind.FEATURES
-    with unless_replaced(task):
-        if reading.layout.format == "parquet":
-            head, recut_, ranges = None, False, _row_groups(task, info.size)
-            text_bytes = info.size * COMPRESSED_SHARE
-        else:
-            found, recut_ = _cut_text(task, reading, info.size)
-            head, text_bytes = found.head, found.pieces[-1].end
-            ranges = tuple(BigRange(each.number, each.start, each.end) for each in found.pieces)
+    if reading.layout.format == "parquet":
+        head, recut_, ranges = None, False, _row_groups(task, info.size)
+        text_bytes = info.size * COMPRESSED_SHARE
+    else:
+        found, recut_ = _cut_text(task, reading, info.size)
+        head, text_bytes = found.head, found.pieces[-1].end
+        ranges = tuple(BigRange(each.number, each.start, each.end) for each in found.pieces)
     return BigPlan(
         kind=reading.kind.value,
         as_of=log.drop.as_of,

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from chalicelib.core.errors import NotFound
+from chalicelib.core.errors import NotFound, Replaced
 from chalicelib.files.claims import shuffle_claims
 from chalicelib.files.parts import open_part, plain_part
 from chalicelib.files.reader import Rows
@@ -24,7 +24,7 @@ from chalicelib.flows.big_work import Task
 from chalicelib.flows.drop_features import score_features
 from chalicelib.flows.drop_layouts import DropKind, Plan, plan_for
 from chalicelib.flows.drop_manifest import result_file
-from chalicelib.flows.drop_object import GONE
+from chalicelib.flows.drop_object import GONE, REPLACED
 from chalicelib.flows.drop_report import Tally
 from chalicelib.flows.drop_work import CSV, PARQUET
 
@@ -52,6 +52,8 @@ def work_on_range(task: Task) -> None:
                 done = _shuffled(task, plan, reading, source, folder)
         except NotFound:
             done = PartDone(task.number, refused=GONE)
+        except Replaced:
+            done = PartDone(task.number, refused=REPLACED)
         except FileRefused as refusal:
             done = PartDone(task.number, refused=str(refusal))
     task.finish_part("ranges", done, plan)

@@ -1,34 +1,14 @@
-"""The dropped object, while many read it: whether it is still the one that was planned."""
+"""The dropped object, read by many: the very one that was planned, and a range of it alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from chalicelib.core.errors import Broken, NotFound, Transient
+from chalicelib.core.errors import Broken, NotFound
 from chalicelib.files.row_groups import Fetch, RowRange, copy_rows, fetch_footer, fetch_rows
-from chalicelib.files.unpack import FileRefused
 from chalicelib.flows.big_documents import BigPlan, BigRange
 from chalicelib.flows.big_work import Task
-
-
-@contextmanager
-def unless_replaced(task: Task) -> Iterator[None]:
-    """Refuse the file where a read failed because another one has taken its place.
-
-    Only a bucket without versions lets that happen. Raises FileRefused, NotFound or Transient.
-    """
-    try:
-        yield
-    except Transient:
-        arrived = task.arrived
-        info = task.ports.objects.head(
-            arrived.bucket, key=arrived.key, version_id=arrived.version_id
-        )
-        if info.etag != arrived.etag:
-            raise FileRefused.of("file", "was replaced while it was worked on") from None
-        raise
 
 
 def fetching(task: Task) -> Fetch:
@@ -51,7 +31,7 @@ def fetching(task: Task) -> Fetch:
 def fetch_range(task: Task, plan: BigPlan, folder: Path) -> Path:
     """The task's range on a local path: bytes of a text as they lie, or a Parquet file of its own.
 
-    Raises FileRefused, NotFound, Transient or Broken.
+    Raises FileRefused, NotFound, Replaced, Transient or Broken.
     """
     one = plan.ranges[task.number - 1]
     target = folder / "source"
@@ -61,18 +41,17 @@ def fetch_range(task: Task, plan: BigPlan, folder: Path) -> Path:
         except NotFound:
             raise Broken("a piece of the file is gone: drop the file again") from None
         return target
-    with unless_replaced(task):
-        if plan.head is None:
-            return _fetch_row_groups(task, plan, one, folder)
-        task.ports.objects.download_range(
-            target,
-            bucket=task.arrived.bucket,
-            key=task.arrived.key,
-            start=one.start,
-            end=one.end,
-            version_id=task.arrived.version_id,
-            etag=task.arrived.etag,
-        )
+    if plan.head is None:
+        return _fetch_row_groups(task, plan, one, folder)
+    task.ports.objects.download_range(
+        target,
+        bucket=task.arrived.bucket,
+        key=task.arrived.key,
+        start=one.start,
+        end=one.end,
+        version_id=task.arrived.version_id,
+        etag=task.arrived.etag,
+    )
     return target
 
 

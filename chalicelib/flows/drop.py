@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.core.control import Drop
-from chalicelib.core.errors import BadInput, NotFound, SegueError
+from chalicelib.core.errors import BadInput, NotFound, Replaced, SegueError
 from chalicelib.core.kinds import DROP
 from chalicelib.core.rules import Rules
 from chalicelib.core.tokens import SigningKeys
@@ -26,7 +26,7 @@ from chalicelib.flows.big_begin import Divided, begin_division
 from chalicelib.flows.drop_end import Ending, end_drop
 from chalicelib.flows.drop_log import DropLog, FinishedElsewhere
 from chalicelib.flows.drop_notice import Arrived, read_notification
-from chalicelib.flows.drop_object import GONE, as_of_info
+from chalicelib.flows.drop_object import GONE, REPLACED, as_of_info
 from chalicelib.flows.drop_report import Tally
 from chalicelib.flows.drop_work import DropPorts, Work
 from chalicelib.flows.wordless import places, wordless
@@ -137,6 +137,8 @@ def _attempt(work: Work) -> str | Divided | None:
     arrived, ports = work.arrived, work.ports
     try:
         info = ports.objects.head(arrived.bucket, key=arrived.key, version_id=arrived.version_id)
+        if arrived.version_id is None and info.etag != arrived.etag:
+            return REPLACED
         work.log.as_of(as_of_info(info, now=work.now))
         if ports.division is not None and ports.division.is_for(arrived, info, ports.mapping):
             return begin_division(arrived, work.log, ports.division)
@@ -146,6 +148,8 @@ def _attempt(work: Work) -> str | Divided | None:
         work.tally.check()
     except NotFound:
         return GONE
+    except Replaced:
+        return REPLACED
     except FileRefused as refusal:
         return str(refusal)
     return None

@@ -108,8 +108,8 @@ def _canonical_layout(kind: DropKind, file_format: FileFormat) -> Layout:
         case DropKind.CUSTOMERS:
             return Layout(file_format, _CUSTOMER_TYPES, {}, [["customer_id"]], supplied=True)
         case DropKind.CATALOG:
-            articles = [["sku"], ["base_price"], ["currency"]]
-            return Layout(file_format, _CATALOGUE_TYPES, {}, articles)
+            required = [("sku",), ("base_price",), ("currency",)]
+            return Layout(file_format, _CATALOGUE_TYPES, {}, required)
         case DropKind.FEATURES:
             return features_layout(file_format)
 

@@ -168,12 +168,19 @@ class Work:
         packed, plain = folder / "packed", folder / "plain"
         arrived = self.arrived
         self.ports.objects.download_to(
-            packed, bucket=arrived.bucket, key=arrived.key, version_id=arrived.version_id
+            packed,
+            bucket=arrived.bucket,
+            key=arrived.key,
+            version_id=arrived.version_id,
+            # A version never changes; without versions the name may soon be another object's.
+            etag=None if arrived.version_id else arrived.etag,
         )
         limits = self.ports.limits
         if plan.layout.format == "parquet":
             check_parquet(
                 packed,
+                plan.layout,
+                unfold=plan.kind is not DropKind.FEATURES,
                 workdir=folder / "footer",
                 most_bytes=limits.most_bytes,
                 memory_mb=limits.memory_mb,

@@ -33,9 +33,15 @@ class Objects(Protocol):
         ...
 
     def download_to(
-        self, path: Path, *, bucket: str, key: str, version_id: str | None = None
+        self,
+        path: Path,
+        *,
+        bucket: str,
+        key: str,
+        version_id: str | None = None,
+        etag: str | None = None,
     ) -> None:
-        """An object's bytes onto a local path."""
+        """An object's bytes onto a local path; raises NotFound, or Replaced when not ``etag``."""
         ...
 
     def put(self, bucket: str, *, key: str, body: bytes, content_type: str) -> None:

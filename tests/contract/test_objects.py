@@ -10,7 +10,7 @@ import pytest
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.object_writer import PART_BYTES
 from chalicelib.aws.objects import ListedObject, S3Objects
-from chalicelib.core.errors import NotFound, Transient
+from chalicelib.core.errors import NotFound, Replaced
 from ops.moto_in_turns import moto_in_turns
 from tests.fakes import MemoryObjects
 
@@ -68,9 +68,9 @@ def test_another_object_under_the_key_is_not_read(
     """Ranges of one file are never ranges of two."""
     objects.put(BUCKET, key="k", body=BODY[:-1], content_type="text/csv")
 
-    with pytest.raises(Transient):
+    with pytest.raises(Replaced):
         list(objects.stream(BUCKET, key="k", etag=etag))
-    with pytest.raises(Transient):
+    with pytest.raises(Replaced):
         objects.download_range(tmp_path / "x", bucket=BUCKET, key="k", start=0, end=9, etag=etag)
 
 

@@ -129,12 +129,17 @@ class GatedObjects:
         return info
 
     def download_to(
-        self, path: Path, *, bucket: str, key: str, version_id: str | None = None
+        self,
+        path: Path,
+        *,
+        bucket: str,
+        key: str,
+        version_id: str | None = None,
+        etag: str | None = None,
     ) -> None:
         """As ``Objects.download_to``."""
-        self._call(
-            "get", self.objects.download_to, path, bucket=bucket, key=key, version_id=version_id
-        )
+        named = {"bucket": bucket, "key": key, "version_id": version_id, "etag": etag}
+        self._call("get", self.objects.download_to, path, **named)
 
     def download_range(self, path: Path, **what: Any) -> None:
         """As ``Objects.download_range``."""

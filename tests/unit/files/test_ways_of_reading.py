@@ -47,7 +47,7 @@ _FEW = settings(
 def both_ways(text: str, file_format: FileFormat) -> tuple[Scored | str, Scored | str]:
     """What the engine makes of a text, and what it makes of it when every record is cut."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "plain_source", lambda path, layout: None)
+        patch.setattr(engine, "plain_sources", lambda path, layout: ())
         cut = _result(text, file_format)
     with pytest.MonkeyPatch.context() as patch:
         taken: list[str] = []
