@@ -41,7 +41,6 @@ _TRANSIENT_CODES = frozenset({
     "ExpiredToken",  # credentials are renewed under us
     "ExpiredTokenException",
     "OperationAborted",
-    "PreconditionFailed",  # the object changed while it was being read
     "PriorRequestNotComplete",
     "ReplicatedWriteConflictException",
     "RequestTimeout",

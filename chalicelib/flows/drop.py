@@ -26,7 +26,7 @@ from chalicelib.flows.big_begin import Divided, begin_division
 from chalicelib.flows.drop_end import Ending, end_drop
 from chalicelib.flows.drop_log import DropLog, FinishedElsewhere
 from chalicelib.flows.drop_notice import Arrived, read_notification
-from chalicelib.flows.drop_object import GONE, REPLACED, as_of_info
+from chalicelib.flows.drop_object import GONE, REPLACED, REPLACED_BEFORE, as_of_info
 from chalicelib.flows.drop_report import Tally
 from chalicelib.flows.drop_work import DropPorts, Work
 from chalicelib.flows.wordless import places, wordless
@@ -138,7 +138,7 @@ def _attempt(work: Work) -> str | Divided | None:
     try:
         info = ports.objects.head(arrived.bucket, key=arrived.key, version_id=arrived.version_id)
         if arrived.version_id is None and info.etag != arrived.etag:
-            return REPLACED
+            return REPLACED_BEFORE
         work.log.as_of(as_of_info(info, now=work.now))
         if ports.division is not None and ports.division.is_for(arrived, info, ports.mapping):
             return begin_division(arrived, work.log, ports.division)

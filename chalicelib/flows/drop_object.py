@@ -8,7 +8,8 @@ from chalicelib.core.instants import CLOCK_SKEW_SECONDS, parse_instant
 from chalicelib.files.unpack import FileRefused
 
 GONE = "file: was gone before it could be read; drop it again"
-REPLACED = "file: was replaced before it was read; the new one is a drop of its own"
+REPLACED_BEFORE = "file: was replaced before it could be read; the new one is a drop of its own"
+REPLACED = "file: was replaced while it was read; the new one is a drop of its own"
 
 
 def as_of_info(info: ObjectInfo, *, now: int) -> int:

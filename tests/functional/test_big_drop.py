@@ -48,7 +48,7 @@ def test_a_divided_orders_file_comes_to_what_it_comes_to_undivided(pack: Any) ->
     """The same profiles, decisions, scores, rejects and counts; and it was divided indeed."""
     text = orders(120)
     key = "orders/a.csv" if pack is str.encode else "orders/a.csv.gz"
-    plain, team = DataTeam(), BigTeam(above_bytes=4_000)
+    plain, team = DataTeam(), BigTeam(above_bytes=3_000)
     expected = plain.drop(key, pack(text))
 
     found = team.finish(team.put(key, pack(text)))
