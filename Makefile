@@ -8,12 +8,14 @@ UV_VERSION := 0.13.9
 # An environment is good as long as its lock is the one that it was made from.
 digest = $(shell cksum < $(1) | tr ' ' '-')
 VENV := .venv/.made-from-$(call digest,requirements-dev.txt)
+BENCH := .bench/.made-from-$(call digest,requirements-bench.txt)
 MINISTACK := .ministack/.made-from-$(call digest,requirements-ministack.txt)
 SPARK := .spark/.made-from-$(call digest,requirements-spark.txt)
 RUN := .venv/bin/python
 # One more than there are cores: some tests wait, for a lost answer or a server's start.
 TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 LOCKS := requirements requirements-joblib requirements-ops requirements-dev requirements-ministack \
+	requirements-bench \
 	requirements-spark
 
 .DEFAULT_GOAL := help
@@ -123,4 +125,14 @@ $(SPARK): | $(VENV)
 	.spark/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 		-r requirements-spark.txt
 	@rm -f .spark/.made-from-*
+	@touch $@
+
+# pandas and pyarrow are what Segue is compared with, and nothing of it: an environment of their own.
+.bench: $(BENCH)
+
+$(BENCH): | $(VENV)
+	test -x .bench/bin/python || $(RUN) -m venv .bench
+	.bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements-bench.txt
+	@rm -f .bench/.made-from-*
 	@touch $@

@@ -26,7 +26,7 @@ from chalicelib.api import (
     routes_privacy,
     routes_records,
 )
-from chalicelib.flows import act, drop, feedback, relay, silence, sweep
+from chalicelib.flows import act, big, drop, feedback, relay, silence, sweep
 
 app = Chalice(app_name="segue", configure_logs=False)
 app.api.binary_types = []  # every answer is text, and Chalice looks through the list each time
@@ -256,6 +256,12 @@ def on_mail_event(event: SQSEvent) -> Any:
 def on_drop(event: SQSEvent) -> Any:
     """Take in files that were dropped into S3."""
     return drop.from_messages(event.to_dict(), **wiring.drop_parts(), now=clock.now())
+
+
+@app.lambda_function(name="work_part")
+def work_part(event: dict[str, Any], context: object) -> Any:
+    """Work on one part of a file that is too big for one function."""
+    return big.work(event, **wiring.big_parts(), now=clock.now())
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

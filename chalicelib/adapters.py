@@ -10,6 +10,7 @@ from chalicelib.api.edge import Access
 from chalicelib.aws.bus import EventBridgeBus
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.deadline import CHECKOUT_SECONDS, Deadline
+from chalicelib.aws.machine import StepFunctionsMachine
 from chalicelib.aws.mailer import SesMailer
 from chalicelib.aws.objects import S3Objects
 from chalicelib.aws.queues import SqsQueue
@@ -17,11 +18,11 @@ from chalicelib.aws.secrets import SigningKeysParameter
 from chalicelib.aws.store import DynamoStore
 from chalicelib.aws.within import StoreWithin
 from chalicelib.clock import now
-from chalicelib.core.ports import Bus, Mailer, Queue, Store
+from chalicelib.core.ports import Bus, Machine, Mailer, Queue, Store
 from chalicelib.core.tokens import SigningKeys
-from chalicelib.flows.drop_work import Objects
 from chalicelib.flows.feedback_again import AgainPorts
 from chalicelib.flows.list_mails import MailIndex
+from chalicelib.flows.objects import Objects
 from chalicelib.flows.put_off import LONGEST_DELAY_SECONDS
 from chalicelib.flows.read import Library
 from chalicelib.flows.sweep import OverdueIndex
@@ -47,6 +48,7 @@ class Adapters:
         bus: where events for other systems go.
         objects: files in buckets.
         mailer: hands mails to the provider.
+        divided_drops: works on files that are divided; None where there is no such machine.
     """
 
     hurried: Callable[[], Access]
@@ -59,6 +61,7 @@ class Adapters:
     bus: Bus
     objects: Objects
     mailer: Mailer
+    divided_drops: Machine | None = None
 
 
 def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
@@ -98,4 +101,10 @@ def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
         bus=EventBridgeBus(clients.events, name=settings.bus_name),
         objects=S3Objects(clients.s3),
         mailer=SesMailer(clients.sesv2, configuration_set=settings.configuration_set),
+        divided_drops=_machine(settings, clients),
     )
+
+
+def _machine(settings: Settings, clients: Clients) -> Machine | None:
+    arn = settings.divided_drops_machine
+    return None if arn is None else StepFunctionsMachine(clients.stepfunctions, arn=arn)

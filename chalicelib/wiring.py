@@ -34,6 +34,8 @@ from chalicelib.documents import Documents
 from chalicelib.flows import events
 from chalicelib.flows.act import ActPorts
 from chalicelib.flows.authorize import RememberedKeys
+from chalicelib.flows.big_begin import Division
+from chalicelib.flows.big_sizes import Sizes
 from chalicelib.flows.drop_work import DropPorts
 from chalicelib.flows.feedback import FeedbackPorts
 from chalicelib.flows.learned import RememberedLearning
@@ -198,19 +200,36 @@ class Parts:
 
     def drop_parts(self) -> DropParts:
         """What taking in files needs."""
+        return self._drop_parts(self.settings.drop_writes_per_second)
+
+    def big_parts(self) -> DropParts:
+        """What working on one part of a file needs: all that work at once share one rate."""
+        settings = self.settings
+        return self._drop_parts(settings.drop_writes_per_second / max(settings.parts_at_once, 1))
+
+    def _drop_parts(self, rate: float) -> DropParts:
         adapters, timing = self.adapters, self.timing
-        rate = self.settings.drop_writes_per_second
         return {
             "ports": DropPorts(
                 store=SteadyStore(adapters.store, items_per_second=rate, timing=timing),
                 objects=adapters.objects,
                 results_bucket=self.settings.results_bucket,
                 mapping=self.documents.mapping,
+                division=self._division,
+                sizes=Sizes(self.settings.divide_above_bytes),
                 back_off=timing.back_off,
             ),
             "rules": self._rules_now(),
             "keys": adapters.signing_keys(self.clock()),
         }
+
+    @property
+    def _division(self) -> Division | None:
+        """What divides big files; None where the stage divides none."""
+        machine, settings = self.adapters.divided_drops, self.settings
+        if machine is None or not settings.parts_at_once:
+            return None
+        return Division(machine, settings.divide_above_bytes)
 
     def review_parts(self) -> ReviewParts:
         """What looking after silence needs."""
@@ -333,6 +352,11 @@ def relay_parts() -> RelayParts:
 def drop_parts() -> DropParts:
     """What taking in files needs."""
     return parts().drop_parts()
+
+
+def big_parts() -> DropParts:
+    """What working on one part of a file needs."""
+    return parts().big_parts()
 
 
 def review_parts() -> ReviewParts:

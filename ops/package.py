@@ -23,6 +23,7 @@ import click
 
 from chalicelib.core.canonical import sha256_hex
 from chalicelib.core.errors import SegueError
+from ops.definition import fold_definitions
 from ops.places import PACKAGE, ROOT
 from ops.refusals import (
     Contents,
@@ -168,6 +169,7 @@ def chalice_template(stage_directory: Path, into: Path) -> dict[str, Any]:
     written = into / "sam.json"
     template: dict[str, Any] = json.loads(written.read_text())
     written.unlink()
+    fold_definitions(template)
     return template
 
 

@@ -51,6 +51,7 @@ _MANNERS: Mapping[str, _Manner] = {
     "sqs": _Manner("sqs", 1.0, 5.0, 4),
     "s3": _Manner("s3", 2.0, 20.0, 5),
     "events": _Manner("events", 1.0, 5.0, 4),
+    "stepfunctions": _Manner("stepfunctions", 1.0, 5.0, 4),
     # Signing keys are read within a checkout, and retried there.
     "ssm": _Manner("ssm", CONNECT_SECONDS, READ_SECONDS, 1),
     # By a worker that nobody waits for: giving up early would put a whole batch off by minutes.
@@ -107,6 +108,10 @@ class Clients:
         """For the event bus."""
         client: EventBridgeClient = self._client("events")
         return client
+
+    def stepfunctions(self) -> Any:
+        """For state machines."""
+        return self._client("stepfunctions")
 
     def ssm(self) -> SSMClient:
         """For secrets: one attempt of at most 0.5 s."""

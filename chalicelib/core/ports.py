@@ -58,6 +58,17 @@ class Bus(Protocol):
         ...
 
 
+class Machine(Protocol):
+    """Starts executions of one state machine."""
+
+    def start(self, name: str, *, given: Mapping[str, Any]) -> bool:
+        """Begin an execution of this name; False where one of that name was begun before.
+
+        Raises Transient or Broken.
+        """
+        ...
+
+
 class Mailer(Protocol):
     """Hands one mail to the provider, once."""
 

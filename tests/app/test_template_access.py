@@ -55,14 +55,15 @@ def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
     [
         ("ses:", {"OnEffect"}),
         ("events:", {"OnEffect"}),
-        ("s3:", {"OnDrop"}),
+        ("s3:", {"OnDrop", "WorkPart"}),
+        ("states:", {"OnDrop"}),
         (
             "sqs:SendMessage",
             {"OnEffect", "OnEffectsPlanned", "OnMailEvent", "OnReviewDue", "OnSweep"},
         ),
         (
             "dynamodb:DeleteItem",
-            {"APIHandler", "OnDrop", "OnEffectsPlanned", "OnReviewDue", "OnSweep"},
+            {"APIHandler", "OnDrop", "OnEffectsPlanned", "OnReviewDue", "OnSweep", "WorkPart"},
         ),
         ("dynamodb:GetRecords", {"OnEffectsPlanned"}),
         (
@@ -75,13 +76,14 @@ def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
                 "OnMailEvent",
                 "OnReviewDue",
                 "OnSweep",
+                "WorkPart",
             },
         ),
-        ("dynamodb:ConditionCheckItem", {"APIHandler", "OnDrop", "OnEffect"}),
+        ("dynamodb:ConditionCheckItem", {"APIHandler", "OnDrop", "OnEffect", "WorkPart"}),
         ("dynamodb:UpdateItem", {"APIHandler"}),
         ("dynamodb:Scan", set()),
         ("dynamodb:BatchWriteItem", set()),
-        ("ssm:", {"APIHandler", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue"}),
+        ("ssm:", {"APIHandler", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue", "WorkPart"}),
     ],
 )
 def test_only_those_who_need_it_may(template: Json, prefix: str, functions: set[str]) -> None:
@@ -99,13 +101,21 @@ def test_only_those_who_need_it_may(template: Json, prefix: str, functions: set[
 @pytest.mark.parametrize(
     ("table", "functions"),
     [
-        ("ProfilesTable", {"APIHandler", "OnDrop", "OnMailEvent", "OnReviewDue"}),
-        ("DecisionsTable", {"APIHandler", "OnDrop", "OnReviewDue"}),
+        ("ProfilesTable", {"APIHandler", "OnDrop", "OnMailEvent", "OnReviewDue", "WorkPart"}),
+        ("DecisionsTable", {"APIHandler", "OnDrop", "OnReviewDue", "WorkPart"}),
         (
             "EffectsTable",
-            {"APIHandler", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue", "OnSweep"},
+            {
+                "APIHandler",
+                "OnDrop",
+                "OnEffect",
+                "OnMailEvent",
+                "OnReviewDue",
+                "OnSweep",
+                "WorkPart",
+            },
         ),
-        ("ControlTable", {"APIHandler", "OnDrop", "OnMailEvent"}),
+        ("ControlTable", {"APIHandler", "OnDrop", "OnMailEvent", "WorkPart"}),
         ("SignalsTable", {"OnDrop", "OnEffectsPlanned"}),
     ],
 )
@@ -131,7 +141,7 @@ def test_whoever_settles_codes_or_mails_them_may_check_that_they_stand(template:
         and "EffectsTable" in json.dumps(statement["Resource"])
     }
 
-    assert allowed == {"APIHandler", "OnDrop", "OnEffect"}
+    assert allowed == {"APIHandler", "OnDrop", "OnEffect", "WorkPart"}
 
 
 def test_the_api_writes_tombstones_switches_and_policies_and_no_keys(template: Json) -> None:
@@ -153,14 +163,18 @@ def test_the_api_writes_tombstones_switches_and_policies_and_no_keys(template: J
 
 def test_nobody_may_write_where_files_are_dropped(template: Json) -> None:
     """Results go to another bucket: no function can set itself off by writing an input."""
-    writes = [
-        statement["Resource"]
+    writes = {
+        function: statement["Resource"]
         for function in NAMES
         for statement in statements_of(template, function)
         if "s3:PutObject" in statement["Action"]
-    ]
+    }
 
-    assert writes == [{"Fn::Sub": "${ResultsBucket.Arn}/results/*"}]
+    results = {"Fn::Sub": "${ResultsBucket.Arn}/results/*"}
+    assert writes == {
+        "OnDrop": results,
+        "WorkPart": [results, {"Fn::Sub": "${ResultsBucket.Arn}/work/*"}],
+    }
 
 
 def test_mail_leaves_from_one_address_through_one_configuration_set(template: Json) -> None:
@@ -178,3 +192,23 @@ def test_mail_leaves_from_one_address_through_one_configuration_set(template: Js
         "identity/${SenderIdentity}",
         "configuration-set/${ConfigurationSet}",
     ]
+
+
+def test_the_state_machine_may_run_itself_and_one_function(template: Json) -> None:
+    """Its maps are executions of its own; it reads the items of maps and no row of any file."""
+    [policy] = template["Resources"]["DividedDropsRole"]["Properties"]["Policies"]
+    allowed = {
+        action: statement["Resource"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in statement["Action"]
+    }
+    arn = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}"
+    named = template["Resources"]["DividedDrops"]["Properties"]["StateMachineName"]["Fn::Sub"]
+
+    assert allowed == {
+        "lambda:InvokeFunction": {"Fn::GetAtt": ["WorkPart", "Arn"]},
+        "s3:GetObject": {"Fn::Sub": "${ResultsBucket.Arn}/work/*/items/*"},
+        "states:StartExecution": {"Fn::Sub": f"{arn}:stateMachine:{named}"},
+        "states:DescribeExecution": {"Fn::Sub": f"{arn}:execution:{named}/*"},
+        "states:StopExecution": {"Fn::Sub": f"{arn}:execution:{named}/*"},
+    }

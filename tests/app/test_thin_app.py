@@ -72,7 +72,7 @@ def test_every_lambda_function_of_the_design_is_there() -> None:
     events = {config.name for config in segue.app.event_sources}
     authorizers = {config.name for config in segue.app.builtin_auth_handlers}
 
-    assert names == set()
+    assert names == {"work_part"}
     assert events == {
         "on_drop",
         "on_effect",

@@ -23,7 +23,9 @@ Say = Callable[[str], None]
 PARTS = 10  # so often somebody is told how far it has come
 Found = tuple[str, tuple[str, ...]] | None  # replay line and what was violated
 # Calls that leave no trace, so that a lost answer and a call that was not made raise the same.
-QUESTIONS = frozenset({"read", "due", "overdue", "recent_decisions", "belongings", "head", "keys"})
+QUESTIONS = frozenset(
+    {"read", "due", "overdue", "recent_decisions", "belongings", "head", "keys", "get", "list"}
+)
 
 
 @dataclass(slots=True)

@@ -51,6 +51,9 @@ POLICY = policy_from_toml((ROOT / "policies" / "default.toml").read_text())
 DENIED = re.compile(r"\w+: AccessDenied|not authorized to perform: \S+")
 
 
+ABOVE_BYTES = 8_000
+
+
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     """The package on a local stack that enforces every function's policy."""
@@ -58,7 +61,9 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     judged = _judgeable(package, tmp_path_factory.mktemp("judgeable"))
     with running(tmp_path_factory.mktemp("guarded"), enforce_iam=True) as stack:
         session = open_session(endpoint_url=stack.endpoint_url)
-        done = deploy_package(judged, PLAN, session, endpoint_url=stack.endpoint_url, say=print)
+        # Small enough for the customers and the orders of a small demo to be divided.
+        plan = replace(PLAN, divide_above_bytes=ABOVE_BYTES)
+        done = deploy_package(judged, plan, session, endpoint_url=stack.endpoint_url, say=print)
         client = session.client("dynamodb")
         store = key_store(client, control_table=done.outputs["ControlTable"])
         issued = create_key(store, scopes=SCOPES, now=int(time.time()))
