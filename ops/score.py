@@ -27,7 +27,7 @@ from chalicelib.flows.drop_report import Tally, write_rejects
 from chalicelib.scoring.load import ENGINES, load_scorer
 
 DEFAULT_MODEL = "cdnow-1.0.0"
-MEMORY_MB = 64
+MEMORY_MB = 96
 MOST_BYTES = 1 << 40  # a laptop's disk is its owner's; the drops have a limit of their own
 
 
