@@ -9,7 +9,7 @@ import codecs
 import gzip
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from chalicelib.core.errors import BadInput
 
@@ -43,8 +43,8 @@ def unpack(source: Path, target: Path, *, compressed: bool, encoding: str, most_
         raise FileRefused.of("encoding", f"{encoding} is no encoding that we know") from None
     opened = gzip.open(source, "rb") if compressed else source.open("rb")
     try:
-        with opened as packed, target.open("wb") as plain:
-            _copy(packed, plain, decoder, as_it_is=encoding == "utf-8", most_bytes=most_bytes)
+        with opened as packed, target.open("w", encoding="utf-8", newline="") as plain:
+            _copy(packed, plain, decoder, most_bytes=most_bytes)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise FileRefused.of("file", "is a damaged or truncated gzip; drop it again") from None
     except UnicodeError as error:
@@ -58,31 +58,24 @@ def unpack(source: Path, target: Path, *, compressed: bool, encoding: str, most_
 
 def _copy(
     packed: BinaryIO | gzip.GzipFile,
-    plain: BinaryIO,
+    plain: IO[str],
     decoder: codecs.IncrementalDecoder,
     *,
-    as_it_is: bool,
     most_bytes: int,
 ) -> None:
-    """Write what the decoder takes; what is UTF-8 already needs no writing down anew."""
     taken, begun, blank = 0, False, True
-    waiting = b""
     while True:
         data = packed.read(_CHUNK_BYTES)
         taken += len(data)
         if taken > most_bytes:
             raise FileRefused.of("file", f"is larger than {most_bytes} bytes when unpacked")
         text = decoder.decode(data, final=not data)
-        waiting += data
         if text and not begun:
             begun, text = True, text.removeprefix(_BYTE_ORDER_MARK)
-            waiting = waiting.removeprefix(codecs.BOM_UTF8)
         if "\0" in text:
             raise FileRefused.of("file", "holds NUL characters; it is no text in this encoding")
         blank = blank and not text.strip()
-        if text:
-            plain.write(waiting if as_it_is else text.encode())
-            waiting = b""
+        plain.write(text)
         if not data:
             break
     if blank:
