@@ -124,7 +124,7 @@ def _follow_for_a_person(drop_id: str, key: str, store: Store) -> Drop:
     "prefix",
     required=True,
     metavar="PREFIX",
-    help="customers/, catalog/, orders/ or orders/MAPPING/.",
+    help="customers/, catalog/, features/, orders/ or orders/MAPPING/.",
 )
 @click.option("--as-of", "as_of", metavar="ISO", help="The moment the file speaks of, if not now.")
 @click.option("--stage", default="dev", show_default=True)

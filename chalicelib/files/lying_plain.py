@@ -1,4 +1,4 @@
-"""Whether a file is plain UTF-8 already, so that nothing has to be unpacked or written down anew."""
+"""Whether a file is plain UTF-8 already, so that nothing has to be unpacked or written anew."""
 
 from __future__ import annotations
 
