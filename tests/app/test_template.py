@@ -7,6 +7,7 @@ import pytest
 
 from ops.operating import OperatingTable
 from ops.places import OPERATING_TABLE
+from ops.bytecode import RUNTIME
 from ops.refusals import functions_of, judge_template
 from ops.template import resources_of
 from tests.app.packaged import NAMES, Json, arn_of
@@ -16,7 +17,7 @@ NEW_ACCOUNT_CONCURRENCY = 10
 
 def test_nothing_in_it_is_refused(template: Json) -> None:
     """Every batch flag is set, no action is a wildcard, and no two functions share a policy."""
-    assert list(judge_template(template)) == []
+    assert list(judge_template(template, runtime=RUNTIME)) == []
 
 
 def test_functions_are_those_of_the_operating_table(template: Json, table: OperatingTable) -> None:
