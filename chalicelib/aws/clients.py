@@ -66,7 +66,13 @@ def _session() -> Session:
     """The one session of the process: it holds the service models and the credentials."""
     import botocore.session  # noqa: PLC0415  (a quarter of a second, so on first use only)
 
-    return botocore.session.Session()
+    from chalicelib.aws.service_models import NamedServices  # noqa: PLC0415
+
+    session = botocore.session.Session()
+    services = {manner.service for manner in _MANNERS.values()}
+    models = NamedServices(services, data_path=session.get_config_variable("data_path"))
+    session.register_component("data_loader", models)
+    return session
 
 
 class Clients:

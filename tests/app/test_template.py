@@ -5,9 +5,9 @@ import tomllib
 
 import pytest
 
+from ops.bytecode import RUNTIME
 from ops.operating import OperatingTable
 from ops.places import OPERATING_TABLE
-from ops.bytecode import RUNTIME
 from ops.refusals import functions_of, judge_template
 from ops.template import resources_of
 from tests.app.packaged import NAMES, Json, arn_of
