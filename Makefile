@@ -9,14 +9,16 @@ UV_VERSION := 0.13.9
 digest = $(shell cksum < $(1) | tr ' ' '-')
 VENV := .venv/.made-from-$(call digest,requirements-dev.txt)
 MINISTACK := .ministack/.made-from-$(call digest,requirements-ministack.txt)
+BENCH := .bench/.made-from-$(call digest,requirements-bench.txt)
 RUN := .venv/bin/python
 # One more than there are cores: some tests wait, for a lost answer or a server's start.
 TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
-LOCKS := requirements requirements-joblib requirements-ops requirements-dev requirements-ministack
+LOCKS := requirements requirements-joblib requirements-ops requirements-dev requirements-ministack \
+	requirements-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check local test e2e check package train evaluate bench prove reliability crash crash-full lock clean \
-	.venv .ministack
+.PHONY: help demo demo-check local test e2e check package train evaluate bench bench-check prove reliability crash crash-full lock clean \
+	.venv .ministack .bench
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | \
@@ -53,8 +55,11 @@ train: $(VENV) ## Train the packaged model from the CDNOW purchase histories
 evaluate: $(VENV) ## Print the model's figures on held-out time
 	$(RUN) -m ops evaluate
 
-bench: $(VENV) ## Measure Segue beside a naive peer, in one run
+bench: $(VENV) $(BENCH) ## Measure Segue beside its peers, in one run
 	$(RUN) -m benchmarks
+
+bench-check: $(VENV) $(BENCH) ## The same in short, failing below benchmarks/floors.toml
+	$(RUN) -m benchmarks --short --check
 
 prove: $(VENV) ## Measure the statistical figures, and fail where a bound is broken
 	$(RUN) -m ops prove
@@ -85,6 +90,8 @@ clean: ## Remove what was built, never the environments
 
 .ministack: $(MINISTACK)
 
+.bench: $(BENCH)
+
 $(VENV):
 	@test -x $(RUN) || $(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), \
 		"Segue needs Python 3.11 to 3.13: make PYTHON=python3.11"'
@@ -101,4 +108,12 @@ $(MINISTACK): | $(VENV)
 	.ministack/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 		-r requirements-ministack.txt
 	@rm -f .ministack/.made-from-*
+	@touch $@
+
+# What Segue is measured beside, where nothing of it can get into what ships.
+$(BENCH): | $(VENV)
+	test -x .bench/bin/python || $(RUN) -m venv .bench
+	.bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements-bench.txt
+	@rm -f .bench/.made-from-*
 	@touch $@
