@@ -8,7 +8,6 @@ library and boto3 have their bytecode in every variant, as in Lambda's own image
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import statistics
@@ -20,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.decision import trained_pipeline
 from benchmarks.settings import ENVIRONMENT
 from ops.package import build_from_environment, ensure_package
 from ops.places import BUILD, ROOT
@@ -87,6 +87,7 @@ def measure(*, rounds: int = 15) -> ColdStart:
     """Start every variant in turns, after one start of each that warms the disk's cache."""
     if not BENCH.is_dir():
         raise SystemExit("the peers' environment is missing; make .bench sets it up")
+    trained_pipeline()
     package, runtime = _unzipped(), _runtime()
     variants = _variants(package, runtime)
     only_runtime = _bytecode_of_the_runtime(variants, packages=(package, BENCH))
@@ -164,8 +165,3 @@ def _run(variant: Variant, options: Sequence[str]) -> str:
     if done.returncode:
         raise SystemExit(f"the cold start of {variant.name} failed:\n{done.stderr}")
     return done.stdout
-
-
-if __name__ == "__main__":
-    measured = measure(rounds=int(sys.argv[1]) if sys.argv[1:] else 7)
-    print(json.dumps({name: measured.cpu_ms(name) for name in measured.rounds}, indent=1))

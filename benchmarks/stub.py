@@ -74,9 +74,7 @@ class Connection(asyncio.Protocol):
         self._buffer += data
         while b"\r\n\r\n" in self._buffer:
             head, _, rest = self._buffer.partition(b"\r\n\r\n")
-            headers = dict(
-                line.lower().split(": ", 1) for line in head.decode().split("\r\n")[1:]
-            )
+            headers = dict(line.lower().split(": ", 1) for line in head.decode().split("\r\n")[1:])
             length = int(headers.get("content-length", 0))
             if len(rest) < length:
                 return

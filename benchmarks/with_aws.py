@@ -16,7 +16,6 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -25,7 +24,7 @@ import app as ours
 from benchmarks.decision import Discarded, checkouts
 from benchmarks.people import CATALOGUE, People, read_people
 from benchmarks.processes import Server, running
-from benchmarks.settings import AWS, ENVIRONMENT, SETTINGS
+from benchmarks.settings import AWS, SETTINGS
 from chalicelib import telemetry, wiring
 from chalicelib.adapters import aws_adapters
 from chalicelib.aws.clients import Clients
@@ -73,7 +72,9 @@ def measure(*, decisions: int = 1000) -> WithAws:
         events = checkouts([facts.subject.id for facts in people.facts])
         bare = bare_calls(server)
         _decide(events, BLOCK)
-        clients.dynamodb_fast().meta.events.register("provide-client-params.dynamodb", _noting(made))
+        clients.dynamodb_fast().meta.events.register(
+            "provide-client-params.dynamodb", _noting(made)
+        )
         _decide(events, BLOCK)
         _repeat(made, bare)
         mine: list[float] = []
@@ -163,9 +164,3 @@ def _repeat(made: deque[Call], bare: Callable[[Call], None]) -> list[float]:
             bare(call)
         spent.append((time.process_time_ns() - begun) / 1000)
     return spent
-
-
-if __name__ == "__main__":
-    print(ENVIRONMENT["SEGUE_STAGE"], Path.cwd())
-    measured = measure(decisions=300)
-    print(measured, measured.overhead)
