@@ -75,6 +75,7 @@ def main() -> None:
     # asyncio sends small answers at once only over what names TCP itself.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
+    listening.listen(128)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
     threading.Thread(target=server.run, args=([listening],), daemon=True).start()
     print(listening.getsockname()[1], flush=True)
