@@ -120,7 +120,7 @@ def install(people: People, clients: Clients) -> None:
 def bare_calls(server: Server) -> Callable[[Call], None]:
     """A plain boto3 client that makes a call by its name."""
     client = boto3.client("dynamodb", endpoint_url=server.url)
-    methods = {
+    methods: dict[str, Callable[..., Any]] = {
         "BatchGetItem": client.batch_get_item,
         "PutItem": client.put_item,
         "UpdateItem": client.update_item,
