@@ -3,6 +3,12 @@
 To make a client, botocore lists every service that it knows, 440 directories, only to see that
 DynamoDB is among them, and keeps every JSON object as an OrderedDict although a dict keeps its
 order too. Both take half of the CPU of a first client (56 against 28 ms for DynamoDB and SSM).
+
+For every call it then asks a set of rules for the endpoint, with the names of all tables, whose
+answer within one region is always the same: an eighth of the CPU of a call (1.34 against 1.16 ms
+for a read and a write). A client without rules takes the region's endpoint from botocore's own
+table, in every partition; where the environment asks for FIPS, dual stack or an account's own
+endpoint, the rules stay.
 """
 
 from __future__ import annotations
@@ -13,22 +19,43 @@ import os
 from collections.abc import Collection
 from typing import Any
 
+from botocore.exceptions import UnknownServiceError
 from botocore.loaders import JSONFileLoader, Loader
+
+_RULES = "endpoint-rule-set-1"
 
 
 class NamedServices(Loader):
     """Finds services by name, where botocore does: AWS_DATA_PATH, ~/.aws/models, its own data."""
 
-    def __init__(self, services: Collection[str], *, data_path: str | None) -> None:
-        """Take the names of the services, and AWS_DATA_PATH as the session reads it."""
+    def __init__(
+        self, services: Collection[str], *, by_region: Collection[str], data_path: str | None
+    ) -> None:
+        """Take the names of the services, and AWS_DATA_PATH as the session reads it.
+
+        ``by_region`` are those whose endpoint follows from the region alone.
+        """
         given = data_path.split(os.pathsep) if data_path else []
         paths = [os.path.expanduser(os.path.expandvars(path)) for path in given]
         super().__init__(extra_search_paths=paths, file_loader=PlainFiles())
         self._services = sorted(services)
+        self._by_region = frozenset(by_region)
 
     def list_available_services(self, type_name: str) -> list[str]:
         """The services that were named, whatever ``type_name`` of description is looked for."""
         return self._services
+
+    def load_service_model(
+        self, service_name: str, type_name: str, api_version: str | None = None
+    ) -> Any:
+        """A description of a service.
+
+        Raises UnknownServiceError for the rules of one whose endpoint follows from the region:
+        botocore then goes by its table, as for every service that never had rules.
+        """
+        if type_name == _RULES and service_name in self._by_region:
+            raise UnknownServiceError(service_name=service_name, known_service_names=())
+        return super().load_service_model(service_name, type_name, api_version)
 
 
 class PlainFiles(JSONFileLoader):
