@@ -15,6 +15,8 @@ from botocore.exceptions import UnknownServiceError
 from chalicelib.aws import clients as clients_module
 from chalicelib.aws.clients import _MANNERS, Clients
 from chalicelib.aws.service_models import NamedServices, PlainFiles
+from ops.descriptions import OPERATIONS, described
+from ops.places import ROOT
 
 REGIONS = ["us-east-1", "eu-central-1", "ap-southeast-2", "cn-north-1", "us-gov-west-1"]
 SERVICES = sorted({manner.service for manner in _MANNERS.values()})
@@ -90,7 +92,29 @@ def test_every_request_is_the_one_of_botocore_itself(
         assert asked(ours, call) == asked(theirs, call)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", OPERATIONS)
+def test_what_ships_of_a_description_is_what_botocore_says(service: str) -> None:
+    """The files are those that ``python -m ops.descriptions`` writes from the locked botocore."""
+    for path, content in described(service):
+        assert path.read_bytes() == content
+
+
+def test_every_call_of_the_store_is_described() -> None:
+    """Whatever the adapters call on the two clients is among the operations that ship."""
+    clients = Clients(region="us-east-1")
+    source = "".join(path.read_text() for path in (ROOT / "chalicelib" / "aws").glob("*.py"))
+
+    for client, whole in (
+        (clients.dynamodb_patient(), "dynamodb"),
+        (clients.ssm_patient(), "ssm"),
+    ):
+        theirs = botocore.session.Session().create_client(whole, region_name="us-east-1")
+        known = {name for name in theirs.meta.method_to_api_mapping if f".{name}(" in source}
+        assert known
+        assert known <= set(client.meta.method_to_api_mapping)
+
+
+@pytest.mark.parametrize("service", sorted(set(SERVICES) - set(OPERATIONS)))
 def test_a_description_is_the_one_that_botocore_reads(service: str) -> None:
     """Plain dicts hold the same, in the same order."""
     ours = NamedServices(SERVICES, by_region=(), data_path=None)
