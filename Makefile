@@ -8,17 +8,19 @@ UV_VERSION := 0.13.9
 # An environment is good as long as its lock is the one that it was made from.
 digest = $(shell cksum < $(1) | tr ' ' '-')
 VENV := .venv/.made-from-$(call digest,requirements-dev.txt)
-MINISTACK := .ministack/.made-from-$(call digest,requirements-ministack.txt)
 BENCH := .bench/.made-from-$(call digest,requirements-bench.txt)
+MINISTACK := .ministack/.made-from-$(call digest,requirements-ministack.txt)
+SPARK := .spark/.made-from-$(call digest,requirements-spark.txt)
 RUN := .venv/bin/python
 # One more than there are cores: some tests wait, for a lost answer or a server's start.
 TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 LOCKS := requirements requirements-joblib requirements-ops requirements-dev requirements-ministack \
-	requirements-bench
+	requirements-bench \
+	requirements-spark
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check local test e2e check package train evaluate bench bench-check prove reliability crash crash-full lock clean \
-	.venv .ministack .bench
+.PHONY: help demo demo-check local test e2e check package train evaluate bench bench-check prove parity spark reliability crash crash-full \
+	lock clean .venv .ministack .spark .bench
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | \
@@ -34,7 +36,7 @@ local: $(VENV) ## Serve the API on an in-process AWS with seeded data: the every
 	$(RUN) -m ops local
 
 test: $(VENV) ## Run every test that needs only Python, the long sweeps of make crash aside
-	$(RUN) -m pytest -m "not e2e and not sweep" --numprocesses=$(TEST_WORKERS) --dist=loadfile
+	$(RUN) -m pytest -m "not e2e and not sweep and not spark" --numprocesses=$(TEST_WORKERS) --dist=loadfile
 
 e2e: $(VENV) $(MINISTACK) ## Test the packaged template on the local stack
 	$(RUN) -m pytest -m e2e
@@ -64,6 +66,13 @@ bench-check: $(VENV) $(BENCH) ## The same in short, failing below benchmarks/flo
 prove: $(VENV) ## Measure the statistical figures, and fail where a bound is broken
 	$(RUN) -m ops prove
 
+parity: $(VENV) ## Score a million rows in Python, scikit-learn and DuckDB, and fail where they differ
+	$(RUN) -m ops parity
+
+spark: $(VENV) $(SPARK) ## The same with a real Spark, after its contract tests; needs Java 17 or 21
+	$(RUN) -m pytest -m spark
+	$(RUN) -m ops parity --spark
+
 reliability: $(VENV) ## Compare with plain boto3 and Powertools: duplicates, losses, doubts
 	$(RUN) -m ops reliability
 
@@ -90,7 +99,7 @@ clean: ## Remove what was built, never the environments
 
 .ministack: $(MINISTACK)
 
-.bench: $(BENCH)
+.spark: $(SPARK)
 
 $(VENV):
 	@test -x $(RUN) || $(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), \
@@ -110,7 +119,17 @@ $(MINISTACK): | $(VENV)
 	@rm -f .ministack/.made-from-*
 	@touch $@
 
+# Spark comes as source, hundreds of megabytes of it.
+$(SPARK): | $(VENV)
+	test -x .spark/bin/python || $(RUN) -m venv .spark
+	.spark/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements-spark.txt
+	@rm -f .spark/.made-from-*
+	@touch $@
+
 # What Segue is measured beside, where nothing of it can get into what ships.
+.bench: $(BENCH)
+
 $(BENCH): | $(VENV)
 	test -x .bench/bin/python || $(RUN) -m venv .bench
 	.bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \

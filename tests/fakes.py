@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from chalicelib.aws.deadline import Deadline
 from chalicelib.aws.objects import ObjectInfo
 from chalicelib.core.canonical import canonical_json, sha256_hex
-from chalicelib.core.errors import MailRefused, NotFound
+from chalicelib.core.errors import MailRefused, NotFound, Replaced
 from chalicelib.core.ports import BusEvent
 from chalicelib.core.tokens import SigningKeys
 from tests.memory_store import MemoryStore, Script
@@ -182,11 +182,20 @@ class MemoryObjects:
         return self._find(bucket, key, version_id).info
 
     def download_to(
-        self, path: Path, *, bucket: str, key: str, version_id: str | None = None
+        self,
+        path: Path,
+        *,
+        bucket: str,
+        key: str,
+        version_id: str | None = None,
+        etag: str | None = None,
     ) -> None:
         """As ``S3Objects.download_to``."""
         self._script.play()
-        path.write_bytes(self._find(bucket, key, version_id).body)
+        found = self._find(bucket, key, version_id)
+        if etag not in (None, found.info.etag):
+            raise Replaced.of("GetObject", "found another object (PreconditionFailed)")
+        path.write_bytes(found.body)
 
     def put(self, bucket: str, *, key: str, body: bytes, content_type: str) -> None:
         """As ``S3Objects.put``."""

@@ -19,7 +19,7 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
-from chalicelib.core.errors import Broken, NotFound, SegueError, Transient
+from chalicelib.core.errors import Broken, NotFound, Replaced, SegueError, Transient
 
 # Worth another try although the status is 4xx.
 _TRANSIENT_CODES = frozenset({
@@ -29,7 +29,6 @@ _TRANSIENT_CODES = frozenset({
     "ExpiredTokenException",
     "LimitExceededException",
     "OperationAborted",
-    "PreconditionFailed",  # the object changed while it was being read
     "PriorRequestNotComplete",
     "ProvisionedThroughputExceededException",
     "ReplicatedWriteConflictException",
@@ -46,6 +45,7 @@ _TRANSIENT_CODES = frozenset({
     "TransactionConflictException",
     "TransactionInProgressException",
 })  # fmt: skip
+_REPLACED_CODES = frozenset({"412", "PreconditionFailed"})  # it is not what it was
 _ABSENT_CODES = frozenset({"404", "NoSuchKey", "NoSuchVersion"})
 # Nobody answered, or what came was cut short or damaged.
 _ON_THE_WIRE = (
@@ -74,7 +74,7 @@ def status_of(error: ClientError) -> int:
 
 
 def translate(error: ClientError | BotoCoreError) -> SegueError:
-    """Say a botocore exception in our own tree: Transient, NotFound or Broken."""
+    """Say a botocore exception in our own tree: Transient, NotFound, Replaced or Broken."""
     if isinstance(error, ClientError):
         return _answered(error)
     if isinstance(error, _ON_THE_WIRE):
@@ -88,6 +88,8 @@ def _answered(error: ClientError) -> SegueError:
     text = f"{error.operation_name}: {code} (request {request_id})"
     if code in _TRANSIENT_CODES or status >= _SERVER_FAULT or status == _TOO_MANY_REQUESTS:
         return Transient(text)
+    if code in _REPLACED_CODES:
+        return Replaced.of(error.operation_name, f"found another object ({code})")
     if code in _ABSENT_CODES:
         return NotFound.of(error.operation_name, f"found nothing ({code})")
     return Broken(text)

@@ -65,14 +65,22 @@ class S3Objects:
         )
 
     def download_to(
-        self, path: Path, *, bucket: str, key: str, version_id: str | None = None
+        self,
+        path: Path,
+        *,
+        bucket: str,
+        key: str,
+        version_id: str | None = None,
+        etag: str | None = None,
     ) -> None:
-        """Write an object's bytes to a local file.
+        """Write an object's bytes to a local file; with ``etag``, those of no other object.
 
         A stream that breaks is taken up where it broke, three times, and only while the object
-        is the same. Raises NotFound, Transient or Broken.
+        is the same. Raises NotFound, Replaced, Transient or Broken.
         """
         request = self._named(bucket, key, version_id)
+        if etag is not None:
+            request["IfMatch"] = f'"{etag}"'
         expected = 0
         with path.open("wb") as file:
             for remaining in reversed(range(_DOWNLOADS)):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
@@ -27,6 +27,10 @@ MOST_QUOTED_LINES = 200
 UNIT_SEPARATOR = "\x1f"
 
 Style = Literal["quoted", "aligned", "lines"]
+
+
+# What is wrong, the header, and the values of a record with too many or too few of them.
+Uneven = Callable[[Reject, Sequence[str] | None, Sequence[str]], None]
 
 
 class _Piece(NamedTuple):
@@ -61,6 +65,7 @@ def number_records(
     delimiter: str,
     header: bool,
     refuse: Callable[[Reject], None],
+    uneven: Uneven | None = None,
 ) -> Numbered:
     """Write each record of ``plain`` with its number as a first column to ``target``.
 
@@ -72,6 +77,8 @@ def number_records(
         delimiter: stands between the number and the record, and in CSV between the columns.
         header: whether the first record names the columns.
         refuse: is told of each record that cannot be cut out.
+        uneven: is told of each record that has not as many columns as the header (or the first
+            record, where there is none), and of header and values; these are then refused, too.
 
     Raises:
         FileRefused: the header cannot be read.
@@ -94,8 +101,21 @@ def number_records(
                 continue
             if not width:
                 width = len(_cells(record, style, delimiter))
+            wanted = width if names is None else len(names)
+            if uneven is not None and (fault := _uneven(record, style, delimiter, wanted)):
+                refused += 1
+                cells = _split(record, style, delimiter) or ()
+                uneven(Reject(count, "", record, fault), names, cells)
+                continue
             out.write(f"{count}{delimiter}{record}\n")
     return Numbered(names, width, count, refused)
+
+
+def header_of(plain: Path, *, delimiter: str) -> list[str] | None:
+    """The names of a CSV's columns, None where it has no record at all; raises FileRefused."""
+    with plain.open(encoding="utf-8", newline="") as text:
+        first = next(_quoted(text, delimiter), None)
+    return None if first is None else _header(first, "quoted", delimiter)
 
 
 def _header(first: _Piece, style: Style, delimiter: str) -> list[str]:
@@ -105,12 +125,20 @@ def _header(first: _Piece, style: Style, delimiter: str) -> list[str]:
 
 
 def _cells(record: str, style: Style, delimiter: str) -> list[str]:
+    cells = _split(record, style, delimiter)
+    if cells is None:
+        raise FileRefused.of("header", "has a value that is too long")
+    return cells
+
+
+def _split(record: str, style: Style, delimiter: str) -> list[str] | None:
+    """The values of a record, blanks before them aside; None when one is too long to be any."""
     match style:
         case "quoted":
             try:
                 return next(csv.reader([record], delimiter=delimiter, skipinitialspace=True), [])
             except csv.Error:
-                raise FileRefused.of("header", "has a value that is too long") from None
+                return None
         case "aligned":
             return record.split()
         case "lines":
@@ -121,6 +149,21 @@ def _problem(record: str, style: Style) -> str | None:
     if style == "lines" and UNIT_SEPARATOR in record:
         return "holds a control character"
     return None
+
+
+def _uneven(record: str, style: Style, delimiter: str, wanted: int) -> str | None:
+    """What is wrong with how many columns a record has."""
+    if style == "quoted" and '"' not in record:  # no quote hides a delimiter
+        return wrong_width(record.count(delimiter) + 1, wanted)
+    cells = _split(record, style, delimiter)
+    return "has a value that is too long" if cells is None else wrong_width(len(cells), wanted)
+
+
+def wrong_width(found: int, width: int) -> str | None:
+    """What is wrong with a record that has so many columns; None when it has as many as it must."""
+    if found == width:
+        return None
+    return f"has {'more' if found > width else 'fewer'} than {width} columns"
 
 
 def _lines(text: IO[str]) -> Iterator[_Piece]:

@@ -1,17 +1,19 @@
-"""Rows of a text file, typed by DuckDB; what it cannot type is a reject with its number."""
+"""Rows of a file, typed by DuckDB; what it cannot type is a reject with its number."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from chalicelib.files.csv_rows import load_csv
+from chalicelib.files.csv_rows import fields_of, load_csv
 from chalicelib.files.database import connect, stream, translated
 from chalicelib.files.json_rows import load_jsonl
 from chalicelib.files.layout import ColumnType, FileFormat, Layout
-from chalicelib.files.numbering import Numbered, number_records
+from chalicelib.files.numbering import number_records
+from chalicelib.files.parquet_file import parquet_records, parquet_translated
+from chalicelib.files.parquet_rows import load_parquet
 from chalicelib.files.rejects import Reject, RejectSpool
 from chalicelib.files.unpack import FileRefused
 
@@ -24,34 +26,24 @@ class Rows:
     Attributes:
         fields: the names of the columns.
         count: how many records there are, good and bad.
+        moments: of a Parquet file, the fields whose values are moments, not texts that spell one.
         spoilt: of rejected records that still say who they are, the identity and the record.
     """
 
     def __init__(self, path: Path, layout: Layout, *, workdir: Path, memory_mb: int) -> None:
         """Load the file; raises FileRefused when header or structure make it useless."""
         self.spoilt: dict[str, int] = {}
+        self.moments: frozenset[str] = frozenset()
         self._layout = layout
         self._spool = RejectSpool(workdir / "unread")
-        self._connection = connect(workdir, memory_mb=memory_mb)
-        numbered_path = workdir / "numbered"
+        self._connection = connect(workdir, memory_mb=memory_mb, also=[path])
         with ExitStack() as unless_loaded:
             unless_loaded.callback(self.close)
-            numbered = number_records(
-                path,
-                numbered_path,
-                style=layout.style,
-                delimiter=layout.separator,
-                header=layout.header and layout.format == "csv",
-                refuse=self._spool.add,
-            )
-            if not numbered.records:
-                raise FileRefused.of("file", "holds no records")
-            self.count = numbered.records
-            with translated():
-                self.fields = self._load(numbered_path, numbered)
-                self._refuse_missing(numbered)
+            if layout.format == "parquet":
+                self._load_parquet(path)
+            else:
+                self._load_text(path, workdir / "numbered")
             unless_loaded.pop_all()
-        numbered_path.unlink()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -83,18 +75,45 @@ class Rows:
         with translated():
             return frozenset(value for (value,) in stream(self._connection, query))
 
-    def _load(self, path: Path, numbered: Numbered) -> list[str]:
-        match self._layout.format:
-            case "csv":
-                return load_csv(
+    def _load_text(self, path: Path, numbered_path: Path) -> None:
+        layout = self._layout
+        numbered = number_records(
+            path,
+            numbered_path,
+            style=layout.style,
+            delimiter=layout.separator,
+            header=layout.header and layout.format == "csv",
+            refuse=self._spool.add,
+            uneven=self._refuse_uneven if layout.format == "csv" else None,
+        )
+        if not numbered.records:
+            raise FileRefused.of("file", "holds no records")
+        self.count = numbered.records
+        with translated():
+            if layout.format == "csv":
+                self.fields = load_csv(
                     self._connection,
-                    path,
+                    numbered_path,
                     numbered=numbered,
-                    layout=self._layout,
+                    layout=layout,
                     refuse=self._refuse,
                 )
-            case "jsonl":
-                return load_jsonl(self._connection, path, layout=self._layout, refuse=self._refuse)
+            else:
+                self.fields = load_jsonl(
+                    self._connection, numbered_path, layout=layout, refuse=self._refuse
+                )
+            self._refuse_missing(numbered.refused)
+        numbered_path.unlink()
+
+    def _load_parquet(self, path: Path) -> None:
+        with parquet_translated():
+            self.count = parquet_records(self._connection, path)
+            if not self.count:
+                raise FileRefused.of("file", "holds no records")
+            self.fields, self.moments = load_parquet(
+                self._connection, path, layout=self._layout, refuse=self._refuse
+            )
+            self._refuse_missing(0)
 
     def _column(self, field: str) -> str:
         """DuckDB's name for a field: names in a file may differ by case alone, or hold anything."""
@@ -106,12 +125,18 @@ class Rows:
         if isinstance(identity, str) and identity:
             self.spoilt.setdefault(identity, reject.record)
 
-    def _refuse_missing(self, numbered: Numbered) -> None:
+    def _refuse_uneven(
+        self, reject: Reject, header: Sequence[str] | None, cells: Sequence[str]
+    ) -> None:
+        fields = fields_of(header, len(cells), self._layout)
+        self._refuse(reject, dict(zip(fields, cells, strict=False)))
+
+    def _refuse_missing(self, uncut_records: int) -> None:
         """Refuse what neither came out as a row nor was refused, should DuckDB ever do that."""
         (done,) = self._connection.execute(
             "SELECT (SELECT count(*) FROM rows) + (SELECT count(*) FROM refused)"
         ).fetchone() or (0,)
-        if done + numbered.refused == numbered.records:
+        if done + uncut_records == self.count:
             return
         uncut = {reject.record for reject in self._spool}
         query = (
@@ -119,6 +144,6 @@ class Rows:
             " ANTI JOIN rows ON number = rows.record ANTI JOIN refused ON number = refused.record"
             " ORDER BY number"
         )
-        for (number,) in stream(self._connection, query, {"last": numbered.records}):
+        for (number,) in stream(self._connection, query, {"last": self.count}):
             if number not in uncut:
                 self._spool.add(Reject(number, "", "", "cannot be told from those around it"))

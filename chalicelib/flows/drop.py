@@ -17,7 +17,7 @@ from typing import Any
 
 from chalicelib.aws.objects import ObjectInfo
 from chalicelib.core.control import Drop, DropState
-from chalicelib.core.errors import BadInput, NotFound, SegueError
+from chalicelib.core.errors import BadInput, NotFound, Replaced, SegueError
 from chalicelib.core.instants import CLOCK_SKEW_SECONDS, parse_instant
 from chalicelib.core.kinds import DROP
 from chalicelib.core.rules import Rules
@@ -29,6 +29,8 @@ from chalicelib.flows.drop_report import Tally, summary_json
 from chalicelib.flows.drop_work import DropPorts, Work
 from chalicelib.flows.wordless import places, wordless
 from chalicelib.telemetry import emit_metrics, log_event
+
+_OF_ITS_OWN = "the new one is a drop of its own"
 
 
 @wordless
@@ -130,6 +132,8 @@ def _attempt(work: Work) -> str | None:
     arrived, ports = work.arrived, work.ports
     try:
         info = ports.objects.head(arrived.bucket, key=arrived.key, version_id=arrived.version_id)
+        if arrived.version_id is None and info.etag != arrived.etag:
+            return f"file: was replaced before it could be read; {_OF_ITS_OWN}"
         work.log.as_of(_as_of(info, now=work.now))
         work.log.save({})
         with tempfile.TemporaryDirectory(dir=ports.workdir) as folder:
@@ -137,6 +141,8 @@ def _attempt(work: Work) -> str | None:
         work.tally.check()
     except NotFound:
         return "file: was gone before it could be read; drop it again"
+    except Replaced:
+        return f"file: was replaced while it was read; {_OF_ITS_OWN}"
     except FileRefused as refusal:
         return str(refusal)
     return None

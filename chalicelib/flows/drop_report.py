@@ -48,7 +48,15 @@ class ScoredRow:
 
 @dataclass(slots=True)
 class Tally:
-    """What happened to every record and every customer of a drop."""
+    """What happened to every record and every customer of a drop.
+
+    Of a features file every record is ``scored``, ``unscored`` or ``rejected``, and nothing is
+    folded; of any other, every record is folded, a duplicate or rejected, and every customer that
+    the records come to is scored or unscored.
+
+    Attributes:
+        per_record: whether it is a features file.
+    """
 
     records: int = 0
     folded: int = 0
@@ -63,6 +71,7 @@ class Tally:
     fallbacks: int = 0
     effects: Counter[str] = field(default_factory=Counter)
     segments: Counter[str] = field(default_factory=Counter)
+    per_record: bool = False
 
     def counts(self) -> dict[str, int]:
         """The plain counts, as progress shows them."""
@@ -82,12 +91,20 @@ class Tally:
 
     def check(self) -> None:
         """Nothing may be lost: raises Broken when the counts do not add up."""
+        unscored = self.unscored.total()
+        if self.per_record:
+            if self.records != self.scored + unscored + self.rejected:
+                raise Broken(
+                    f"records do not add up: {self.records} in, {self.scored} scored,"
+                    f" {unscored} unscored, {self.rejected} rejected"
+                )
+            return
         if self.records != self.folded + self.duplicate + self.rejected:
             raise Broken(
                 f"records do not add up: {self.records} in, {self.folded} folded,"
                 f" {self.duplicate} duplicate, {self.rejected} rejected"
             )
-        if self.customers != self.scored + sum(self.unscored.values()):
+        if self.customers != self.scored + unscored:
             raise Broken(f"customers do not add up: {self.customers}, {self.scored} scored")
 
 

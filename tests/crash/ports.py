@@ -128,12 +128,17 @@ class GatedObjects:
         return info
 
     def download_to(
-        self, path: Path, *, bucket: str, key: str, version_id: str | None = None
+        self,
+        path: Path,
+        *,
+        bucket: str,
+        key: str,
+        version_id: str | None = None,
+        etag: str | None = None,
     ) -> None:
         """As ``Objects.download_to``."""
-        self._call(
-            "get", self.objects.download_to, path, bucket=bucket, key=key, version_id=version_id
-        )
+        named = {"bucket": bucket, "key": key, "version_id": version_id, "etag": etag}
+        self._call("get", self.objects.download_to, path, **named)
 
     def put(self, bucket: str, *, key: str, body: bytes, content_type: str) -> None:
         """As ``Objects.put``."""
