@@ -27,6 +27,7 @@ from ops.places import BUILD, ROOT
 HERE = BUILD / "cold-start"
 BENCH = ROOT / ".bench"
 OF_THE_RUNTIME = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
+UNCOMPILED_ROUNDS = 5  # they take seconds, and their ratios are far from any bar
 _READY = """
 import sys
 sys.path[:0] = {paths!r}
@@ -78,8 +79,8 @@ class ColdStart:
         return statistics.median(start.peak_mb for start in self.rounds[name])
 
     def ratio(self, dearer: str, cheaper: str) -> float:
-        """How many times the CPU of one the other takes: the median over the rounds."""
-        pairs = zip(self.rounds[dearer], self.rounds[cheaper], strict=True)
+        """How many times the CPU of one the other takes: the median over their common rounds."""
+        pairs = zip(self.rounds[dearer], self.rounds[cheaper], strict=False)
         return statistics.median(one.cpu_ms / other.cpu_ms for one, other in pairs)
 
 
@@ -94,9 +95,10 @@ def measure(*, rounds: int = 15) -> ColdStart:
     for variant in variants:
         _start(variant, only_runtime)
     found: dict[str, list[Start]] = {variant.name: [] for variant in variants}
-    for _ in range(rounds):
+    for number in range(rounds):
         for variant in variants:
-            found[variant.name].append(_start(variant, only_runtime))
+            if variant.compiled or number < UNCOMPILED_ROUNDS:
+                found[variant.name].append(_start(variant, only_runtime))
     return ColdStart(found)
 
 

@@ -58,7 +58,7 @@ def files_scored(*, short: bool) -> Section:
 
 def cold_starts(*, short: bool) -> Section:
     """Cold start of the API path, beside the naive app and the bare parts."""
-    measured = cold_start.measure(rounds=5 if short else 15)
+    measured = cold_start.measure(rounds=9 if short else 25)
     names = {
         "ours": "ours, as packaged: with bytecode",
         "ours_without_bytecode": "ours without bytecode",

@@ -28,20 +28,19 @@ from chalicelib.core.situation import Context, Line
 from chalicelib.flows.authorize import Caller, Unknown, recognise
 from chalicelib.flows.checkout import Answered, answer_by
 from chalicelib.flows.gather import CheckoutCall
-from chalicelib.flows.once import once
 from chalicelib.flows.wordless import wordless
 from chalicelib.late import late
 from chalicelib.telemetry import log_event
 
 if TYPE_CHECKING:
     from chalicelib.api import mail_table, openapi, present, queries
-    from chalicelib.flows import health, list_mails, quotes, read, unsubscribe
+    from chalicelib.flows import health, list_mails, once, quotes, read, unsubscribe
 else:  # a checkout needs none of it
     mail_table, openapi, present, queries = late(
         "chalicelib.api", "mail_table", "openapi", "present", "queries"
     )
-    health, list_mails, quotes, read, unsubscribe = late(
-        "chalicelib.flows", "health", "list_mails", "quotes", "read", "unsubscribe"
+    health, list_mails, once, quotes, read, unsubscribe = late(
+        "chalicelib.flows", "health", "list_mails", "once", "quotes", "read", "unsubscribe"
     )
 
 
@@ -107,7 +106,7 @@ def accept_events(request: Request, get_edge: GetEdge) -> Answer:
     if repeat_of is None:
         told = fold()
     else:
-        told = once(
+        told = once.once(
             fold,
             repeat_of=repeat_of,
             request_hash=body_hash(request),
