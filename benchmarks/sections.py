@@ -149,7 +149,6 @@ def events_folded(*, short: bool) -> Section:
     )
 
 
-# Files come first: a child's peak begins with its parent's, and this process only grows.
 SECTIONS: Mapping[str, Callable[..., Section]] = {
     "batch": files_scored,
     "cold": cold_starts,
