@@ -99,7 +99,7 @@ def decisions(*, short: bool) -> Section:
 
 def decisions_with_aws(*, short: bool) -> Section:
     """The same with its two AWS calls, beside the bare calls."""
-    measured = with_aws.measure(decisions=500 if short else 2000)
+    measured = with_aws.measure(decisions=1000 if short else 3000)
     return Section(
         "POST /v1/decisions with its AWS calls on loopback, CPU time of our process",
         (
