@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+
+gc.disable()  # nothing of what is imported is garbage; looking for it is a tenth of a cold start
+
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import (
     AuthRequest,
@@ -18,15 +22,22 @@ from chalice.app import (
 )
 
 from chalicelib import clock, wiring
-from chalicelib.api import (
-    boundary,
-    routes,
-    routes_offers,
-    routes_policies,
-    routes_privacy,
-    routes_records,
-)
-from chalicelib.flows import act, big, drop, feedback, relay, silence, sweep
+from chalicelib.api import boundary, routes
+from chalicelib.late import late
+
+if TYPE_CHECKING:
+    from chalicelib.api import routes_offers, routes_policies, routes_privacy, routes_records
+    from chalicelib.flows import act, big, drop, feedback, relay, silence, sweep
+else:  # what a checkout does not need, its cold start does not load
+    routes_offers, routes_policies, routes_privacy, routes_records = late(
+        "chalicelib.api", "routes_offers", "routes_policies", "routes_privacy", "routes_records"
+    )
+    act, big, drop, feedback, relay, silence, sweep = late(
+        "chalicelib.flows", "act", "big", "drop", "feedback", "relay", "silence", "sweep"
+    )
+
+gc.freeze()  # nor does it become any: no later look goes through it
+gc.enable()
 
 app = Chalice(app_name="segue", configure_logs=False)
 app.api.binary_types = []  # every answer is text, and Chalice looks through the list each time

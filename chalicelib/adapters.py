@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from chalicelib.api.edge import Access
 from chalicelib.aws.bus import EventBridgeBus
@@ -18,19 +18,28 @@ from chalicelib.aws.secrets import SigningKeysParameter
 from chalicelib.aws.store import DynamoStore
 from chalicelib.aws.within import StoreWithin
 from chalicelib.clock import now
-from chalicelib.core.ports import Bus, Machine, Mailer, Queue, Store
+from chalicelib.core.ports import (
+    LONGEST_DELAY_SECONDS,
+    AgainPorts,
+    Bus,
+    Machine,
+    Mailer,
+    Queue,
+    Store,
+)
 from chalicelib.core.tokens import SigningKeys
-from chalicelib.flows.feedback_again import AgainPorts
-from chalicelib.flows.list_mails import MailIndex
-from chalicelib.flows.objects import Objects
-from chalicelib.flows.put_off import LONGEST_DELAY_SECONDS
-from chalicelib.flows.read import Library
-from chalicelib.flows.sweep import OverdueIndex
 from chalicelib.settings import Settings
 
+if TYPE_CHECKING:  # these flows bring whatever else they import, and no checkout needs it
+    from typing import Protocol
 
-class Storage(MailIndex, Library, OverdueIndex, Protocol):
-    """Storage with all of its indexes."""
+    from chalicelib.flows.list_mails import MailIndex
+    from chalicelib.flows.objects import Objects
+    from chalicelib.flows.read import Library
+    from chalicelib.flows.sweep import OverdueIndex
+
+    class Storage(MailIndex, Library, OverdueIndex, Protocol):
+        """Storage with all of its indexes."""
 
 
 @dataclass(frozen=True, slots=True)

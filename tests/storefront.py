@@ -21,9 +21,9 @@ from chalicelib.core.contact import Contact
 from chalicelib.core.control import SCOPES, ApiKey, Switches
 from chalicelib.core.facts import Facts
 from chalicelib.core.kinds import API_KEY, CONTACT, FACTS, PRODUCT, SWITCH
+from chalicelib.core.ports import AgainPorts
 from chalicelib.core.rules import Rules
 from chalicelib.core.storage import WHATEVER, Kind, Put
-from chalicelib.flows.feedback_again import AgainPorts
 from chalicelib.settings import Settings
 from tests.fakes import (
     FixedClock,

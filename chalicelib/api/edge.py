@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from chalicelib.core.ports import Store
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.authorize import RememberedKeys
 from chalicelib.flows.learned import RememberedLearning
-from chalicelib.flows.list_mails import MailIndex
-from chalicelib.flows.read import Library
 from chalicelib.flows.rulebook import Rulebook
+
+if TYPE_CHECKING:  # these flows bring whatever else they import, and no checkout needs it
+    from chalicelib.flows.list_mails import MailIndex
+    from chalicelib.flows.read import Library
+
+    class Shelves(MailIndex, Library, Protocol):
+        """Storage with the indexes that requests need."""
 
 
 class KeysWithin(Protocol):
@@ -21,10 +26,6 @@ class KeysWithin(Protocol):
     def __call__(self) -> SigningKeys:
         """The keys; raises Transient when they cannot be had in time."""
         ...
-
-
-class Shelves(MailIndex, Library, Protocol):
-    """Storage with the indexes that requests need."""
 
 
 class Access(NamedTuple):

@@ -67,7 +67,26 @@ def _session() -> Session:
     """The one session of the process: it holds the service models and the credentials."""
     import botocore.session  # noqa: PLC0415  (a quarter of a second, so on first use only)
 
-    return botocore.session.Session()
+    from chalicelib.aws.service_models import NamedServices  # noqa: PLC0415
+
+    session = botocore.session.Session()
+    lean = {manner.service for manner in _MANNERS.values() if manner.lean}
+    models = NamedServices(
+        {manner.service for manner in _MANNERS.values()},
+        by_region=set() if _wants_another_endpoint(session) else lean,
+        data_path=session.get_config_variable("data_path"),
+    )
+    session.register_component("data_loader", models)
+    return session
+
+
+def _wants_another_endpoint(session: Session) -> bool:
+    """Whether the environment asks for endpoints that do not follow from the region alone."""
+    fips_or_dual_stack = ("use_fips_endpoint", "use_dualstack_endpoint")
+    return (
+        any(session.get_config_variable(name) for name in fips_or_dual_stack)
+        or session.get_config_variable("account_id_endpoint_mode") == "required"
+    )
 
 
 class Clients:

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from chalicelib.core.storage import Found, Key, Write
 from chalicelib.core.subject import Subject
 
+LONGEST_DELAY_SECONDS = 900  # no queue delays a message longer
+
 
 class Store(Protocol):
     """Reads and writes stored things."""
@@ -34,9 +36,23 @@ class Queue(Protocol):
     ) -> None:
         """Send every body; raises Transient when any could not be sent.
 
-        Consumers see it ``delay_seconds`` later, at most 900; None is the queue's own delay.
+        Consumers see it ``delay_seconds`` later, at most LONGEST_DELAY_SECONDS; None is the
+        queue's own delay.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class AgainPorts:
+    """Where mail events go that could not be taken in.
+
+    Attributes:
+        queue: the queue of mail events.
+        dead_letters: where they wait for an operator.
+    """
+
+    queue: Queue
+    dead_letters: Queue
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ REPORT = "import sys, json; print(json.dumps(sorted(sys.modules)))"
 DECIDE = """
 from dataclasses import replace
 import app
-from benchmarks.decision import SETTINGS, KEYS
+from benchmarks.decision import KEYS
+from benchmarks.settings import SETTINGS
 from benchmarks.held_store import HeldStore
 from benchmarks.people import checkout_event
 from chalicelib.adapters import aws_adapters

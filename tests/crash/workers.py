@@ -14,6 +14,7 @@ from chalicelib.aws.items import key_of
 from chalicelib.core.effects import Effect
 from chalicelib.core.errors import SegueError, Transient
 from chalicelib.core.kinds import EFFECT
+from chalicelib.core.ports import AgainPorts
 from chalicelib.core.storage import Key
 from chalicelib.documents import Documents
 from chalicelib.flows import act, big, drop, feedback, relay, silence, sweep
@@ -22,7 +23,6 @@ from chalicelib.flows.big_sizes import Sizes
 from chalicelib.flows.drop_work import DropLimits, DropPorts
 from chalicelib.flows.erase import erase_customer
 from chalicelib.flows.feedback import FeedbackPorts
-from chalicelib.flows.feedback_again import AgainPorts
 from chalicelib.flows.settled import EventPorts
 from chalicelib.flows.sweep import SweepPorts
 from tests.big_drops import packaged_definition
