@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chalicelib.api.edge import Access
+from chalicelib.aws.beginnings import S3Beginnings
 from chalicelib.aws.bus import EventBridgeBus
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.deadline import CHECKOUT_SECONDS, Deadline
@@ -17,7 +18,7 @@ from chalicelib.aws.secrets import SigningKeysParameter
 from chalicelib.aws.store import DynamoStore
 from chalicelib.aws.within import StoreWithin
 from chalicelib.clock import now
-from chalicelib.core.ports import Bus, Mailer, Queue, Store
+from chalicelib.core.ports import Beginnings, Bus, Mailer, Queue, Store
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.drop_work import Objects
 from chalicelib.flows.feedback_again import AgainPorts
@@ -46,6 +47,7 @@ class Adapters:
         again: where mail events go that could not be taken in.
         bus: where events for other systems go.
         objects: files in buckets.
+        results: what drops left behind, for somebody who looks at it.
         mailer: hands mails to the provider.
     """
 
@@ -58,6 +60,7 @@ class Adapters:
     again: AgainPorts
     bus: Bus
     objects: Objects
+    results: Beginnings
     mailer: Mailer
 
 
@@ -97,5 +100,6 @@ def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
         ),
         bus=EventBridgeBus(clients.events, name=settings.bus_name),
         objects=S3Objects(clients.s3),
+        results=S3Beginnings(clients.s3, bucket=settings.results_bucket),
         mailer=SesMailer(clients.sesv2, configuration_set=settings.configuration_set),
     )

@@ -27,6 +27,7 @@ from chalicelib.flows.feedback_again import AgainPorts
 from chalicelib.settings import Settings
 from tests.fakes import (
     FixedClock,
+    MemoryBeginnings,
     MemoryBus,
     MemoryMailer,
     MemoryObjects,
@@ -100,6 +101,7 @@ class Storefront:
             again=AgainPorts(MemoryQueue(), MemoryQueue()),
             bus=self.bus,
             objects=self.objects,
+            results=MemoryBeginnings(self.objects, SETTINGS.results_bucket),
             mailer=self.mailer,
         )
 
