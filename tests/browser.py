@@ -1,4 +1,4 @@
-"""An operator's browser, for tests of the console: it keeps its cookie and reads what it is sent."""
+"""An operator's browser, for tests of the console: it keeps its cookie and reads its pages."""
 
 from __future__ import annotations
 

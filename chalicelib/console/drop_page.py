@@ -13,6 +13,8 @@ from chalicelib.core.ports import Beginning
 SHOWN_BYTES = 65_536
 MOST_SHOWN = 100
 COLUMNS = 4
+# In the order in which they add up: what came in, what became of it, who was scored.
+_ORDER = ("records", "folded", "duplicate", "rejected", "customers", "scored", "unscored")
 
 
 def drops_page() -> Page:
@@ -35,13 +37,18 @@ def drop_page(drop: Drop, *, rejects: Beginning | None, are_gone: bool = False) 
         {
             "drop": drop,
             "is_running": drop.state == "RUNNING",
-            "counts": sorted(drop.counts.items()),
+            "counts": sorted(drop.counts.items(), key=_place),
             "rejected": drop.counts.get("rejected", 0),
             "rows": rows,
             "are_gone": are_gone,
             "size": None if rejects is None else rejects.size,
         },
     )
+
+
+def _place(count: tuple[str, int]) -> tuple[int, str]:
+    name, _ = count
+    return (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)
 
 
 def shown_rows(rejects: Beginning) -> list[tuple[str, ...]]:

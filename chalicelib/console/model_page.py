@@ -79,4 +79,4 @@ def _text(value: float | None, feature: FeatureSpec, currency: str) -> str:
         return "–"
     if feature.name == "monetary_minor":
         return format_amount(round(value), currency=currency)
-    return f"{value:,.0f} {feature.unit}"
+    return f"{value:,.0f} {feature.unit.removesuffix('s') if round(value) == 1 else feature.unit}"

@@ -247,7 +247,7 @@ def test_ten_thousand_customers_cost_no_call_more(shop: Storefront) -> None:
 
 
 def test_every_page_can_be_used_by_keyboard_and_read_aloud(shop: Storefront) -> None:
-    """A language, one heading, a way past the head, a label for each field, a name for each column."""
+    """A language, one heading, a way past the head, labels for fields and names for columns."""
     for name, page in answers(shop):
         assert ("html", {"lang": "en"}) in page.tags, name
         assert [tag for tag, _ in page.tags].count("h1") == 1, name

@@ -1,4 +1,4 @@
-"""Switches, policies and the model in the console: what is shown, and what changes under one's hands."""
+"""Switches, policies and the model in the console, and what moves under an operator's hands."""
 
 from __future__ import annotations
 
@@ -322,7 +322,16 @@ def test_the_page_of_the_model_shows_segments_metrics_and_baselines(browser: Bro
     """From the document that serves, without asking storage."""
     page = browser.page("/console/model")
 
-    for told in ("champions", "13.3 %", "31.55 USD", "held out auc", "59.1 %", "Model card: cdnow"):
+    for told in (
+        "champions",
+        "5 orders",
+        "1 order ",
+        "13.3 %",
+        "31.55 USD",
+        "held out auc",
+        "59.1 %",
+        "Model card: cdnow",
+    ):
         assert told in page.text, told
     assert {"heat-0", "heat-4"} <= {
         name

@@ -40,7 +40,7 @@ def switches(shop: Storefront) -> set[Switches | None]:
 
 
 def test_an_operators_key_opens_a_session(browser: Browser) -> None:
-    """The cookie is out of reach of scripts, of other sites and of plain HTTP, and ends by itself."""
+    """The cookie is out of reach of scripts, other sites and plain HTTP, and ends by itself."""
     entrance = browser.page("/console/sign-in")
     response = browser.submit(entrance.form_to("/sign-in"), key=browser.shop.issue_key("operate"))
 
@@ -155,7 +155,7 @@ def test_revoking_the_key_ends_its_sessions_with_the_next_click(browser: Browser
 
 
 def test_a_script_is_told_of_the_end_in_a_header(browser: Browser) -> None:
-    """htmx would put the entrance into the middle of a page; HX-Redirect takes the whole window."""
+    """Htmx would put the entrance into the middle of a page; HX-Redirect takes the whole window."""
     response = browser.get("/console/messages", HX_Request="true")
 
     assert response.status_code == 401
