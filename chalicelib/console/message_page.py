@@ -42,13 +42,11 @@ def messages_page(page: MailPage, *, state: str, cursor: str | None) -> Page:
 
 
 def _mail(mail: Effect) -> Mapping[str, object]:
-    # One whose person was erased has another subject: a pseudonym.
-    kind, _, _ = mail.subject_key.partition("#")
-    subject = Subject.from_key(mail.subject_key) if kind in ("customer", "anonymous") else None
+    subject = Subject.from_key(mail.subject_key)
     return {
         "action": mail.action,
         "purpose": mail.payload.get("purpose", "–"),
-        "customer_id": subject.id if subject and subject.kind == "customer" else None,
+        "customer_id": subject.id if subject.kind == "customer" else None,
         "decision_id": mail.decision_id,
         "at": mail.changed_at or mail.planned_at,
         "state": mail.state,

@@ -24,6 +24,7 @@ from chalicelib.core.ports import Beginning
 from chalicelib.core.storage import WHATEVER, Put
 from tests.browser import HOME, Browser
 from tests.functional.test_list_mails import MAIL
+from tests.persons import ANN, settle_in
 from tests.storefront import Storefront, open_storefront
 from tests.unit.core.situations import NOW
 
@@ -113,6 +114,23 @@ def test_who_was_not_sent_stands_there_with_the_reason_page_by_page(browser: Bro
     assert "the customer did not agree to marketing mail" in page.text
     assert len(costs) == 3
     assert max(costs) <= 25  # four shards of six states, and one read
+
+
+def test_a_mail_leads_to_its_customer_and_its_decision_until_they_are_erased(
+    browser: Browser,
+) -> None:
+    """Afterwards it stands there under nobody's name."""
+    settle_in(browser.shop)
+    page = browser.page("/console/messages?state=PLANNED")
+    links = page.all("a", "href")
+    assert f"{HOME}/customers/{ANN}" in links
+    assert any(f"{HOME}/decisions/" in link for link in links)
+
+    browser.shop.call("DELETE", f"/v1/customers/{ANN}")
+    after = browser.page("/console/messages")
+
+    assert "erased" in after.text
+    assert not [link for link in after.all("a", "href") if f"{HOME}/customers/" in link]
 
 
 def test_the_list_is_a_file_to_save(browser: Browser) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import doctest
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -15,14 +16,19 @@ from chalicelib.api.console.table import PAGES
 from chalicelib.api.scopes import CONSOLE
 from chalicelib.console import decision_page, model_page, policy_diff, render, site
 from chalicelib.console.problem_page import problem_page
+from chalicelib.core.canonical import sha256_hex
 from chalicelib.core.contact import Contact, Stamped
 from chalicelib.core.effects import effect_id
 from chalicelib.core.errors import Refused
-from chalicelib.core.kinds import DROP, EFFECT, STORED_POLICY
+from chalicelib.core.facts import Facts
+from chalicelib.core.instants import Instant
+from chalicelib.core.kinds import DROP, EFFECT, FACTS, STORED_POLICY
 from chalicelib.core.policy_life import Listed, PolicyLog, Simulation, StoredPolicy
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
 from chalicelib.flows.policies import LOG_KEY
+from ops.places import ROOT
+from ops.staging import Build, stage
 from tests.browser import HOME, Browser, Document, step
 from tests.functional.test_console_mails import DONE, DROP_ID, REJECTS
 from tests.functional.test_list_mails import MAIL
@@ -37,6 +43,7 @@ TEMPLATE = "{{ 7 * 191 }}{% raw %}"
 EVIL = f"{SCRIPT}{IMAGE}{SINGLE}"
 WHO = f"{IMAGE}{TEMPLATE}"
 HASH = "sha256:" + "ab" * 32
+HTMX_SHA256 = "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717"
 # The most calls that making a page may cost: none of them grows with the shop.
 MOST_CALLS = 26
 
@@ -220,14 +227,14 @@ def test_every_page_is_made_without_a_scan_and_with_few_calls(shop: Storefront) 
 
 
 def test_ten_thousand_customers_cost_no_call_more(shop: Storefront) -> None:
-    """The same calls as with a handful: nothing grows with the shop."""
+    """Nor do as many mails: the same calls as with a handful of both."""
     browser = Browser(shop).sign_in()
     before = {}
     for asked in pages(shop):
         browser.page(asked.path, status=asked.status)
         before[asked.path] = shop.calls()
     for number in range(0, 10_000, 500):
-        writes = [
+        writes: list[Put[Any]] = [
             Put(
                 EFFECT.key(effect_id(f"many {each}")),
                 replace(
@@ -237,7 +244,12 @@ def test_ten_thousand_customers_cost_no_call_more(shop: Storefront) -> None:
             )
             for each in range(number, number + 500)
         ]
-        for start in range(0, 500, 100):
+        writes += [
+            Put(FACTS.key(facts.subject.key), facts, WHATEVER)
+            for each in range(number, number + 500)
+            for facts in [Facts(customer(f"m-{each}"), last_seen_at=Instant(NOW))]
+        ]
+        for start in range(0, len(writes), 100):
             shop.store.write(writes[start : start + 100], now=NOW)
     shop.store.calls.clear()
 
@@ -298,6 +310,30 @@ def test_every_route_has_a_page_and_the_closed_ones_lead_to_the_entrance(shop: S
         ("POST", "/console/sign-in", 403),
         ("GET", "/console/static/{name}", 404),
     }
+
+
+def test_the_script_is_the_published_one_with_its_licence() -> None:
+    """Htmx 2.0.11 as npm has it, dist/htmx.min.js, to the byte; it asks no other host."""
+    folder = ROOT / "chalicelib" / "console" / "static"
+    script = (folder / "htmx.js").read_bytes()
+
+    assert sha256_hex(script) == HTMX_SHA256
+    assert "Zero-Clause BSD" in (folder / "htmx.LICENSE.txt").read_text()
+    assert b"http://" not in script
+    assert b"https://" not in script
+
+
+def test_templates_and_files_are_in_the_package(tmp_path: Path) -> None:
+    """What stands beside the code is staged with it; the stylesheet stays a small one."""
+    stage(ROOT, tmp_path / "stage", Build(), with_dependencies=False)
+    console = Path("chalicelib") / "console"
+    for folder in ("templates", "static"):
+        ours = {path.name: path.read_bytes() for path in (ROOT / console / folder).iterdir()}
+        staged = (tmp_path / "stage" / console / folder).iterdir()
+        assert {path.name: path.read_bytes() for path in staged} == ours
+        assert ours
+
+    assert (ROOT / console / "static" / "console.css").stat().st_size < 12_000
 
 
 def test_a_refusal_without_words_of_its_own_is_told_as_it_is_called() -> None:
