@@ -10,10 +10,10 @@ import pytest
 
 from chalicelib.api.views import Export
 from chalicelib.console.decision_page import LAYERS, trace
-from chalicelib.core.address import address_hash
+from chalicelib.core.address import AddressState, Suppression, address_hash
 from chalicelib.core.contact_policy import Mailed
 from chalicelib.core.errors import BadInput
-from chalicelib.core.kinds import FACTS, MAILED, RECORD
+from chalicelib.core.kinds import ADDRESS, FACTS, MAILED, RECORD
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
 from chalicelib.core.tokens import sign
@@ -98,6 +98,39 @@ def test_an_address_tells_what_binds_it_though_no_mail_leads_to_an_account(
 
     assert "No account is known that was mailed at this address of late" in page.text
     assert "nobody withdrew" in page.text
+
+
+def test_an_address_tells_what_was_withdrawn_refused_and_suppressed(browser: Browser) -> None:
+    """For every account that has it, with the moment."""
+    named = address_hash("nobody@example.com", secret=SIGNING_KEYS.address_secret)
+    state = AddressState(
+        withdrawn={"marketing_email": NOW - 60},
+        refused={"profiling": NOW - 120},
+        suppressed={"marketing": Suppression("hard_bounce", NOW - 180)},
+    )
+    browser.shop.store.write([Put(ADDRESS.key(named), state, WHATEVER)], now=NOW)
+
+    page = Document(look_up(browser, "Nobody@Example.com").body.decode())
+
+    for told in (
+        "Withdrawn by a link News and offers by mail",
+        "Refused by an account Choosing by what they bought",
+        "Suppressed: hard bounce marketing mail",
+    ):
+        assert told in page.text, told
+
+
+def test_an_address_whose_owner_was_erased_says_when_and_leads_to_nobody(
+    browser: Browser,
+) -> None:
+    """The tombstone of the address is all that is left."""
+    mailed(browser.shop)
+    browser.shop.call("DELETE", f"/v1/customers/{ANN}")
+
+    page = Document(look_up(browser, EMAIL).body.decode())
+
+    assert "Somebody with this address was erased at" in page.text
+    assert ANN not in page.text
 
 
 def test_an_account_that_has_another_address_by_now_is_not_taken_for_its_owner(
