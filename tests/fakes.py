@@ -18,14 +18,13 @@ from chalicelib.aws.deadline import Deadline
 from chalicelib.aws.objects import ObjectInfo
 from chalicelib.core.canonical import canonical_json, sha256_hex
 from chalicelib.core.errors import MailRefused, NotFound
-from chalicelib.core.ports import Beginning, BusEvent
+from chalicelib.core.ports import BusEvent
 from chalicelib.core.tokens import SigningKeys
 from tests.memory_store import MemoryStore, Script
 
 __all__ = [
     "SIGNING_KEYS",
     "FixedClock",
-    "MemoryBeginnings",
     "MemoryBus",
     "MemoryMailer",
     "MemoryObjects",
@@ -234,20 +233,6 @@ class MemoryObjects:
         if found is None or version_id not in (None, found.info.version_id):
             raise NotFound.of("GetObject", "found nothing (NoSuchKey)")
         return found
-
-
-class MemoryBeginnings:
-    """As ``S3Beginnings``, over the buckets of a ``MemoryObjects``."""
-
-    def __init__(self, objects: MemoryObjects, bucket: str) -> None:
-        """Take the buckets, and which of them."""
-        self._objects = objects
-        self._bucket = bucket
-
-    def read(self, key: str, *, most_bytes: int) -> Beginning:
-        """As ``S3Beginnings.read``."""
-        size = self._objects.head(self._bucket, key=key).size
-        return Beginning(self._objects.body(self._bucket, key)[:most_bytes], size)
 
 
 @dataclass(slots=True)

@@ -25,9 +25,9 @@ from chalicelib.core.rules import Rules
 from chalicelib.core.storage import WHATEVER, Kind, Put
 from chalicelib.flows.feedback_again import AgainPorts
 from chalicelib.settings import Settings
+from tests.beginnings import MemoryBeginnings
 from tests.fakes import (
     FixedClock,
-    MemoryBeginnings,
     MemoryBus,
     MemoryMailer,
     MemoryObjects,
