@@ -7,13 +7,22 @@ from collections.abc import Iterator
 import pytest
 
 from chalicelib.console.page import POLICY
-from chalicelib.console.session import SESSION_SECONDS, VISIT_SECONDS
+from chalicelib.console.session import (
+    SESSION_SECONDS,
+    VISIT_SECONDS,
+    FormForged,
+    check_form_token,
+    form_token,
+)
+from chalicelib.console.site import Site
 from chalicelib.core.canonical import sha256_hex
 from chalicelib.core.control import ApiKey, Switches
 from chalicelib.core.errors import Transient
 from chalicelib.core.kinds import API_KEY, SWITCH
 from chalicelib.core.storage import WHATEVER, Put
+from chalicelib.core.tokens import sign
 from tests.browser import HOME, Browser, Document
+from tests.fakes import SIGNING_KEYS
 from tests.storefront import Storefront, key_text, open_storefront
 from tests.unit.core.situations import NOW
 
@@ -117,10 +126,8 @@ def test_signing_out_takes_the_cookie_away(browser: Browser) -> None:
     assert browser.get("/console").status_code == 303
 
 
-def test_on_this_machine_the_cookie_does_without_https(shop: Storefront) -> None:
+def test_on_this_machine_the_cookie_does_without_https() -> None:
     """``make local`` speaks plain HTTP on the loopback; anywhere else Secure stays."""
-    from chalicelib.console.site import Site  # noqa: PLC0415
-
     assert "Secure" not in Site.under("http://127.0.0.1:8000").set_cookie("x", seconds=1)
     assert "Path=/console;" in Site.under("http://127.0.0.1:8000").set_cookie("x", seconds=1)
     for url in ("http://api.shop.example", "https://127.0.0.1", "http://127.0.0.1.shop.example"):
@@ -235,6 +242,16 @@ def test_signing_in_needs_a_form_of_this_browser(browser: Browser) -> None:
     refused = Document(victim.submit(stolen, key=key).body.decode())
     assert refused.forms == []  # so there is no token for a browser without a cookie
     assert victim.get("/console").status_code == 303
+
+
+def test_no_token_fits_a_browser_without_a_cookie() -> None:
+    """Not even one that is signed: where there is no session, no form is its own."""
+    signed = sign(SIGNING_KEYS, purpose="console_form", payload={"c": sha256_hex(b"")[:32]})
+
+    assert form_token(SIGNING_KEYS, "") == ""
+    for token in ("", signed):
+        with pytest.raises(FormForged):
+            check_form_token(SIGNING_KEYS, "", token)
 
 
 def test_a_form_for_signing_in_is_good_for_an_hour(browser: Browser) -> None:
