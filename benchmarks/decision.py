@@ -134,6 +134,7 @@ def install(people: People) -> HeldStore:
         again=aws.again,
         bus=aws.bus,
         objects=aws.objects,
+        results=aws.results,
         mailer=aws.mailer,
     )
     wiring.install(wiring.Parts(SETTINGS, adapters, clock=lambda: people.now))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chalicelib.api.edge import Access
+from chalicelib.aws.beginnings import S3Beginnings
 from chalicelib.aws.bus import EventBridgeBus
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.deadline import CHECKOUT_SECONDS, Deadline
@@ -21,6 +22,7 @@ from chalicelib.clock import now
 from chalicelib.core.ports import (
     LONGEST_DELAY_SECONDS,
     AgainPorts,
+    Beginnings,
     Bus,
     Machine,
     Mailer,
@@ -56,6 +58,7 @@ class Adapters:
         again: where mail events go that could not be taken in.
         bus: where events for other systems go.
         objects: files in buckets.
+        results: what drops left behind, for somebody who looks at it.
         mailer: hands mails to the provider.
         divided_drops: works on files that are divided; None where there is no such machine.
     """
@@ -69,6 +72,7 @@ class Adapters:
     again: AgainPorts
     bus: Bus
     objects: Objects
+    results: Beginnings
     mailer: Mailer
     divided_drops: Machine | None = None
 
@@ -109,6 +113,7 @@ def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
         ),
         bus=EventBridgeBus(clients.events, name=settings.bus_name),
         objects=S3Objects(clients.s3),
+        results=S3Beginnings(clients.s3, bucket=settings.results_bucket),
         mailer=SesMailer(clients.sesv2, configuration_set=settings.configuration_set),
         divided_drops=_machine(settings, clients),
     )

@@ -180,6 +180,8 @@ class Parts:
             version=__version__,
             python=".".join(map(str, sys.version_info[:3])),
             public_url=self.settings.public_url,
+            results=adapters.results,
+            model_directory=lambda: self.documents.model(self.settings.model),
         )
 
     def act_ports(self) -> act.ActPorts:

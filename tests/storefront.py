@@ -25,6 +25,7 @@ from chalicelib.core.ports import AgainPorts
 from chalicelib.core.rules import Rules
 from chalicelib.core.storage import WHATEVER, Kind, Put
 from chalicelib.settings import Settings
+from tests.beginnings import MemoryBeginnings
 from tests.fakes import (
     FixedClock,
     MemoryBus,
@@ -100,6 +101,7 @@ class Storefront:
             again=AgainPorts(MemoryQueue(), MemoryQueue()),
             bus=self.bus,
             objects=self.objects,
+            results=MemoryBeginnings(self.objects, SETTINGS.results_bucket),
             mailer=self.mailer,
         )
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from chalicelib.core.ports import Store
+from chalicelib.core.ports import Beginnings, Store
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.authorize import RememberedKeys
 from chalicelib.flows.learned import RememberedLearning
@@ -64,6 +65,8 @@ class Edge:
         version: of Segue.
         python: of the runtime.
         public_url: base URL of the API.
+        results: what drops left behind.
+        model_directory: where the packaged model that serves lies.
     """
 
     now: Callable[[], int]
@@ -82,6 +85,8 @@ class Edge:
     version: str
     python: str
     public_url: str
+    results: Beginnings
+    model_directory: Callable[[], Path]
 
 
 GetEdge = Callable[[], Edge]

@@ -94,3 +94,24 @@ class Mailer(Protocol):
         MailTooFast is the MailThrottled that waiting alone cures.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The first bytes of a file, and how many bytes it has."""
+
+    body: bytes
+    size: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing comes after them."""
+        return len(self.body) >= self.size
+
+
+class Beginnings(Protocol):
+    """Reads files of one bucket for somebody who looks at them."""
+
+    def read(self, key: str, *, most_bytes: int) -> Beginning:
+        """At most so many bytes; raises NotFound."""
+        ...

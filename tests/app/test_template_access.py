@@ -55,7 +55,10 @@ def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
     [
         ("ses:", {"OnEffect"}),
         ("events:", {"OnEffect"}),
-        ("s3:", {"OnDrop", "WorkPart"}),
+        ("s3:Get", {"APIHandler", "OnDrop", "WorkPart"}),
+        ("s3:ListBucket", {"APIHandler", "OnDrop", "WorkPart"}),
+        ("s3:Put", {"OnDrop", "WorkPart"}),
+        ("s3:Delete", set()),
         ("states:", {"OnDrop"}),
         (
             "sqs:SendMessage",
@@ -175,6 +178,20 @@ def test_nobody_may_write_where_files_are_dropped(template: Json) -> None:
         "OnDrop": results,
         "WorkPart": [results, {"Fn::Sub": "${ResultsBucket.Arn}/work/*"}],
     }
+
+
+def test_the_api_reads_results_and_no_drops(template: Json) -> None:
+    """The console shows what was rejected of a file, which holds the file's own words."""
+    reads = [
+        (tuple(statement["Action"]), statement["Resource"])
+        for statement in statements_of(template, "APIHandler")
+        if any(action.startswith("s3:") for action in statement["Action"])
+    ]
+
+    assert reads == [
+        (("s3:GetObject",), {"Fn::Sub": "${ResultsBucket.Arn}/results/*"}),
+        (("s3:ListBucket",), {"Fn::GetAtt": ["ResultsBucket", "Arn"]}),
+    ]
 
 
 def test_mail_leaves_from_one_address_through_one_configuration_set(template: Json) -> None:
