@@ -100,8 +100,9 @@ def test_the_enforcement_is_real(guarded: Venue) -> None:
 
 
 def test_files_become_mails(guarded: Venue, filled: Filled) -> None:
-    """Reading a drop, folding, relaying, acting and mailing need no more than is granted."""
+    """Reading a drop, dividing it, folding, relaying, acting and mailing need no more than is granted."""
     assert [drop.state for drop in filled.drops] == ["COMPLETE"] * 3
+    assert ["partitions" in drop.counts for drop in filled.drops] == [True, False, True]
     assert filled.books.mails_accepted == len(filled.mails) > 0
     assert filled.books.open == 0
 
