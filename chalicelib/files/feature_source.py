@@ -121,7 +121,12 @@ def check_fields_of(connection: DuckDBPyConnection, source: FeatureSource, layou
     for [name] in layout.required if source.lines else ():
         found = connection.execute(has_field(source.lines, name)).fetchone()
         if found != (True,):
-            raise FileRefused.of("file", f"has no field {name}")
+            raise unsaid_error(name)
+
+
+def unsaid_error(name: str) -> BadInput:
+    """That no object has a field that is needed."""
+    return FileRefused.of("file", f"has no field {name}")
 
 
 def _fields(header: Sequence[str] | None, layout: Layout) -> list[str]:
