@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chalicelib.core.errors import BadInput
 from chalicelib.files.csv_rows import check_fields
 from chalicelib.files.feature_sql import (
     has_field,
