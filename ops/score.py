@@ -16,7 +16,7 @@ import click
 
 from chalicelib.core.errors import SegueError
 from chalicelib.core.scores import Scorer
-from chalicelib.documents import Documents
+from chalicelib.files.lying_plain import lies_plain
 from chalicelib.files.parquet_file import check_parquet
 from chalicelib.files.rejects import RejectSpool
 from chalicelib.files.score_file import ScoredFile
@@ -25,9 +25,10 @@ from chalicelib.flows.drop_features import score_features
 from chalicelib.flows.drop_layouts import plan_for
 from chalicelib.flows.drop_report import Tally, write_rejects
 from chalicelib.scoring.load import ENGINES, load_scorer
+from ops.places import MODELS
 
 DEFAULT_MODEL = "cdnow-1.0.0"
-MEMORY_MB = 64
+MEMORY_MB = 96
 MOST_BYTES = 1 << 40  # a laptop's disk is its owner's; the drops have a limit of their own
 
 
@@ -65,7 +66,11 @@ def score_locally(job: LocalJob, scorer: Scorer) -> ScoredFile:
                 memory_mb=job.memory_mb,
                 **limits,
             )
-        else:
+        elif (
+            plan.compressed
+            or plan.encoding != "utf-8"
+            or not lies_plain(source, most_bytes=MOST_BYTES)
+        ):
             plain = workdir / "plain"
             unpack(source, plain, compressed=plan.compressed, encoding=plan.encoding, **limits)
             source = plain
@@ -121,7 +126,7 @@ def score(
 ) -> None:
     """Score a features file on this machine; nothing of AWS is asked."""
     try:
-        scorer = load_scorer(engine, Documents().model(model))
+        scorer = load_scorer(engine, MODELS / model)
         scored = score_locally(LocalJob(file, out, rejects, memory_mb), scorer)
     except SegueError as error:
         raise click.ClickException(str(error)) from None

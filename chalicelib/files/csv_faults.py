@@ -6,7 +6,7 @@ import csv
 from typing import TYPE_CHECKING
 
 from chalicelib.files.feature_source import FeatureSource
-from chalicelib.files.feature_sql import MOST_FAULTS_IN_MEMORY
+from chalicelib.files.feature_sql import COLUMNS
 from chalicelib.files.layout import Layout
 from chalicelib.files.numbering import wrong_width
 from chalicelib.files.rejects import Reject
@@ -14,6 +14,8 @@ from chalicelib.files.rejects import Reject
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+# DuckDB keeps each in memory; a text with more of them is cut.
+MOST_FAULTS = 10_000
 _WIDTH_FAULTS = ("TOO MANY COLUMNS", "MISSING COLUMNS")
 
 
@@ -24,24 +26,40 @@ class NotAsItLooked(Exception):
 def csv_faults(
     connection: DuckDBPyConnection, source: FeatureSource, layout: Layout
 ) -> list[Reject]:
-    """The lines that the only scan so far could not take, by record number.
+    """The lines that left no row, by record number.
 
     Raises NotAsItLooked where they are too many to be kept, or cutting would say something else of
     a line: that it is none, or that it cannot be told where its values end.
     """
+    expected = source.records - _rows(connection, source.relation)
+    if not expected:
+        return []
+    if expected > MOST_FAULTS:
+        raise NotAsItLooked
+    _rows(connection, source.telling)
     found = connection.execute(
         "SELECT line, error_type, column_idx, csv_line FROM reject_errors"
         # A record of a wrong width is that first; of several wrong values the first counts.
         " ORDER BY line, error_type = 'CAST', column_idx"
     ).fetchall()
-    if len(found) >= MOST_FAULTS_IN_MEMORY:
-        raise NotAsItLooked
     rejects: dict[int, Reject] = {}
     for line, fault, place, text in found:
         record = line - 1  # the header is a line, too
         if record not in rejects:
             rejects[record] = _reject(record, fault, place, text.strip("\r\n"), source, layout)
+    if len(rejects) != expected:
+        raise NotAsItLooked
     return list(rejects.values())
+
+
+def _rows(connection: DuckDBPyConnection, relation: str) -> int:
+    """How many rows there are. Every column is asked for: what nobody asks for is not typed."""
+    counted = ", ".join(f"count({name})" for name in COLUMNS)
+    # Fetched to its end: only then does DuckDB write down what it refused.
+    [[rows, *_]] = connection.execute(
+        f"SELECT count(*), {counted} FROM ({relation})"  # noqa: S608
+    ).fetchall()
+    return int(rows)
 
 
 def _reject(

@@ -38,9 +38,10 @@ class FeatureSource:
         relation: a select of ``feature_sql``.
         records: how many there are, good and bad, as nobody but the file itself says.
         numbered: whether the relation has the column ``record``; else its rows are the records in
-            order, those aside that are in ``reject_errors``.
+            order, those aside that leave no row.
         refused: how many records could not be cut out, and are in the spool already.
-        fields: of a CSV that is read as it lies, its columns in order.
+        telling: of a CSV that is read as it lies, the select that tells of lines without a row.
+        fields: of such a CSV, its columns in order.
         ascii_only: whether no id can hold anything beyond ASCII.
         lines: of JSON Lines, what stands behind FROM for them.
         faultless: whether this way of reading serves only a file without any fault.
@@ -50,6 +51,7 @@ class FeatureSource:
     records: int
     numbered: bool = True
     refused: int = 0
+    telling: str = ""
     fields: Sequence[str] = ()
     ascii_only: bool = False
     lines: str = ""
@@ -80,7 +82,8 @@ def plain_sources(path: Path, layout: Layout) -> Iterator[FeatureSource]:
     fields = _fields(header_of(path, delimiter=layout.delimiter), layout)
     yield FeatureSource(
         typed_csv(path, layout, fields, plain),
-        plain.lines - 1,
+        telling=typed_csv(path, layout, fields, plain, telling=True),
+        records=plain.lines - 1,
         numbered=False,
         fields=fields,
         ascii_only=plain.ascii_only,

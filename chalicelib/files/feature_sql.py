@@ -20,19 +20,22 @@ from chalicelib.files.survey import LONGEST_PLAIN_BYTES, PlainLines
 
 CONSENT = "consent_profiling"
 COLUMNS = ("customer_id", *FEATURE_NAMES, CONSENT)
-# DuckDB keeps so many errors of a CSV in memory, a kilobyte and more each, whatever its limit; a
-# text with more of them is cut.
-MOST_FAULTS_IN_MEMORY = 10_000
 # What may stand before an object.
 _BLANKS = "' ' || chr(9) || chr(13)"
 
 
-def typed_csv(path: Path, layout: Layout, fields: Sequence[str], plain: PlainLines) -> str:
-    """A CSV as it lies, typed while it is read: what does not fit stands in ``reject_errors``."""
+def typed_csv(
+    path: Path, layout: Layout, fields: Sequence[str], plain: PlainLines, *, telling: bool = False
+) -> str:
+    """A CSV as it lies, typed while it is read: a line that does not fit leaves no row.
+
+    With ``telling`` it stands in ``reject_errors`` instead. DuckDB keeps more than a kilobyte of
+    each there, in memory and whatever its limit, so nobody may ask before they are known to be few.
+    """
     columns = {f"c{at}": layout.sql_type(field) for at, field in enumerate(fields)}
     places = _places(fields)
     wanted = (f"{places.get(name, 'NULL::BOOLEAN')} AS {name}" for name in COLUMNS)
-    keeping = f"store_rejects=true, rejects_limit={MOST_FAULTS_IN_MEMORY}"
+    keeping = "store_rejects=true, rejects_limit=0" if telling else "ignore_errors=true"
     read = _read_csv(path, layout, columns, plain=plain, skip=1, errors=keeping)
     return f"SELECT {', '.join(wanted)}, NULL::VARCHAR AS fault, NULL::VARCHAR AS said FROM {read}"  # noqa: S608
 

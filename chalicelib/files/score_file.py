@@ -32,6 +32,7 @@ from chalicelib.files.left_out import NO_CONSENT, left_out
 from chalicelib.files.parquet_file import parquet_translated
 from chalicelib.files.rejects import RejectSpool
 from chalicelib.files.row_by_row import scores_select, write_scores
+from chalicelib.files.unpack import FileRefused
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -117,16 +118,24 @@ def score_file_row_by_row(
 
 
 @contextmanager
-def faultless() -> Iterator[None]:
-    """Take whatever DuckDB finds wrong with a file for a sign to read it in another way."""
+def as_it_lies(*, faultless: bool) -> Iterator[None]:
+    """Let a text be read in another way where DuckDB needs too much memory for it as it lies.
+
+    Where only a file without any fault can be read so, whatever is wrong with it says the same.
+    """
     import duckdb  # noqa: PLC0415  (0.2 s, and only for files)
 
     try:
-        yield
-    except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
-        raise Broken(f"DuckDB could not work ({type(error).__name__})") from None
-    except duckdb.Error:
-        raise NotAsItLooked from None
+        with translated():
+            yield
+    except FileRefused:
+        if faultless:
+            raise NotAsItLooked from None
+        raise
+    except Broken as broken:
+        if isinstance(broken.__context__, duckdb.OutOfMemoryException):
+            raise NotAsItLooked from None
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +168,7 @@ class _Job:
         self, connection: DuckDBPyConnection, source: FeatureSource, scores: _Scores
     ) -> ScoredFile:
         fit = f"fault IS NULL AND {is_id('customer_id', ascii_only=source.ascii_only)}"
-        with faultless() if source.faultless else translated():
+        with translated() if source.numbered else as_it_lies(faultless=source.faultless):
             check_fields_of(connection, source, self.layout)
             connection.execute(
                 f"CREATE OR REPLACE VIEW {_CUSTOMERS} AS SELECT * FROM ({source.relation})"  # noqa: S608
@@ -170,16 +179,21 @@ class _Job:
                 f" (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP_ROWS})"
             )
             segments = self._segments(connection)
-            faults = csv_faults(connection, source, self.layout) if source.fields else []
-            for reject in faults:
-                self.rejects.add(reject)
-            unscored: Counter[str] = Counter()
-            missing = source.records - source.refused - len(faults) - segments.total()
-            if missing:
-                unscored += left_out(
-                    connection, source, self.layout, faults, self.rejects, missing=missing
-                )
+            missing = source.records - source.refused - segments.total()
+            unscored = self._missing(connection, source, missing) if missing else Counter[str]()
         return ScoredFile(source.records, segments.total(), unscored, segments)
+
+    def _missing(
+        self, connection: DuckDBPyConnection, source: FeatureSource, missing: int
+    ) -> Counter[str]:
+        """Say of every record that is not among the scores why it is not."""
+        faults = csv_faults(connection, source, self.layout) if source.telling else []
+        for reject in faults:
+            self.rejects.add(reject)
+        others = missing - len(faults)
+        if not others:
+            return Counter()
+        return left_out(connection, source, self.layout, faults, self.rejects, missing=others)
 
     def _segments(self, connection: DuckDBPyConnection) -> Counter[str]:
         """The rows of the results by segment, counted in the file that was written."""

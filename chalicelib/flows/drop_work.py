@@ -16,6 +16,7 @@ from chalicelib.core.ports import Store
 from chalicelib.core.rules import Rules
 from chalicelib.core.storage import AtVersion, Conflict, Put
 from chalicelib.core.tokens import SigningKeys
+from chalicelib.files.lying_plain import lies_plain
 from chalicelib.files.parquet_file import check_parquet
 from chalicelib.files.reader import Rows
 from chalicelib.files.records import check_customer_columns, read_product
@@ -185,6 +186,9 @@ class Work:
                 most_bytes=limits.most_bytes,
                 memory_mb=limits.memory_mb,
             )
+            return packed
+        as_it_is = plan.encoding == "utf-8" and not plan.compressed
+        if as_it_is and lies_plain(packed, most_bytes=limits.most_bytes):
             return packed
         unpack(
             packed,

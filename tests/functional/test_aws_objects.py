@@ -11,7 +11,7 @@ import pytest
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.object_writer import PART_BYTES
 from chalicelib.aws.objects import S3Objects
-from chalicelib.core.errors import Broken, NotFound, Transient
+from chalicelib.core.errors import Broken, NotFound, Replaced, Transient
 from tests.loopback import Bytes, Loopback, Reaction, Request, in_turn
 from tests.stack import Stack
 
@@ -55,6 +55,22 @@ def test_a_version_is_downloaded_and_not_its_successor(
     objects.put(bucket, key="k", body=b"second", content_type="text/csv")
 
     objects.download_to(tmp_path / "x", bucket=bucket, key="k", version_id=version_id)
+
+    assert (tmp_path / "x").read_bytes() == b"first"
+
+
+def test_another_object_is_not_downloaded_in_place_of_the_one_that_was_named(
+    stack: Stack, clients: Clients, tmp_path: Path
+) -> None:
+    """With an entity tag the bytes are that object's, or the download raises Replaced."""
+    objects, bucket = S3Objects(clients.s3), stack.drops_bucket
+    objects.put(bucket, key="k", body=b"first", content_type="text/csv")
+    etag = objects.head(bucket, key="k").etag
+    objects.download_to(tmp_path / "x", bucket=bucket, key="k", etag=etag)
+    objects.put(bucket, key="k", body=b"second", content_type="text/csv")
+
+    with pytest.raises(Replaced):
+        objects.download_to(tmp_path / "y", bucket=bucket, key="k", etag=etag)
 
     assert (tmp_path / "x").read_bytes() == b"first"
 

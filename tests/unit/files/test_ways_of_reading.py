@@ -139,3 +139,37 @@ def test_json_lines_mean_the_same_whichever_way_they_are_read(
     text = "".join(line + end for line, end in zip(lines, ends, strict=False))
 
     assert_alike(f"{full}\n{text}", "jsonl")
+
+
+@pytest.mark.parametrize(
+    ("text", "file_format"),
+    [
+        (f'{HEADER}\n"c,1",1,1,1,1,1\nc-2,x,1,1,1,1\nc-3,1\n,1,1,1,1,1\n', "csv"),
+        (f"{HEADER}\r\nü,1,1,1,1,1\r\nc-2,x,1,1,1,1\r\n", "csv"),
+        (json.dumps(dict.fromkeys(HEADER.split(","), 1)) + "\n[]\n{}\n", "jsonl"),
+    ],
+)
+def test_an_ordinary_text_is_read_as_it_lies_though_some_of_it_is_bad(
+    text: str, file_format: FileFormat
+) -> None:
+    """Simple quotes, Windows' line ends and bad records are no reason to cut every record."""
+
+    def refuse(*_: Any, **__: Any) -> FeatureSource:
+        raise AssertionError("was cut")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "cut_source", refuse)
+        scored = score_text(text, file_format=file_format)
+
+    assert scored.file.scored >= 1
+    assert len(scored.rejects) == scored.file.records - scored.file.scored
+
+
+def test_more_faults_than_are_kept_are_cut_out() -> None:
+    """Beyond ten thousand bad lines the text is cut, and each has its number all the same."""
+    bad = "".join(f"c-{n},x,1,1,1,1\n" for n in range(10_001))
+
+    scored = score_text(f"{HEADER}\nc,1,1,1,1,1\n{bad}")
+
+    assert scored.file.scored == 1
+    assert [each.record for each in scored.rejects] == list(range(2, 10_003))
