@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chalicelib.core.errors import BadInput
 from chalicelib.files.csv_rows import check_fields
 from chalicelib.files.feature_sql import (
     has_field,
@@ -124,7 +125,12 @@ def check_fields_of(connection: DuckDBPyConnection, source: FeatureSource, layou
     for [name] in layout.required if source.lines else ():
         found = connection.execute(has_field(source.lines, name)).fetchone()
         if found != (True,):
-            raise FileRefused.of("file", f"has no field {name}")
+            raise unsaid_error(name)
+
+
+def unsaid_error(name: str) -> BadInput:
+    """That no object has a field that is needed."""
+    return FileRefused.of("file", f"has no field {name}")
 
 
 def _fields(header: Sequence[str] | None, layout: Layout) -> list[str]:

@@ -39,8 +39,6 @@ def join(plan: BigPlan, parts: list[PartDone], task: Task) -> Joined:
     refused = next((part.refused for part in parts if part.refused is not None), None)
     if refused is not None:
         return Joined(before, refused=refused)
-    if not plan.partitions:  # each range of a features file has judged the file by itself
-        return Joined(before)
     layout = plan_for(task.arrived.key, task.ports.mapping).layout
     censuses = [part.census for part in parts if part.census is not None]
     try:

@@ -7,14 +7,19 @@ that is worked on again, or twice at once, changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from chalicelib.core.errors import NotFound, Replaced
+from chalicelib.files.census import Census
 from chalicelib.files.claims import shuffle_claims
+from chalicelib.files.feature_source import unsaid_error
+from chalicelib.files.layout import Layout
 from chalicelib.files.parts import open_part, plain_part
 from chalicelib.files.reader import Rows
 from chalicelib.files.rejects import Reject, RejectSpool
+from chalicelib.files.score_file import ScoredFile
 from chalicelib.files.shuffle import Ranges, shuffle
 from chalicelib.files.unpack import FileRefused
 from chalicelib.flows.big_documents import BigPlan, PartDone
@@ -66,15 +71,7 @@ def _scored(task: Task, plan: BigPlan, reading: Plan, source: Path, folder: Path
     target = folder / "scores"
     rejects = RejectSpool(folder / "rejected")
     try:
-        found = score_features(
-            source,
-            reading.layout,
-            scorer=task.rules.scorer,
-            target=target,
-            rejects=rejects,
-            workdir=folder,
-            memory_mb=task.ports.limits.memory_mb,
-        )
+        found, lacking = _score(task, reading.layout, source, target, rejects, folder)
         tally = Tally.of_features(found)
         tally.rejected = rejects.count
         tally.check()
@@ -83,7 +80,54 @@ def _scored(task: Task, plan: BigPlan, reading: Plan, source: Path, folder: Path
         rejects.close()
     file = result_file(target, name=f"scores/part-{task.number:05}.parquet", rows=found.scored)
     task.leave(target, task.places.result(file.name), PARQUET)
-    return PartDone(task.number, tally, files=(file,), rejects=bool(tally.rejected))
+    return PartDone(
+        number=task.number,
+        tally=tally,
+        census=_said(reading.layout, lacking, records=found.records),
+        files=(file,),
+        rejects=bool(tally.rejected),
+    )
+
+
+def _score(
+    task: Task, layout: Layout, source: Path, target: Path, rejects: RejectSpool, folder: Path
+) -> tuple[ScoredFile, frozenset[str]]:
+    """Score the range, and name the fields that none of its objects has.
+
+    A file of which no object has a field is refused. A range of JSON Lines cannot know that of the
+    others, so what it lacks is left out of what it must have, and told (``census.joined``).
+    """
+    lacking: frozenset[str] = frozenset()
+    while True:
+        required = [each for each in layout.required if not lacking.issuperset(each)]
+        mark = rejects.mark()
+        try:
+            found = score_features(
+                source,
+                replace(layout, required=required),
+                scorer=task.rules.scorer,
+                target=target,
+                rejects=rejects,
+                workdir=folder,
+                memory_mb=task.ports.limits.memory_mb,
+            )
+        except FileRefused as refusal:
+            unsaid = {
+                name
+                for [name] in required
+                if layout.format == "jsonl" and refusal.errors == unsaid_error(name).errors
+            }
+            if not unsaid:
+                raise
+            lacking |= unsaid
+            rejects.back_to(mark)
+        else:
+            return found, lacking
+
+
+def _said(layout: Layout, lacking: frozenset[str], *, records: int) -> Census:
+    filled = tuple(0 if lacking.issuperset(each) else records for each in layout.required)
+    return Census((), records, records, filled)
 
 
 def _shuffled(task: Task, plan: BigPlan, reading: Plan, source: Path, folder: Path) -> PartDone:

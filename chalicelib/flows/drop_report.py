@@ -9,15 +9,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.core.control import Drop
 from chalicelib.core.errors import Broken
 from chalicelib.core.instants import format_instant
-from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
 from chalicelib.files.rejects import Reject
 from chalicelib.files.score_file import ScoredFile
+
+if TYPE_CHECKING:  # policy and law take a tenth of a second, and a laptop scores without either
+    from chalicelib.core.rules import Rules
 
 SCORE_COLUMNS = (
     "customer_id",

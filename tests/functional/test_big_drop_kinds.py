@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -141,6 +142,33 @@ def test_a_features_file_is_scored_range_by_range(key: str, body: str | bytes) -
     assert big.result(found, "rejects.csv") == plain.result(expected, "rejects.csv")
     assert big.store.all("facts") == {}
     assert "Partition" not in big.engine.ran
+
+
+def feature_lines(*, has_gap: Callable[[int], bool]) -> str:
+    """Features as JSON Lines, by an exporter that leaves out what a customer has not."""
+    lines = (
+        {
+            "customer_id": f"c-{n}",
+            **{name: n % 7 for name in FEATURE_NAMES if name != "mean_gap_days" or has_gap(n)},
+        }
+        for n in range(60)
+    )
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def test_a_range_may_lack_a_field_that_others_have() -> None:
+    """Only where no object of the whole file has it, the file is refused."""
+    big, found, plain, expected = both("features/a.jsonl", feature_lines(has_gap=lambda n: n > 50))
+
+    assert (found.state, expected.state) == ("COMPLETE", "COMPLETE")
+    assert {name: found.counts[name] for name in expected.counts} == expected.counts
+    names = [file["name"] for file in big.manifest(found) if file["name"].startswith("scores/")]
+    assert scored(big, found, names) == scored(plain, expected, ["scores.parquet"])
+
+    _, found, _, expected = both("features/a.jsonl", feature_lines(has_gap=lambda _n: False))
+
+    assert (found.state, expected.state) == ("REJECTED", "REJECTED")
+    assert found.reason == expected.reason == "file: has no field mean_gap_days"
 
 
 def test_parquet_orders_are_divided_by_row_groups() -> None:
