@@ -21,7 +21,7 @@ from ops.key import create_key, list_keys, revoke_key
 from ops.places import CHALICE
 from tests.browser import FORM, Document
 from tests.functional.test_console_mails import DONE, DROP_ID, REJECTS, TABLE
-from tests.stack import Stack
+from tests.stack import Stack, whole
 from tests.storefront import MUGS, TEXAS
 from tests.unit.core.situations import MUG, NOW, buyer, shipped_rules
 
@@ -168,10 +168,10 @@ def test_a_key_that_ops_revokes_ends_its_session(
     """From one click to the next, without the minute that the authorizer remembers."""
     store = wiring.parts().adapters.store
     table = stack.tables["control"]
-    assert len(list_keys(clients.dynamodb_patient(), control_table=table)) == 1
+    assert len(list_keys(whole(clients.dynamodb_patient()), control_table=table)) == 1
     revoke_key(
         store,
-        clients.dynamodb_patient(),
+        whole(clients.dynamodb_patient()),
         control_table=table,
         key_id=desk.key.api_key.key_id,
         now=NOW,

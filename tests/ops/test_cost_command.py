@@ -53,8 +53,8 @@ def test_a_decision_is_one_read_and_one_write(told: Account) -> None:
     assert plain.calls == 2
     assert plain.of + planned.of == told.ones["decisions"].of
     assert plain.now["dynamodb.write_unit"] < planned.now["dynamodb.write_unit"]
-    # Two units of a record of 1.1 to 2 KB, and its entry in ``by_subject``.
-    assert plain.now["dynamodb.write_unit"] == pytest.approx(3, abs=0.5)
+    # One unit of a packed record, and one of its entry in ``by_subject``.
+    assert plain.now["dynamodb.write_unit"] == 2
     assert plain.now["apigateway.rest_request"] == 1
 
 

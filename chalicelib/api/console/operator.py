@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from chalice.app import Request
 
-from chalicelib.api.edge import Edge, Shelves
+from chalicelib.api.edge import Edge
 from chalicelib.api.scopes import Scope
 from chalicelib.console.page import Download, Elsewhere, OwnFile, Page
 from chalicelib.console.session import form_token
 from chalicelib.console.site import Site
 from chalicelib.core.errors import Forbidden
 from chalicelib.core.tokens import SigningKeys
+
+if TYPE_CHECKING:
+    from chalicelib.api.edge import Shelves
 
 Answered = Page | Elsewhere | Download | OwnFile
 
