@@ -133,7 +133,7 @@ def _pairs(swept: Swept, most: int | None, seed: int) -> list[tuple[str, dict[in
     for name, pairs in by_case.items():
         bound = _bound(name, most)
         if bound is not None and len(pairs) > bound:
-            pairs = chance.sample(pairs, bound)  # noqa: PLW2901
+            pairs = chance.sample(pairs, bound)
         chosen += pairs
     return chosen
 
