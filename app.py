@@ -26,7 +26,7 @@ from chalicelib.api import (
     routes_privacy,
     routes_records,
 )
-from chalicelib.flows import act, drop, feedback, relay, silence, sweep
+from chalicelib.flows import act, chronicle, drop_queue, feedback, relay, silence, sweep
 
 app = Chalice(app_name="segue", configure_logs=False)
 app.api.binary_types = []  # every answer is text, and Chalice looks through the list each time
@@ -238,6 +238,14 @@ def on_effects_planned(event: DynamoDBEvent) -> Any:
     return relay.from_stream(event.to_dict(), **wiring.relay_parts(), now=clock.now())
 
 
+@app.on_dynamodb_record(
+    stream_arn="arn:aws:dynamodb:us-east-1:000000000000:table/decisions/stream/0", batch_size=500
+)
+def on_decided(event: DynamoDBEvent) -> Any:
+    """Write the decision log, and count decisions and planned effects."""
+    return chronicle.from_stream(event.to_dict(), ports=wiring.chronicle_ports(), now=clock.now())
+
+
 @app.on_sqs_message(queue="effects", batch_size=10)
 def on_effect(event: SQSEvent) -> Any:
     """Perform planned effects."""
@@ -254,8 +262,10 @@ def on_mail_event(event: SQSEvent) -> Any:
 
 @app.on_sqs_message(queue="drops", batch_size=1)
 def on_drop(event: SQSEvent) -> Any:
-    """Take in files that were dropped into S3."""
-    return drop.from_messages(event.to_dict(), **wiring.drop_parts(), now=clock.now())
+    """Take in files that were dropped into S3; once a night measure what decisions brought."""
+    return drop_queue.from_messages(
+        event.to_dict(), take_files=wiring.take_files, night=wiring.night_parts, now=clock.now()
+    )
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

@@ -22,6 +22,7 @@ from chalicelib.api.edge import Access, Edge
 from chalicelib.aws.clients import Clients
 from chalicelib.challenging import load_challengers
 from chalicelib.clock import SortableIds, now, now_ms
+from chalicelib.core.baselines import Baselines
 from chalicelib.core.challengers import Challengers
 from chalicelib.core.pace import Limits
 from chalicelib.core.policy import Policy
@@ -31,17 +32,20 @@ from chalicelib.core.scorecard import Scorecard
 from chalicelib.core.scores import Scorer
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.documents import Documents
-from chalicelib.flows import events
+from chalicelib.flows import drop, events
 from chalicelib.flows.act import ActPorts
 from chalicelib.flows.authorize import RememberedKeys
+from chalicelib.flows.chronicle import ChroniclePorts
 from chalicelib.flows.drop_work import DropPorts
 from chalicelib.flows.feedback import FeedbackPorts
 from chalicelib.flows.learned import RememberedLearning
+from chalicelib.flows.night import NightPorts
 from chalicelib.flows.rulebook import Rulebook
 from chalicelib.flows.settled import EventPorts
 from chalicelib.flows.steady_store import SteadyStore, Timing
 from chalicelib.flows.sweep import SweepPorts
 from chalicelib.mail.compose import MailSettings
+from chalicelib.scoring.baselines import read_baselines
 from chalicelib.scoring.guarded import GuardedScorer
 from chalicelib.scoring.load import load_scorer
 from chalicelib.scoring.rejections import ArtifactRejected
@@ -196,6 +200,33 @@ class Parts:
         """What relaying the effects table's stream needs."""
         return {"queue": self.adapters.effects_queue, "store": self.adapters.store}
 
+    def chronicle_ports(self) -> ChroniclePorts:
+        """What writing the decision log needs."""
+        adapters = self.adapters
+        return ChroniclePorts(
+            store=adapters.store,
+            objects=adapters.objects,
+            bucket=self.settings.results_bucket,
+            secret=adapters.signing_keys(self.clock()).address_secret,
+            currency=self.rules.scorer.currency,
+        )
+
+    def night_parts(self) -> tuple[NightPorts, Policy]:
+        """What a night's measuring needs, and the policy that decides."""
+        ports = NightPorts(
+            store=self.adapters.store,
+            objects=self.adapters.objects,
+            bucket=self.settings.results_bucket,
+            baselines=self._baselines,
+        )
+        return ports, self._rules_now().policy
+
+    def _baselines(self) -> Baselines | None:
+        """Those of the packaged model; None where it was refused, which was said when it was."""
+        if self.rejected is not None:
+            return None
+        return read_baselines(self.documents.model(self.settings.model))
+
     def drop_parts(self) -> DropParts:
         """What taking in files needs."""
         adapters, timing = self.adapters, self.timing
@@ -333,6 +364,21 @@ def relay_parts() -> RelayParts:
 def drop_parts() -> DropParts:
     """What taking in files needs."""
     return parts().drop_parts()
+
+
+def take_files(event: Mapping[str, Any], *, now: int) -> dict[str, list[dict[str, str]]]:
+    """Take in the files that an event of the drops queue names."""
+    return drop.from_messages(event, **drop_parts(), now=now)
+
+
+def night_parts() -> tuple[NightPorts, Policy]:
+    """What a night's measuring needs, and the policy that decides."""
+    return parts().night_parts()
+
+
+def chronicle_ports() -> ChroniclePorts:
+    """What writing the decision log needs."""
+    return parts().chronicle_ports()
 
 
 def review_parts() -> ReviewParts:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from chalicelib.aws.deadline import Deadline
-from chalicelib.aws.objects import ObjectInfo
+from chalicelib.aws.objects import ListedObject, ObjectInfo
 from chalicelib.core.canonical import canonical_json, sha256_hex
 from chalicelib.core.errors import MailRefused, NotFound
 from chalicelib.core.ports import BusEvent
@@ -188,6 +188,13 @@ class MemoryObjects:
         self._script.play()
         path.write_bytes(self._find(bucket, key, version_id).body)
 
+    def list(self, bucket: str, *, prefix: str) -> Iterator[ListedObject]:
+        """As ``S3Objects.list``."""
+        self._script.play()
+        for (held_in, key), held in sorted(self._objects.items()):
+            if held_in == bucket and key.startswith(prefix):
+                yield ListedObject(key, held.info.size, held.info.etag)
+
     def put(self, bucket: str, *, key: str, body: bytes, content_type: str) -> None:
         """As ``S3Objects.put``."""
         self._script.play()
@@ -224,7 +231,7 @@ class MemoryObjects:
         """What stands under a key; raises KeyError when nothing does."""
         return self._objects[bucket, key].body
 
-    def keys(self, bucket: str) -> list[str]:
+    def keys(self, bucket: str) -> Sequence[str]:
         """Every key of a bucket, sorted."""
         return sorted(key for held_in, key in self._objects if held_in == bucket)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,15 @@ class ObjectInfo:
     size: int
     metadata: Mapping[str, str]
     last_modified: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """What a listing says of an object: its key, its size in bytes, its tag without quotes."""
+
+    key: str
+    size: int
+    etag: str
 
 
 class S3Objects:
@@ -92,6 +101,18 @@ class S3Objects:
                     request["Range"] = f"bytes={file.tell()}-"
                 else:
                     return
+
+    def list(self, bucket: str, *, prefix: str) -> Iterator[ListedObject]:
+        """The objects whose keys begin with a prefix, by key; raises Transient or Broken."""
+        request: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, **self._owner}
+        while True:
+            with translated():
+                answer = self._client().list_objects_v2(**request)
+            for each in answer.get("Contents", []):
+                yield ListedObject(each["Key"], each["Size"], each["ETag"].strip('"'))
+            if not answer.get("IsTruncated"):
+                return
+            request["ContinuationToken"] = answer["NextContinuationToken"]
 
     def put(self, bucket: str, *, key: str, body: bytes, content_type: str) -> None:
         """Store bytes as an object; raises Transient or Broken."""

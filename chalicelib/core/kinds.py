@@ -62,12 +62,14 @@ from chalicelib.core.policy_life import (
     stored_policy_to_json,
 )
 from chalicelib.core.repeats import Repeat, repeat_from_json, repeat_to_json
+from chalicelib.core.rollup import Rollup, rollup_from_json, rollup_to_json
 from chalicelib.core.sessions import Session, session_from_json, session_to_json
 from chalicelib.core.shown_prices import Shown, shown_from_json, shown_to_json
 from chalicelib.core.signals import Signal, signal_from_json, signal_to_json
 from chalicelib.core.storage import IndexAttributes, Kind
 from chalicelib.core.subject import customer
 from chalicelib.core.tombstones import Tombstone, tombstone_from_json, tombstone_to_json
+from chalicelib.core.watched import Watched, watched_from_json, watched_to_json
 
 ORDER_WINDOW_SECONDS = 400 * DAY_SECONDS
 MESSAGE_WINDOW_SECONDS = 30 * DAY_SECONDS
@@ -196,6 +198,18 @@ LEARNING: Kind[Learning] = Kind(
     "learning", "control", "learning#", learning_to_json, learning_from_json, compressed=True
 )
 LEARNING_KEY = LEARNING.key("published")
+# Counts of one hour of decisions and effects, named as 2026-11-27T18.
+ROLLUP: Kind[Rollup] = Kind(
+    "rollup", "control", "rollup#", rollup_to_json, rollup_from_json, compressed=True
+)
+# What the decision log said of a day, and what the exposures of a day came to; named as 2026-11-27.
+WATCHED: Kind[Watched] = Kind(
+    "watched", "control", "watched#", watched_to_json, watched_from_json, compressed=True
+)
+MEASURED: Kind[Json] = Kind("measured", "control", "measured#", _as_is, _as_is, compressed=True)
+# The last day that was worked through at night: {"through": "2026-11-27"}; one item.
+NIGHT: Kind[Json] = Kind("night", "control", "night#", _as_is, _as_is)
+NIGHT_KEY = NIGHT.key("measured")
 # What an index that finds a person's things may name, by its sort key.
 OWNED: Mapping[str, Kind[Any]] = {
     kind.name: kind for kind in (FACTS, ORDER, EFFECT, COUPON, ISSUED)

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-from chalicelib.aws.objects import ObjectInfo
+from chalicelib.aws.objects import ListedObject, ObjectInfo
 from chalicelib.core.catalogue import Statement, take_statement
 from chalicelib.core.errors import BadInput, Transient
 from chalicelib.core.kinds import PRODUCT
@@ -47,6 +47,10 @@ class Objects(Protocol):
         self, path: Path, *, bucket: str, key: str, version_id: str | None = None
     ) -> None:
         """An object's bytes onto a local path."""
+        ...
+
+    def list(self, bucket: str, *, prefix: str) -> Iterator[ListedObject]:
+        """The objects whose keys begin so, by key."""
         ...
 
     def put(self, bucket: str, *, key: str, body: bytes, content_type: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from chalicelib.aws.objects import ObjectInfo
+from chalicelib.aws.objects import ListedObject, ObjectInfo
 from chalicelib.core.ports import Bus, BusEvent, Mailer, Queue
 from chalicelib.core.storage import Found, Key, Kind, Write
 from chalicelib.core.subject import Subject
@@ -134,6 +134,13 @@ class GatedObjects:
         self._call(
             "get", self.objects.download_to, path, bucket=bucket, key=key, version_id=version_id
         )
+
+    def list(self, bucket: str, *, prefix: str) -> Iterator[ListedObject]:
+        """As ``Objects.list``."""
+        found: list[ListedObject] = self._call(
+            "list", lambda *a, **k: [*self.objects.list(*a, **k)], bucket, prefix=prefix
+        )
+        return iter(found)
 
     def put(self, bucket: str, *, key: str, body: bytes, content_type: str) -> None:
         """As ``Objects.put``."""
