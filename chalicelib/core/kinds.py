@@ -198,7 +198,7 @@ LEARNING: Kind[Learning] = Kind(
     "learning", "control", "learning#", learning_to_json, learning_from_json, compressed=True
 )
 LEARNING_KEY = LEARNING.key("published")
-# Counts of one hour of decisions and effects, named as 2026-11-27T18.
+# Counts of one hour of a table's stream, named as 2026-11-27T18#decisions.
 ROLLUP: Kind[Rollup] = Kind(
     "rollup", "control", "rollup#", rollup_to_json, rollup_from_json, compressed=True
 )

@@ -22,6 +22,8 @@ MOST_BATCHES = 32
 # A policy of thirty actions has some hundreds; what is beyond is counted together.
 MOST_COUNTS = 2_000
 OTHER = "other"
+# Sequence numbers tell the batches of one table's stream apart, so each table has its own items.
+STREAMS = ("decisions", "effects")
 SEPARATOR = "|"
 
 
@@ -33,10 +35,10 @@ class Batch(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """What one stream record adds: in which hour, under which names."""
+    """What one stream record adds: to which item, named by ``name_of``, and under which names."""
 
     number: int
-    hour: int
+    item: str
     names: tuple[str, ...]
 
 
@@ -58,14 +60,14 @@ def hour_of(moment: int) -> int:
     return moment - moment % HOUR_SECONDS
 
 
-def name_of(hour: int) -> str:
-    """How storage names an hour: ``2026-11-27T18``."""
-    return format_instant(hour)[:13]
+def name_of(hour: int, stream: str) -> str:
+    """How storage names an hour of a stream: ``2026-11-27T18#decisions``."""
+    return f"{format_instant(hour)[:13]}#{stream}"
 
 
-def hours_of(day: str) -> list[str]:
+def names_of_day(day: str) -> list[str]:
     """The names of a day's hours; ``day`` is as ``2026-11-27``."""
-    return [f"{day}T{hour:02}" for hour in range(24)]
+    return [f"{day}T{hour:02}#{stream}" for hour in range(24) for stream in STREAMS]
 
 
 def names_of_line(line: Mapping[str, Any]) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ ACTION, EXPERIMENT = "action:", "experiment:"
 # Whoever was counted longer ago is counted anew; as long as decision records stay.
 MARKS_KEPT_DAYS = 400
 _AT_ONCE = 500
+_IN_ORDER = "decided_at, decision_id, counted_for"
 
 _SEEN = f"""
 CREATE TABLE seen AS
@@ -131,7 +132,7 @@ class Day:
     def closed(self, before: int) -> Iterator[list[Pending]]:
         """Pending exposures from before a moment, oldest first, some at a time."""
         rows: list[Pending] = []
-        query = "SELECT * FROM pending WHERE at < ? ORDER BY at, decision_id, counted_for"
+        query = f"SELECT * FROM pending WHERE decided_at < ? ORDER BY {_IN_ORDER}"  # noqa: S608
         for row in stream(self._connection, query, [before]):
             rows.append(Pending(*row))
             if len(rows) == _AT_ONCE:
@@ -143,10 +144,10 @@ class Day:
     def save(self, marks: Path, pending: Path, *, from_moment: int) -> None:
         """Write what the next day has to know; closed exposures are forgotten."""
         run = self._connection.execute
-        run("DELETE FROM pending WHERE at < ?", [from_moment])
+        run("DELETE FROM pending WHERE decided_at < ?", [from_moment])
         for table, order, path in (
             ("marks", "mark", marks),
-            ("pending", "at, decision_id, counted_for", pending),
+            ("pending", _IN_ORDER, pending),
         ):
             target = literal(str(path))
             run(f"COPY (FROM {table} ORDER BY {order}) TO {target} (FORMAT parquet)")
@@ -168,7 +169,7 @@ def open_day(
         run("CREATE TABLE marks (mark UBIGINT, day INTEGER)")
         run(
             "CREATE TABLE pending (counted_for VARCHAR, grp VARCHAR, decision_id VARCHAR, "
-            "at BIGINT, expected_orders DOUBLE)"
+            "decided_at BIGINT, expected_orders DOUBLE)"
         )
         for table, path in (("marks", marks), ("pending", pending)):
             if path is not None:

@@ -32,7 +32,7 @@ from chalicelib.core.rollup import (
     names_of_effect,
     names_of_line,
 )
-from chalicelib.core.storage import AtVersion, Conflict, Key, Put
+from chalicelib.core.storage import AtVersion, Conflict, Key, Kind, Put
 from chalicelib.flows.wordless import wordless
 from chalicelib.telemetry import log_event
 
@@ -130,11 +130,11 @@ def _take(change: Mapping[str, Any], number: int, said: _Said, ports: ChronicleP
             if line is not None:
                 said.lines.setdefault(line["at"][:10], []).append(line)
                 names = names_of_line(line)
-                said.counted.append(Counted(number, hour_of(line["decided_at"]), names))
+                said.counted.append(Counted(number, _item(line["decided_at"], RECORD), names))
         case EFFECT.name:
             effect = json.loads(change["NewImage"]["body"]["S"])
             names = names_of_effect(effect)
-            said.counted.append(Counted(number, hour_of(effect["planned_at"]), names))
+            said.counted.append(Counted(number, _item(effect["planned_at"], EFFECT), names))
 
 
 def _image(change: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
@@ -155,25 +155,28 @@ def _log(date: str, lines: Iterable[Line], batch: Batch, ports: ChroniclePorts) 
     )
 
 
+def _item(at: int, kind: Kind[Any]) -> str:
+    return name_of(hour_of(at), kind.table)
+
+
 def _count(counted: Iterable[Counted], batch: Batch, ports: ChroniclePorts, now: int) -> None:
-    by_hour: dict[int, list[Counted]] = {}
+    by_item: dict[str, list[Counted]] = {}
     for each in counted:
-        by_hour.setdefault(each.hour, []).append(each)
-    for hour, theirs in sorted(by_hour.items()):
-        _count_hour(hour, theirs, batch, ports.store, now)
+        by_item.setdefault(each.item, []).append(each)
+    for item, theirs in sorted(by_item.items()):
+        _count_item(ROLLUP.key(item), theirs, batch, ports.store, now)
 
 
-def _count_hour(
-    hour: int, counted: Sequence[Counted], batch: Batch, store: Store, now: int
+def _count_item(
+    key: Key[Rollup], counted: Sequence[Counted], batch: Batch, store: Store, now: int
 ) -> None:
-    key = ROLLUP.key(name_of(hour))
     for _ in range(MOST_ROUNDS):
         found = store.read([key], now=now)
         known = found.value(key) or Rollup()
         more = add(known, counted, batch=batch)
         if more == known:
             return
-        expires_at = hour + KEPT_SECONDS
+        expires_at = now + KEPT_SECONDS
         try:
             return store.write([Put(key, more, AtVersion(found.version(key)), expires_at)], now=now)
         except Conflict:

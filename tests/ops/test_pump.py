@@ -151,7 +151,7 @@ def test_a_new_decision_reaches_the_log_as_lambda_would_hand_it_over(
 ) -> None:
     """Once, with its packed body in base64; a session in the same table is no decision."""
     record = {"subject": "c#1", "decided_at": NOW}
-    session = Session("h", None, {"customer_id": "1"})
+    session = Session("d_1", "h", None, (), {}, known=True)
     store.write([Put(RECORD.key("d_1"), record), Put(SESSION.key("s"), session)], now=NOW)
 
     delivered = sum(pump.step() for _ in range(3))
