@@ -69,15 +69,15 @@ class Given:
     now: int
 
     @property
-    def window_days(self) -> int:
-        """How long after an exposure an order still counts."""
-        exploration = self.policy.exploration
-        return DEFAULT_WINDOW_DAYS if exploration is None else exploration.reward_window_days
-
-    @property
     def closed_before(self) -> int:
         """Exposures from before this moment can lead to nothing more: a day closes as a whole."""
-        return (self.day - self.window_days + 1) * DAY_SECONDS
+        return (self.day - window_days_of(self.policy) + 1) * DAY_SECONDS
+
+
+def window_days_of(policy: Policy) -> int:
+    """How long after an exposure an order still counts."""
+    exploration = policy.exploration
+    return DEFAULT_WINDOW_DAYS if exploration is None else exploration.reward_window_days
 
 
 def work_through(*, ports: NightPorts, policy: Policy, now: int) -> int:
@@ -121,7 +121,7 @@ def _keep(day: Day, watched: Watched, given: Given, workdir: Path, ports: NightP
         closed,
         store=ports.store,
         currency=given.policy.default_currency,
-        window_days=given.window_days,
+        window_days=window_days_of(given.policy),
         now=given.now,
     )
     marks, pending = workdir / "marks.parquet", workdir / "pending.parquet"
@@ -137,7 +137,7 @@ def _keep(day: Day, watched: Watched, given: Given, workdir: Path, ports: NightP
     expires_at = given.now + KEPT_SECONDS
     ports.store.write([Put(WATCHED.key(name), watched, WHATEVER, expires_at)], now=given.now)
     for exposed_on, told in measured.items():
-        value = {**measured_to_json(told), "window_days": given.window_days}
+        value = {**measured_to_json(told), "window_days": window_days_of(given.policy)}
         key = MEASURED.key(_name_of(exposed_on))
         ports.store.write([Put(key, value, WHATEVER, expires_at)], now=given.now)
     log_event(

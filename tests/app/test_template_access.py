@@ -55,20 +55,21 @@ def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
     [
         ("ses:", {"OnEffect"}),
         ("events:", {"OnEffect"}),
-        ("s3:", {"OnDrop"}),
+        ("s3:", {"OnDecided", "OnDrop"}),
         (
             "sqs:SendMessage",
-            {"OnEffect", "OnEffectsPlanned", "OnMailEvent", "OnReviewDue", "OnSweep"},
+            {"OnDecided", "OnEffect", "OnEffectsPlanned", "OnMailEvent", "OnReviewDue", "OnSweep"},
         ),
         (
             "dynamodb:DeleteItem",
             {"APIHandler", "OnDrop", "OnEffectsPlanned", "OnReviewDue", "OnSweep"},
         ),
-        ("dynamodb:GetRecords", {"OnEffectsPlanned"}),
+        ("dynamodb:GetRecords", {"OnDecided", "OnEffectsPlanned"}),
         (
             "dynamodb:PutItem",
             {
                 "APIHandler",
+                "OnDecided",
                 "OnDrop",
                 "OnEffect",
                 "OnEffectsPlanned",
@@ -81,7 +82,7 @@ def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
         ("dynamodb:UpdateItem", {"APIHandler"}),
         ("dynamodb:Scan", set()),
         ("dynamodb:BatchWriteItem", set()),
-        ("ssm:", {"APIHandler", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue"}),
+        ("ssm:", {"APIHandler", "OnDecided", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue"}),
     ],
 )
 def test_only_those_who_need_it_may(template: Json, prefix: str, functions: set[str]) -> None:
@@ -105,7 +106,7 @@ def test_only_those_who_need_it_may(template: Json, prefix: str, functions: set[
             "EffectsTable",
             {"APIHandler", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue", "OnSweep"},
         ),
-        ("ControlTable", {"APIHandler", "OnDrop", "OnMailEvent"}),
+        ("ControlTable", {"APIHandler", "OnDecided", "OnDrop", "OnMailEvent"}),
         ("SignalsTable", {"OnDrop", "OnEffectsPlanned"}),
     ],
 )
@@ -160,7 +161,42 @@ def test_nobody_may_write_where_files_are_dropped(template: Json) -> None:
         if "s3:PutObject" in statement["Action"]
     ]
 
-    assert writes == [{"Fn::Sub": "${ResultsBucket.Arn}/results/*"}]
+    assert {each["Fn::Sub"] for each in writes} == {
+        "${ResultsBucket.Arn}/results/*",
+        "${ResultsBucket.Arn}/log/decisions/*",
+        "${ResultsBucket.Arn}/log/state/*",
+    }
+
+
+def test_the_decision_log_reads_no_person_and_writes_counts_alone(template: Json) -> None:
+    """Of the tables it reads streams; keys, switches and tombstones are out of its reach."""
+    tables = [
+        (statement["Resource"], statement["Condition"])
+        for statement in statements_of(template, "OnDecided")
+        if {"dynamodb:BatchGetItem", "dynamodb:PutItem"} & {*statement["Action"]}
+    ]
+
+    assert tables == [
+        (
+            {"Fn::GetAtt": ["ControlTable", "Arn"]},
+            {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["rollup#*"]}},
+        )
+    ]
+
+
+def test_the_rule_of_the_night_may_send_to_the_queue_of_files_and_park_there(
+    template: Json,
+) -> None:
+    """Rules of this stack alone, and into no other queue of work."""
+    allowed = {
+        statement["Resource"]["Fn::GetAtt"][0]
+        for _, one in resources_of(template, "AWS::SQS::QueuePolicy")
+        for statement in one["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+        and statement["Principal"] == {"Service": "events.amazonaws.com"}
+    }
+
+    assert allowed == {"DropsQueue", "DropsDeadLetters", "ScheduleDeadLetters"}
 
 
 def test_mail_leaves_from_one_address_through_one_configuration_set(template: Json) -> None:

@@ -74,6 +74,7 @@ def test_every_lambda_function_of_the_design_is_there() -> None:
 
     assert names == set()
     assert events == {
+        "on_decided",
         "on_drop",
         "on_effect",
         "on_effects_planned",

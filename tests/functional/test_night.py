@@ -16,7 +16,7 @@ from chalicelib.core.erasure import erased_record
 from chalicelib.core.errors import Transient
 from chalicelib.core.facts import Facts
 from chalicelib.core.fold import recount
-from chalicelib.core.instants import DAY_SECONDS, format_instant
+from chalicelib.core.instants import DAY_SECONDS, Instant, format_instant
 from chalicelib.core.kinds import FACTS, MEASURED, NIGHT_KEY, RECORD, WATCHED
 from chalicelib.core.measured import Measured, joined, measured_from_json
 from chalicelib.core.measurement import (
@@ -312,7 +312,7 @@ def test_customers_are_counted_in_the_bins_of_the_model() -> None:
     town = Town()
     for number in range(3):
         for _ in range(2):
-            town.decides(replace(person(number), last_seen_at=NOW - number))
+            town.decides(replace(person(number), last_seen_at=Instant(NOW - number)))
 
     town.night(TODAY)
 
