@@ -27,33 +27,61 @@ MARKS_KEPT_DAYS = 400
 _AT_ONCE = 500
 _IN_ORDER = "decided_at, decision_id, counted_for"
 
+# So many files are taken apart at a time: what they hold besides is not kept.
+_FILES_AT_ONCE = 100
+_READ = (
+    "decision_id",
+    "subject",
+    "decided_at",
+    "segment",
+    "model",
+    "churn",
+    "expected_orders",
+    "fallback",
+    "known",
+    "last_seen_at",
+    *FEATURE_NAMES,
+    "holdout",
+    "measured_action",
+    "kept",
+    "arms",
+    "exposures",
+)
+_KEPT = (*_READ[: _READ.index("holdout")], "holdout")
+# A line of a batch that the stream repeated may be there twice, and changes none of this.
 _SEEN = f"""
-CREATE TABLE seen AS
-SELECT {literal(ACTION)} || measured_action AS counted_for,
-       CASE WHEN kept THEN {literal(CONTROL)} ELSE {literal(TREATED)} END AS grp,
-       subject, decision_id, decided_at, expected_orders
-FROM lines WHERE measured_action IS NOT NULL
-UNION ALL
-SELECT {literal(PROGRAMME)},
-       CASE WHEN holdout THEN {literal(CONTROL)} ELSE {literal(TREATED)} END,
-       subject, decision_id, decided_at, expected_orders
-FROM lines WHERE measured_action IS NOT NULL
-UNION ALL
-SELECT {literal(EXPERIMENT)} || experiment, arms[experiment], subject, decision_id, decided_at,
-       expected_orders
-FROM (SELECT *, unnest(exposures) AS experiment FROM lines)
+INSERT INTO seen
+SELECT counted_for, grp, decision_id, decided_at, coalesce(expected_orders, 0.0),
+       md5_number_lower(counted_for || '|' || subject) AS mark
+FROM (
+  SELECT {literal(ACTION)} || measured_action AS counted_for,
+         CASE WHEN kept THEN {literal(CONTROL)} ELSE {literal(TREATED)} END AS grp, *
+  FROM chunk WHERE measured_action IS NOT NULL
+  UNION ALL BY NAME
+  SELECT {literal(PROGRAMME)} AS counted_for,
+         CASE WHEN holdout THEN {literal(CONTROL)} ELSE {literal(TREATED)} END AS grp, *
+  FROM chunk WHERE measured_action IS NOT NULL
+  UNION ALL BY NAME
+  SELECT {literal(EXPERIMENT)} || experiment AS counted_for, arms[experiment] AS grp,
+         * EXCLUDE experiment
+  FROM (SELECT *, unnest(exposures) AS experiment FROM chunk)
+)
+WHERE md5_number_lower(counted_for || '|' || subject) NOT IN (SELECT mark FROM marks)
 """  # noqa: S608  (constants of this module)
 _FIRST = """
 CREATE TABLE first AS
-SELECT *, md5_number_lower(counted_for || '|' || subject) AS mark FROM seen
-WHERE md5_number_lower(counted_for || '|' || subject) NOT IN (SELECT mark FROM marks)
-QUALIFY row_number() OVER (
-  PARTITION BY counted_for, subject ORDER BY decided_at, decision_id
-) = 1
+SELECT mark, told.counted_for, told.grp, told.decision_id, told.decided_at, told.expected_orders
+FROM (
+  SELECT mark, min({
+    'decided_at': decided_at, 'decision_id': decision_id, 'counted_for': counted_for, 'grp': grp,
+    'expected_orders': expected_orders
+  }) AS told
+  FROM seen GROUP BY mark
+)
 """
 _PENDING = """
 INSERT INTO pending
-SELECT counted_for, grp, decision_id, decided_at, coalesce(expected_orders, 0.0) FROM first
+SELECT counted_for, grp, decision_id, decided_at, expected_orders FROM first
 """
 # Whoever decided twice counts once, as they were last.
 _LATEST = """
@@ -104,7 +132,6 @@ class Day:
         Returns how many, by what they are counted for and by group. ``day`` counts from 1970-01-01.
         """
         run = self._connection.execute
-        run(_SEEN)
         run(_FIRST)
         run(_PENDING)
         run("INSERT INTO marks SELECT mark, ? FROM first", [day])
@@ -118,8 +145,9 @@ class Day:
     def came_by(self) -> CameBy:
         """Who was decided for, each decision once."""
         row = self._connection.execute(
-            "SELECT count(*), count(DISTINCT subject), count(*) FILTER (NOT known), "
-            "count(*) FILTER (fallback), max(last_seen_at) FROM lines"
+            "SELECT count(DISTINCT decision_id), count(DISTINCT subject), "
+            "count(DISTINCT decision_id) FILTER (NOT known), "
+            "count(DISTINCT decision_id) FILTER (fallback), max(last_seen_at) FROM lines"
         ).fetchone()
         return CameBy(*(row or (0, 0, 0, 0, None)))
 
@@ -165,26 +193,34 @@ def open_day(
     """Read a day's log and what was known before it; all of these lie within ``workdir``."""
     with closing(connect(workdir, memory_mb=memory_mb)) as connection:
         run: Any = connection.execute
-        run(f"CREATE TABLE lines AS {_lines(logs)}")
+        run(f"CREATE TABLE lines ({_declared(_KEPT)})")
         run("CREATE TABLE marks (mark UBIGINT, day INTEGER)")
-        run(
-            "CREATE TABLE pending (counted_for VARCHAR, grp VARCHAR, decision_id VARCHAR, "
-            "decided_at BIGINT, expected_orders DOUBLE)"
+        exposure = (
+            "counted_for VARCHAR, grp VARCHAR, decision_id VARCHAR, decided_at BIGINT, "
+            "expected_orders DOUBLE"
         )
+        run(f"CREATE TABLE pending ({exposure})")
+        run(f"CREATE TABLE seen ({exposure}, mark UBIGINT)")
         for table, path in (("marks", marks), ("pending", pending)):
             if path is not None:
                 run(f"INSERT INTO {table} SELECT * FROM read_parquet({literal(str(path))})")  # noqa: S608
+        for start in range(0, len(logs), _FILES_AT_ONCE):
+            run(f"CREATE TABLE chunk AS {_lines(logs[start : start + _FILES_AT_ONCE])}")
+            run(f"INSERT INTO lines SELECT {', '.join(_KEPT)} FROM chunk")  # noqa: S608
+            run(_SEEN)
+            run("DROP TABLE chunk")
         yield Day(connection)
 
 
+def _declared(names: Sequence[str]) -> str:
+    return ", ".join(f"{name} {COLUMNS[name]}" for name in names)
+
+
 def _lines(logs: Sequence[Path]) -> str:
-    """Every decision of these files once: a batch that the stream repeats repeats its lines."""
-    columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in COLUMNS.items())
-    if not logs:
-        nothing = ", ".join(f"NULL::{kind} AS {name}" for name, kind in COLUMNS.items())
-        return f"SELECT {nothing} WHERE false"
+    """The columns that are read of these files."""
+    columns = ", ".join(f"{literal(name)}: {literal(COLUMNS[name])}" for name in _READ)
     files = ", ".join(literal(str(path)) for path in logs)
     return (
-        f"SELECT DISTINCT ON (decision_id) * FROM read_json([{files}], "  # noqa: S608
+        f"SELECT * FROM read_json([{files}], "  # noqa: S608
         f"format='newline_delimited', columns={{{columns}}})"
     )

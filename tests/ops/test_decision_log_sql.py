@@ -54,7 +54,9 @@ def test_athenas_statements_are_athenas_and_name_columns_of_the_log() -> None:
     assert len(athena) == 2
     create, select = (sqlglot.parse_one(each, dialect="athena") for each in athena)
 
-    named = {column.name for column in create.find(sqlglot.exp.Schema).expressions}
+    schema = create.find(sqlglot.exp.Schema)
+    assert schema is not None
+    named = {column.name for column in schema.expressions}
     assert named <= COLUMNS.keys()
     assert {each.name for each in select.find_all(sqlglot.exp.Column)} <= {
         "action",
