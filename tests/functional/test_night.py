@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from collections.abc import Iterator, Mapping
@@ -12,12 +13,14 @@ import pytest
 
 from chalicelib import telemetry
 from chalicelib.core.baselines import Baselines
+from chalicelib.core.canonical import canonical_json
 from chalicelib.core.erasure import erased_record
 from chalicelib.core.errors import Transient
 from chalicelib.core.facts import Facts
 from chalicelib.core.fold import recount
 from chalicelib.core.instants import DAY_SECONDS, Instant, format_instant
 from chalicelib.core.kinds import FACTS, MEASURED, NIGHT_KEY, RECORD, WATCHED
+from chalicelib.core.log_line import line_of
 from chalicelib.core.measured import Measured, joined, measured_from_json
 from chalicelib.core.measurement import (
     PROGRAMME,
@@ -32,7 +35,7 @@ from chalicelib.core.policy import Policy
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer, guest
 from chalicelib.core.watched import Watched
-from chalicelib.flows.chronicle import from_stream
+from chalicelib.flows.chronicle import DECISIONS, from_stream
 from chalicelib.flows.night import STATE, NightPorts, work_through
 from chalicelib.scoring.baselines import read_baselines
 from ops.places import ROOT
@@ -47,6 +50,7 @@ from tests.unit.core.test_exploration import recorded
 
 TODAY = NOW // DAY_SECONDS
 WINDOW = 7
+LITTLE_MB = 110
 OFF = {"id": "off", "share_percent": 50, "off": ["a-0"]}
 POLICY = policy_with(
     {"segments": ["at_risk"], "control_share_percent": 30},
@@ -410,3 +414,28 @@ def test_pure_rules_hold_exposures_as_the_log_does() -> None:
     chosen = [each for record in busy_town().records if (each := chosen_of(record)) is not None]
     found: list[Exposure] = exposures_of(chosen, {}, of="a-0")
     assert {each.control for each in found} == {True, False}
+
+
+def test_a_big_day_fits_into_little_memory() -> None:
+    """Eighty thousand decisions in a fraction of what they would take: the rest is on disk."""
+    town = Town()
+    record = town.decides(person(1))
+    line = line_of(record, secret=b"s" * 32, currency="USD")
+    assert line is not None
+    people, each = 40_000, 500
+    for start in range(0, 2 * people, each):
+        numbers = range(start, start + each)
+        told = [{**line, "decision_id": f"e_{n}", "subject": f"{n % people:032x}"} for n in numbers]
+        body = gzip.compress(b"".join(canonical_json(one) + b"\n" for one in told))
+        key = f"{DECISIONS}/date={name_of(TODAY)}/{start:06}.jsonl.gz"
+        town.objects.arrive(BUCKET, key=key, body=body)
+    now = (TODAY + 1) * DAY_SECONDS + 3 * 3600
+    behind = NightPorts(
+        town.store, town.objects, BUCKET, lambda: town.baselines, memory_mb=LITTLE_MB
+    )
+
+    work_through(ports=behind, policy=POLICY, now=now)
+
+    watched = town.watched(TODAY)
+    assert (watched.decisions, watched.customers) == (2 * people + 1, people + 1)
+    assert sum(watched.segments.values()) == people + 1
