@@ -28,13 +28,25 @@ from chalicelib.late import late
 
 if TYPE_CHECKING:
     from chalicelib.api import routes_offers, routes_policies, routes_privacy, routes_records
-    from chalicelib.flows import act, big, drop, feedback, relay, silence, sweep
+    from chalicelib.flows import (
+        act,
+        big,
+        chronicle,
+        drop_queue,
+        feedback,
+        relay,
+        silence,
+        sweep,
+    )
 else:  # what a checkout does not need, its cold start does not load
     routes_offers, routes_policies, routes_privacy, routes_records = late(
         "chalicelib.api", "routes_offers", "routes_policies", "routes_privacy", "routes_records"
     )
-    act, big, drop, feedback, relay, silence, sweep = late(
-        "chalicelib.flows", "act", "big", "drop", "feedback", "relay", "silence", "sweep"
+    act, big, chronicle, drop_queue = late(
+        "chalicelib.flows", "act", "big", "chronicle", "drop_queue"
+    )
+    feedback, relay, silence, sweep = late(
+        "chalicelib.flows", "feedback", "relay", "silence", "sweep"
     )
 
 gc.freeze()  # nor does it become any: no later look goes through it
@@ -391,6 +403,14 @@ def on_effects_planned(event: DynamoDBEvent) -> Any:
     return relay.from_stream(event.to_dict(), **wiring.relay_parts(), now=clock.now())
 
 
+@app.on_dynamodb_record(
+    stream_arn="arn:aws:dynamodb:us-east-1:000000000000:table/decisions/stream/0", batch_size=500
+)
+def on_decided(event: DynamoDBEvent) -> Any:
+    """Write the decision log, and count decisions and planned effects."""
+    return chronicle.from_stream(event.to_dict(), ports=wiring.chronicle_ports(), now=clock.now())
+
+
 @app.on_sqs_message(queue="effects", batch_size=10)
 def on_effect(event: SQSEvent) -> Any:
     """Perform planned effects."""
@@ -407,8 +427,10 @@ def on_mail_event(event: SQSEvent) -> Any:
 
 @app.on_sqs_message(queue="drops", batch_size=1)
 def on_drop(event: SQSEvent) -> Any:
-    """Take in files that were dropped into S3."""
-    return drop.from_messages(event.to_dict(), **wiring.drop_parts(), now=clock.now())
+    """Take in files that were dropped into S3; once a night measure what decisions brought."""
+    return drop_queue.from_messages(
+        event.to_dict(), take_files=wiring.take_files, night=wiring.night_parts, now=clock.now()
+    )
 
 
 @app.lambda_function(name="work_part")

@@ -67,6 +67,8 @@ METRICS: Mapping[str, tuple[Unit, str | None]] = {
     "OfferRefusals": ("Count", "reason"),
     "MailEvents": ("Count", "kind"),
     "MailEventsRefused": ("Count", "reason"),
+    "SampleRatioMismatch": ("Count", None),
+    "ModelDrift": ("Count", None),
 }
 _BASE = ("service", "stage")
 _PLAIN = frozenset({str, int, float, bool})

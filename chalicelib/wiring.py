@@ -42,30 +42,31 @@ from chalicelib.version import __version__
 
 if TYPE_CHECKING:
     from chalicelib.core import pace
+    from chalicelib.core.baselines import Baselines
     from chalicelib.core.ports import Queue, Store
     from chalicelib.flows import (
         act,
         big_begin,
         big_sizes,
+        chronicle,
+        drop,
         drop_work,
         events,
         feedback,
+        night,
         settled,
         sweep,
     )
     from chalicelib.mail import compose
+    from chalicelib.scoring import baselines
 else:  # each is needed by some functions and by no checkout
-    act, big_begin, big_sizes, drop_work, events, feedback, settled, sweep = late(
-        "chalicelib.flows",
-        "act",
-        "big_begin",
-        "big_sizes",
-        "drop_work",
-        "events",
-        "feedback",
-        "settled",
-        "sweep",
+    act, big_begin, big_sizes, chronicle, drop, drop_work = late(
+        "chalicelib.flows", "act", "big_begin", "big_sizes", "chronicle", "drop", "drop_work"
     )
+    events, feedback, night, settled, sweep = late(
+        "chalicelib.flows", "events", "feedback", "night", "settled", "sweep"
+    )
+    (baselines,) = late("chalicelib.scoring", "baselines")
     (pace,) = late("chalicelib.core", "pace")
     (compose,) = late("chalicelib.mail", "compose")
 
@@ -218,6 +219,33 @@ class Parts:
     def relay_parts(self) -> RelayParts:
         """What relaying the effects table's stream needs."""
         return {"queue": self.adapters.effects_queue, "store": self.adapters.store}
+
+    def chronicle_ports(self) -> chronicle.ChroniclePorts:
+        """What writing the decision log needs."""
+        adapters = self.adapters
+        return chronicle.ChroniclePorts(
+            store=adapters.store,
+            objects=adapters.objects,
+            bucket=self.settings.results_bucket,
+            secret=adapters.signing_keys(self.clock()).address_secret,
+            currency=self.rules.scorer.currency,
+        )
+
+    def night_parts(self) -> tuple[night.NightPorts, Policy]:
+        """What a night's measuring needs, and the policy that decides."""
+        ports = night.NightPorts(
+            store=self.adapters.store,
+            objects=self.adapters.objects,
+            bucket=self.settings.results_bucket,
+            baselines=self._baselines,
+        )
+        return ports, self._rules_now().policy
+
+    def _baselines(self) -> Baselines | None:
+        """Those of the packaged model; None where it was refused, which was said when it was."""
+        if self.rejected is not None:
+            return None
+        return baselines.read_baselines(self.documents.model(self.settings.model))
 
     def drop_parts(self) -> DropParts:
         """What taking in files needs."""
@@ -378,6 +406,21 @@ def drop_parts() -> DropParts:
 def big_parts() -> DropParts:
     """What working on one part of a file needs."""
     return parts().big_parts()
+
+
+def take_files(event: Mapping[str, Any], *, now: int) -> dict[str, list[dict[str, str]]]:
+    """Take in the files that an event of the drops queue names."""
+    return drop.from_messages(event, **drop_parts(), now=now)
+
+
+def night_parts() -> tuple[night.NightPorts, Policy]:
+    """What a night's measuring needs, and the policy that decides."""
+    return parts().night_parts()
+
+
+def chronicle_ports() -> chronicle.ChroniclePorts:
+    """What writing the decision log needs."""
+    return parts().chronicle_ports()
 
 
 def review_parts() -> ReviewParts:

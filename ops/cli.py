@@ -26,6 +26,7 @@ COMMANDS = {
     "key": "Make and revoke API keys.",
     "learn": "Learn from what became of decisions, and publish it.",
     "local": "Serve the API on an in-process AWS, with seeded data.",
+    "measure": "Say what actions and experiments have brought, with intervals.",
     "package": "Build the deployable package and prove it.",
     "parity": "Score a million rows with every engine, and fail where they differ.",
     "prove": "Measure the statistical figures, and fail where a bound is broken.",

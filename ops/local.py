@@ -77,10 +77,11 @@ def in_process_aws() -> Iterator[Session]:
 
 
 def make_pump(session: Session, app_module: Any, environment: Mapping[str, str]) -> Pump:
-    """Connect the app's handlers to the queues and the stream of the effects table."""
+    """Connect the app's handlers to the queues and the streams of the tables."""
     handlers = Handlers(
         on_drop=app_module.on_drop,
         on_effects_planned=app_module.on_effects_planned,
+        on_decided=app_module.on_decided,
         on_effect=app_module.on_effect,
         on_mail_event=app_module.on_mail_event,
         on_review_due=app_module.on_review_due,

@@ -1,12 +1,14 @@
-"""What AWS does between the functions, done in this process: queues, the stream, the schedule.
+"""What AWS does between the functions, done in this process: queues, streams, the schedules.
 
 The app's own handlers are called with the event shapes that Lambda gives them. A batch's failed
 messages stay in their queue and come again when their visibility timeout is over; the others are
-deleted. A handler that raises leaves all of its batch, and the stream's position, where it was.
+deleted. A handler that raises leaves all of its batch, and a stream's position, where it was.
+Only the nightly rule is not kept: a process that long does not run.
 """
 
 from __future__ import annotations
 
+import base64
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +19,7 @@ from boto3.session import Session
 from chalice.local import LambdaContext
 
 from chalicelib.core.instants import format_instant
-from chalicelib.core.kinds import EFFECT, SIGNAL
+from chalicelib.core.kinds import EFFECT, RECORD, SIGNAL
 from ops.resources import queue_url
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 REVIEW_EVERY_SECONDS = 60
 SCHEDULED = ("on_review_due", "on_sweep")
 IDLE_SECONDS = 0.2
-RELAY_BATCH = 100
+STREAM_BATCH = 100
 TIMEOUT_SECONDS = 900
 _ACCOUNT = "000000000000"
 _log = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ class Handlers:
 
     on_drop: Handler
     on_effects_planned: Handler
+    on_decided: Handler
     on_effect: Handler
     on_mail_event: Handler
     on_review_due: Handler
@@ -55,26 +58,38 @@ class Sources:
         effects_queue_url: planned effects to act on.
         mail_events_queue_url: what became of mails.
         effects_stream_arn: the stream of the effects table.
+        decisions_stream_arn: the stream of the decisions table.
     """
 
     drops_queue_url: str
     effects_queue_url: str
     mail_events_queue_url: str
     effects_stream_arn: str
+    decisions_stream_arn: str
+
+
+@dataclass(slots=True)
+class _Reader:
+    """A function that reads a stream: which records its filter lets through, and where it is."""
+
+    name: str
+    kinds: frozenset[str]
+    iterator: str
 
 
 def find_sources(
     session: Session, environment: Mapping[str, str], *, prefix: str = "segue-local"
 ) -> Sources:
-    """The queues and the stream of what ``ops.resources`` has made under this prefix."""
-    effects = session.client("dynamodb").describe_table(
-        TableName=environment["SEGUE_EFFECTS_TABLE"]
-    )["Table"]
+    """The queues and the streams of what ``ops.resources`` has made under this prefix."""
+    tables = session.client("dynamodb")
+    effects = tables.describe_table(TableName=environment["SEGUE_EFFECTS_TABLE"])["Table"]
+    decisions = tables.describe_table(TableName=environment["SEGUE_DECISIONS_TABLE"])["Table"]
     return Sources(
         drops_queue_url=queue_url(session, "DropsQueue", prefix=prefix),
         effects_queue_url=environment["SEGUE_EFFECTS_QUEUE_URL"],
         mail_events_queue_url=queue_url(session, "MailEventsQueue", prefix=prefix),
         effects_stream_arn=effects["LatestStreamArn"],
+        decisions_stream_arn=decisions["LatestStreamArn"],
     )
 
 
@@ -99,23 +114,30 @@ class Pump:
         streams: Any,  # no stubs are installed for the streams API
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Begin at the stream's oldest record; schedules first run one period from now."""
+        """Begin at the streams' oldest records; schedules first run one period from now."""
         self._handlers = handlers
         self._sources = sources
         self._sqs = sqs
         self._streams = streams
         self._clock = clock
         self._scheduled_at = clock() + REVIEW_EVERY_SECONDS
-        self._iterator = self._oldest()
+        effects, decisions = sources.effects_stream_arn, sources.decisions_stream_arn
+        planned = frozenset({EFFECT.name, SIGNAL.name})
+        self._relay = _Reader("on_effects_planned", planned, self._oldest(effects))
+        self._chronicle = (
+            _Reader("on_decided", frozenset({RECORD.name}), self._oldest(decisions)),
+            _Reader("on_decided", frozenset({EFFECT.name}), self._oldest(effects)),
+        )
 
     def step(self) -> int:
         """Take one batch from each source; returns how many events were delivered."""
         return (
             self._queue("on_drop", self._sources.drops_queue_url, most=1)
-            + self._stream()
+            + self._stream(self._relay)
             + self._queue("on_effect", self._sources.effects_queue_url, most=10)
             + self._queue("on_mail_event", self._sources.mail_events_queue_url, most=10)
             + self._schedules()
+            + sum(map(self._stream, self._chronicle))
         )
 
     def _queue(self, name: str, queue_url: str, *, most: int) -> int:
@@ -138,19 +160,19 @@ class Pump:
                 self._sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
         return len(messages)
 
-    def _stream(self) -> int:
-        page = self._streams.get_records(ShardIterator=self._iterator, Limit=RELAY_BATCH)
+    def _stream(self, reader: _Reader) -> int:
+        page = self._streams.get_records(ShardIterator=reader.iterator, Limit=STREAM_BATCH)
         records = [_stream_record(each) for each in page["Records"]]
-        planned = [each for each in records if _is_relayed(each)]
-        if planned:
+        read = [each for each in records if _is_read(each, reader.kinds)]
+        if read:
             try:
-                self._call("on_effects_planned", {"Records": planned})
+                self._call(reader.name, {"Records": read})
             except Exception:
-                _log.exception("on_effects_planned failed; the batch comes again")
+                _log.exception("%s failed; the batch comes again", reader.name)
                 return 0
         if records:
-            self._iterator = page["NextShardIterator"]
-        return len(planned)
+            reader.iterator = page["NextShardIterator"]
+        return len(read)
 
     def _schedules(self) -> int:
         now = self._clock()
@@ -168,8 +190,7 @@ class Pump:
         handler: Handler = getattr(self._handlers, name)
         return handler(event, LambdaContext(name, 512, TIMEOUT_SECONDS * 1000))
 
-    def _oldest(self) -> str:
-        arn = self._sources.effects_stream_arn
+    def _oldest(self, arn: str) -> str:
         shard = self._streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]
         iterator: str = self._streams.get_shard_iterator(
             StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
@@ -192,16 +213,23 @@ def _sqs_record(message: Mapping[str, Any], queue_url: str) -> dict[str, Any]:
 
 
 def _stream_record(record: Mapping[str, Any]) -> dict[str, Any]:
-    """As Lambda sees it: the moment as a number, where boto3 has made it a datetime."""
+    """As Lambda sees it: moments are numbers, and bytes are base64."""
     change = dict(record["dynamodb"])
     change["ApproximateCreationDateTime"] = change["ApproximateCreationDateTime"].timestamp()
+    if "NewImage" in change:
+        change["NewImage"] = {name: _as_json(value) for name, value in change["NewImage"].items()}
     return {**record, "dynamodb": change}
 
 
-def _is_relayed(record: Mapping[str, Any]) -> bool:
+def _as_json(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An attribute's value; nothing of ours nests bytes any deeper."""
+    return {"B": base64.b64encode(value["B"]).decode()} if "B" in value else value
+
+
+def _is_read(record: Mapping[str, Any], kinds: frozenset[str]) -> bool:
     """What the event source's filter lets through (``FilterCriteria`` in resources.json)."""
     sort_key: str = record["dynamodb"]["Keys"]["sk"]["S"]
-    return record["eventName"] == "INSERT" and sort_key in (EFFECT.name, SIGNAL.name)
+    return record["eventName"] == "INSERT" and sort_key in kinds
 
 
 def _scheduled_event(name: str, now: int) -> dict[str, Any]:

@@ -50,13 +50,16 @@ if TYPE_CHECKING:
         orders,
         pace,
         policy_life,
+        rollup,
         signals,
+        watched,
     )
 else:  # how these are encoded is nothing to a checkout, so its cold start does not load them
-    address, breaker, consents, engagement, orders, pace, policy_life, signals = late_calls(
-        "chalicelib.core",
-        *("address", "breaker", "consents", "engagement"),
-        *("orders", "pace", "policy_life", "signals"),
+    address, breaker, consents, engagement, orders = late_calls(
+        "chalicelib.core", "address", "breaker", "consents", "engagement", "orders"
+    )
+    pace, policy_life, rollup, signals, watched = late_calls(
+        "chalicelib.core", "pace", "policy_life", "rollup", "signals", "watched"
     )
 
 ORDER_WINDOW_SECONDS = 400 * DAY_SECONDS
@@ -206,6 +209,28 @@ LEARNING: Kind[Learning] = Kind(
     "learning", "control", "learning#", learning_to_json, learning_from_json, compressed=True
 )
 LEARNING_KEY = LEARNING.key("published")
+# Counts of one hour of a table's stream, named as 2026-11-27T18#decisions.
+ROLLUP: Kind[rollup.Rollup] = Kind(
+    "rollup",
+    "control",
+    "rollup#",
+    rollup.rollup_to_json,
+    rollup.rollup_from_json,
+    compressed=True,
+)
+# What the decision log said of a day, and what the exposures of a day came to; named as 2026-11-27.
+WATCHED: Kind[watched.Watched] = Kind(
+    "watched",
+    "control",
+    "watched#",
+    watched.watched_to_json,
+    watched.watched_from_json,
+    compressed=True,
+)
+MEASURED: Kind[Json] = Kind("measured", "control", "measured#", _as_is, _as_is, compressed=True)
+# The last day that was worked through at night: {"through": "2026-11-27"}; one item.
+NIGHT: Kind[Json] = Kind("night", "control", "night#", _as_is, _as_is)
+NIGHT_KEY = NIGHT.key("measured")
 # What an index that finds a person's things may name, by its sort key.
 OWNED: Mapping[str, Kind[Any]] = {
     kind.name: kind for kind in (FACTS, ORDER, EFFECT, COUPON, ISSUED)

@@ -45,7 +45,7 @@ class Call:
 
     Attributes:
         service: ``dynamodb``, ``sqs``, ``s3`` …
-        operation: DynamoDB's and other JSON services' operation, S3's HTTP method.
+        operation: DynamoDB's and other JSON services' operation, S3's HTTP method or ``LIST``.
         request: the body, decoded where it is JSON.
         answer: the answer's body, the same.
         sent_bytes: the size of the body.
@@ -80,7 +80,7 @@ def _s3(call: Call) -> Units:
     match call.operation:
         case "GET" | "HEAD":
             return {"s3.get": 1}
-        case "PUT" | "POST":
+        case "PUT" | "POST" | "LIST":
             return {"s3.put": 1}
         case "DELETE":
             return {}

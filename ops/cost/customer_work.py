@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from chalicelib.core import kinds
 from chalicelib.core.storage import Kind
-from ops.cost.flows import MAIL
+from ops.cost.flows import LOG, MAIL
 from ops.cost.plan import CustomerWork
 from ops.cost.quantities import added, scaled, slope
 from ops.cost.recorder import Invocation
@@ -40,7 +40,8 @@ def customer_work(rehearsed: Rehearsed, lambdas: Lambdas) -> CustomerWork:
     follows = [
         each
         for each in recorder.invocations
-        if each.scene.startswith(f"{MANY}: ") or each in recorder.of(MANY, "on_effects_planned")
+        if each.scene.startswith(f"{MANY}: ")
+        or (each.scene == MANY and each.function in ("on_effects_planned", LOG))
     ]
     quiet = [each for each in follows if not each.scene.endswith(MAIL)]
     per_customer = 1 / rehearsed.customers[MANY]

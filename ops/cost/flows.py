@@ -15,6 +15,7 @@ MB = 1_000_000
 MILLION = 1_000_000
 MEMORY_GB = 2.0  # of the function that takes files in
 MAIL = ": mail"
+LOG = "on_decided"
 RESULTS_KEPT_MONTHS = 29 / 30.4
 DROPS_KEPT_MONTHS = 27 / 30.4
 
@@ -43,16 +44,19 @@ class One:
 def decisions(rehearsed: Rehearsed, lambdas: Lambdas) -> dict[str, One]:
     """A decision that plans nothing, one that plans something, and the mean of the sample.
 
-    What a planned effect sets off belongs to it, a mail excepted, which is billed as a mail.
+    What a planned effect sets off belongs to it, a mail excepted, which is billed as a mail. Each
+    owns its part of the decision log, in batches as the streams bring them.
     """
     recorder = rehearsed.recorder
     asked = recorder.of("decisions")
     authorizer = recorder.of("authorizer")[-1:]
     planned = [each for each in asked if each.planned]
     warm = [each for each in recorder.of("warming up") if each.answer["statusCode"] == 200]
-    set_off = _set_off(rehearsed, "after decisions")
+    set_off = [each for each in _set_off(rehearsed, "after decisions") if each.function != LOG]
     causes = len(planned) + sum(each.planned for each in warm)
     share = len(planned) / causes
+    log = recorder.of("after decisions", LOG)
+    logged = _one("the decision log", log, len(asked) + len(warm), lambdas)
     gateway = added(
         {"apigateway.rest_request": 1},
         scaled(lambdas.total(authorizer), 1 / lambdas.assumptions.decisions_per_authorizer_call),
@@ -60,7 +64,14 @@ def decisions(rehearsed: Rehearsed, lambdas: Lambdas) -> dict[str, One]:
 
     def one(name: str, some: Sequence[Invocation], follows: Sequence[Invocation]) -> One:
         made = _one(name, some, len(some), lambdas, follows=follows, follow_share=share)
-        return One(name, added(made.now, gateway), made.kept, made.cpu_ms, made.calls, made.of)
+        return One(
+            name,
+            added(made.now, gateway, logged.now),
+            added(made.kept, logged.kept),
+            made.cpu_ms + logged.cpu_ms,
+            made.calls + logged.calls,
+            made.of,
+        )
 
     plain = [each for each in asked if not each.planned]
     return {

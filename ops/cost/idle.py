@@ -6,12 +6,13 @@ adds a resource has to say what it costs while nobody uses it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from chalicelib.core.errors import SegueError
-from ops.cost.assumptions import MONTH_SECONDS, Assumptions
+from ops.cost.assumptions import DAY_SECONDS, MONTH_SECONDS, Assumptions
 from ops.cost.bill import Bill, Line
 from ops.cost.prices import PriceTable
 from ops.cost.quantities import Quantities, added, scaled
@@ -37,6 +38,8 @@ BY_USE: Final[Mapping[str, str]] = {
 # The scheduled function that reads the signing keys, again and again.
 READS_KEYS: Final = frozenset({"on_review_due"})
 MINUTE = 60
+# The scene in which a night found nothing in the decision log.
+IDLE_NIGHT: Final = "an idle night"
 
 
 class ResourceUnknown(SegueError):
@@ -88,6 +91,8 @@ def idle_units(name: str, resource: Mapping[str, Any], given: IdleGiven) -> Quan
             return {"dynamodb.storage_gb_month": 0, "dynamodb.recovery_gb_month": 0}
         case "AWS::SQS::Queue":
             return {"sqs.request": 0}
+        case "AWS::Events::Rule":
+            return _nightly(name, properties["ScheduleExpression"], given)
         case _ if kind in BY_USE:
             return {BY_USE[kind]: 0}
         case _ if kind in FREE:
@@ -131,6 +136,20 @@ def runs_a_month(expression: str) -> float:
     if not number.isdigit() or unit not in ("minute", "minutes"):
         raise ResourceUnknown(f"a schedule of {expression!r}: only minutes are known")
     return MONTH_SECONDS / (int(number) * MINUTE)
+
+
+def _nightly(name: str, expression: str, given: IdleGiven) -> Quantities:
+    """A rule that sends one message a night, and what the function that takes it does with it."""
+    if not re.fullmatch(r"cron\(\d+ \d+ \* \* \? \*\)", expression):
+        raise ResourceUnknown(f"{name} runs by {expression!r}: only once a day is known")
+    idle = given.recorder.of(IDLE_NIGHT)
+    if not idle:
+        raise ResourceUnknown(f"{name} runs by night, and the rehearsal never ran it idle")
+    nights = MONTH_SECONDS / DAY_SECONDS
+    return added(
+        scaled(given.lambdas.total(idle), nights / len(idle)),
+        {"events.scheduled": nights, "sqs.request": nights},
+    )
 
 
 def _scheduled(name: str, expression: str, given: IdleGiven) -> Quantities:

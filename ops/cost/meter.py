@@ -147,7 +147,8 @@ def _call_of(request: AWSPreparedRequest) -> Call:
     target = target.decode() if isinstance(target, bytes) else target
     if not target:
         sent = int(request.headers.get("Content-Length") or len(body))
-        return Call(service, request.method, sent_bytes=sent)
+        listing = service == "s3" and "list-type=" in url.query
+        return Call(service, "LIST" if listing else request.method, sent_bytes=sent)
     return Call(service, target.rpartition(".")[2], _decoded(body), sent_bytes=len(body))
 
 

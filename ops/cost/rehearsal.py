@@ -22,6 +22,7 @@ from boto3.session import Session
 from chalicelib import wiring
 from chalicelib.core.policy import Policy
 from chalicelib.documents import Documents
+from ops.cost.idle import IDLE_NIGHT
 from ops.cost.indexes import template_indexes
 from ops.cost.meter import Meter
 from ops.cost.recorder import Recorder
@@ -221,6 +222,9 @@ class _Stage:
                 with self.recorder.playing(scene):
                     self.recorder.call(function, handler, SCHEDULED_EVENT)
             self.settle("what was left")
+        night = {"messageId": "night", "body": json.dumps(dict(SCHEDULED_EVENT))}
+        with self.recorder.playing(IDLE_NIGHT):
+            self.recorder.call("on_drop", self._app.on_drop, {"Records": [night]})
 
     def _handlers(self) -> Handlers:
         def recorded(function: str) -> Any:
@@ -246,6 +250,7 @@ class _Stage:
         return Handlers(
             on_drop=recorded("on_drop"),
             on_effects_planned=recorded("on_effects_planned"),
+            on_decided=recorded("on_decided"),
             on_effect=on_effect,
             on_mail_event=recorded("on_mail_event"),
             on_review_due=recorded("on_review_due"),

@@ -10,6 +10,7 @@ NAMES = {
     "APIHandler": "api_handler",
     "Bearer": "bearer",
     "OnDrop": "on_drop",
+    "OnDecided": "on_decided",
     "OnEffect": "on_effect",
     "OnEffectsPlanned": "on_effects_planned",
     "OnMailEvent": "on_mail_event",

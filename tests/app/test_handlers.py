@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +19,7 @@ from chalicelib.core.kinds import EFFECT
 from chalicelib.core.storage import Put
 from chalicelib.core.subject import customer
 from chalicelib.core.tokens import sign
+from tests.chronicles import records_event
 from tests.fakes import SIGNING_KEYS
 from tests.mail_events import notification, ses_event
 from tests.mail_events import queued as sqs_records
@@ -128,6 +130,21 @@ def test_effects_go_from_the_stream_to_the_queue_to_the_bus(shop: Storefront) ->
     assert {event.correlation_id for event in shop.bus.events} == {"checkout-4711"}
     assert {effect.state for effect in shop.store.all("effect").values()} == {"ACCEPTED"}
     assert answer["offers"][0]["code"] in str(shop.bus.named("Offer Issued")[0].data)
+
+
+def test_a_decision_reaches_the_log_and_a_night_the_queue_of_files(shop: Storefront) -> None:
+    """What the stream says is logged; the schedule's message is a night's work, and no file."""
+    answer = shop.decide()
+    event = records_event(shop.store.all("record").values())
+
+    logged = segue.on_decided(event, CONTEXT)
+    measured = segue.on_drop(queued({"detail-type": "Scheduled Event"}), CONTEXT)
+
+    assert logged == measured == {"batchItemFailures": []}
+    [key] = [each for each in shop.objects.keys("results") if each.startswith("log/decisions/")]
+    assert answer["decision_id"] in gzip.decompress(shop.objects.body("results", key)).decode()
+    assert shop.lines("night_worked_through")
+    assert list(shop.store.all("night")) == ["night#measured"]
 
 
 def test_a_mail_event_reaches_its_flow(shop: Storefront) -> None:

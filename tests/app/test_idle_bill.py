@@ -10,6 +10,7 @@ import pytest
 from ops.cost.assumptions import MONTH_SECONDS, Assumptions
 from ops.cost.idle import (
     FREE,
+    IDLE_NIGHT,
     IdleGiven,
     ResourceUnknown,
     function_name,
@@ -29,18 +30,19 @@ from tests.app.packaged import Json
 SCHEDULED = ("on_review_due", "on_sweep")
 
 
-def idle_run(function: str) -> Invocation:
+def idle_run(function: str, scene: str = "idle") -> Invocation:
     """A run that asked one index of one table, and computed for 5 ms."""
     counts = Counts(
         units={"dynamodb.read_unit": 0.5}, calls=Counter({"dynamodb Query": 1}), tables={"effects"}
     )
-    return Invocation(function, "idle", 1, counts, 5.0, 100, 0, frozenset(), None)
+    return Invocation(function, scene, 1, counts, 5.0, 100, 0, frozenset(), None)
 
 
 @pytest.fixture
 def given(table: OperatingTable) -> IdleGiven:
     """Idle runs of every schedule, and the shipped prices."""
-    recorder = Recorder(Meter({}), [idle_run(name) for name in SCHEDULED])
+    runs = [*map(idle_run, SCHEDULED), idle_run("on_drop", IDLE_NIGHT)]
+    recorder = Recorder(Meter({}), runs)
     return IdleGiven(read_prices(), Lambdas(table, Assumptions(), 0.0, 0.0), recorder)
 
 
@@ -113,6 +115,18 @@ def test_a_schedule_that_was_never_run_idle_is_an_error(template: Json, given: I
 
     with pytest.raises(ResourceUnknown, match="never ran it idle"):
         idle_bill(template, nothing_ran)
+
+
+def test_a_rule_runs_once_a_night(template: Json, given: IdleGiven) -> None:
+    """Thirty messages a month, each with a run of the function that takes files in."""
+    rule = template["Resources"]["Nightly"]
+    units = idle_units("Nightly", rule, given)
+
+    assert units["lambda.request"] == pytest.approx(730 / 24)
+    assert units["sqs.request"] == pytest.approx(730 / 24 * 3)  # sent, received, deleted
+    hourly = {**rule, "Properties": {"ScheduleExpression": "cron(0 * * * ? *)"}}
+    with pytest.raises(ResourceUnknown, match="only once a day"):
+        idle_units("Nightly", hourly, given)
 
 
 def test_only_schedules_in_minutes_are_known() -> None:

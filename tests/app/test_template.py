@@ -121,6 +121,42 @@ def test_planned_effects_are_relayed_from_the_first(template: Json) -> None:
     }
 
 
+def test_the_decision_log_reads_new_decisions_and_effects_whole_batches_at_a_time(
+    template: Json,
+) -> None:
+    """A batch waits up to a minute for company, is never split, and comes again as it was."""
+    events = functions_of(template)["OnDecided"]["Events"].values()
+    read = {}
+    for event in events:
+        mapping = event["Properties"]
+        (pattern,) = mapping["FilterCriteria"]["Filters"]
+        read[mapping["Stream"]["Fn::GetAtt"][0]] = json.loads(pattern["Pattern"])
+        assert event["Type"] == "DynamoDB"
+        assert mapping["StartingPosition"] == "TRIM_HORIZON"
+        # Counts tell a batch that comes again by its first record.
+        assert mapping["BisectBatchOnFunctionError"] is False
+        assert mapping["MaximumBatchingWindowInSeconds"] == 60
+        assert mapping["MaximumRetryAttempts"] > 0
+        assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == arn_of(
+            "StreamDeadLetters"
+        )
+
+    def inserted(kind: str) -> Json:
+        return {"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": [kind]}}}}
+
+    assert read == {"DecisionsTable": inserted("record"), "EffectsTable": inserted("effect")}
+
+
+def test_a_night_waits_in_the_queue_of_files(template: Json) -> None:
+    """So that it runs as one of the two that files have, and is parked where files are."""
+    rule = template["Resources"]["Nightly"]["Properties"]
+    (target,) = rule["Targets"]
+
+    assert rule["ScheduleExpression"] == "cron(0 3 * * ? *)"
+    assert target["Arn"] == arn_of("DropsQueue")
+    assert target["DeadLetterConfig"] == {"Arn": arn_of("DropsDeadLetters")}
+
+
 def test_queues_park_what_fails_five_times(template: Json) -> None:
     """Each working queue has a dead-letter queue of its own, and that one keeps longest."""
     queues = dict(resources_of(template, "AWS::SQS::Queue"))
@@ -186,7 +222,7 @@ def test_indexes_hold_keys_alone(template: Json) -> None:
         ("EffectsTable", "mails"): (["listed_under", "listed_at"], keys_only),
     }
     streams = {name for name, one in tables.items() if "StreamSpecification" in one}
-    assert streams == {"EffectsTable"}
+    assert streams == {"DecisionsTable", "EffectsTable"}
 
 
 def test_every_dropped_file_is_announced(template: Json) -> None:

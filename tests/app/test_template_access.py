@@ -57,22 +57,23 @@ def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
         ("events:", {"OnEffect"}),
         ("s3:Get", {"APIHandler", "OnDrop", "WorkPart"}),
         ("s3:ListBucket", {"APIHandler", "OnDrop", "WorkPart"}),
-        ("s3:Put", {"OnDrop", "WorkPart"}),
+        ("s3:Put", {"OnDecided", "OnDrop", "WorkPart"}),
         ("s3:Delete", set()),
         ("states:", {"OnDrop"}),
         (
             "sqs:SendMessage",
-            {"OnEffect", "OnEffectsPlanned", "OnMailEvent", "OnReviewDue", "OnSweep"},
+            {"OnDecided", "OnEffect", "OnEffectsPlanned", "OnMailEvent", "OnReviewDue", "OnSweep"},
         ),
         (
             "dynamodb:DeleteItem",
             {"APIHandler", "OnDrop", "OnEffectsPlanned", "OnReviewDue", "OnSweep", "WorkPart"},
         ),
-        ("dynamodb:GetRecords", {"OnEffectsPlanned"}),
+        ("dynamodb:GetRecords", {"OnDecided", "OnEffectsPlanned"}),
         (
             "dynamodb:PutItem",
             {
                 "APIHandler",
+                "OnDecided",
                 "OnDrop",
                 "OnEffect",
                 "OnEffectsPlanned",
@@ -86,7 +87,18 @@ def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
         ("dynamodb:UpdateItem", {"APIHandler"}),
         ("dynamodb:Scan", set()),
         ("dynamodb:BatchWriteItem", set()),
-        ("ssm:", {"APIHandler", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue", "WorkPart"}),
+        (
+            "ssm:",
+            {
+                "APIHandler",
+                "OnDecided",
+                "OnDrop",
+                "OnEffect",
+                "OnMailEvent",
+                "OnReviewDue",
+                "WorkPart",
+            },
+        ),
     ],
 )
 def test_only_those_who_need_it_may(template: Json, prefix: str, functions: set[str]) -> None:
@@ -118,7 +130,7 @@ def test_only_those_who_need_it_may(template: Json, prefix: str, functions: set[
                 "WorkPart",
             },
         ),
-        ("ControlTable", {"APIHandler", "OnDrop", "OnMailEvent", "WorkPart"}),
+        ("ControlTable", {"APIHandler", "OnDecided", "OnDrop", "OnMailEvent", "WorkPart"}),
         ("SignalsTable", {"OnDrop", "OnEffectsPlanned"}),
     ],
 )
@@ -166,17 +178,19 @@ def test_the_api_writes_tombstones_switches_and_policies_and_no_keys(template: J
 
 def test_nobody_may_write_where_files_are_dropped(template: Json) -> None:
     """Results go to another bucket: no function can set itself off by writing an input."""
-    writes = {
-        function: statement["Resource"]
-        for function in NAMES
-        for statement in statements_of(template, function)
-        if "s3:PutObject" in statement["Action"]
-    }
+    writes: dict[str, list[str]] = {}
+    for function in NAMES:
+        for statement in statements_of(template, function):
+            if "s3:PutObject" in statement["Action"]:
+                named = statement["Resource"]
+                for each in named if isinstance(named, list) else [named]:
+                    writes.setdefault(function, []).append(each["Fn::Sub"])
 
-    results = {"Fn::Sub": "${ResultsBucket.Arn}/results/*"}
+    bucket = "${ResultsBucket.Arn}"
     assert writes == {
-        "OnDrop": results,
-        "WorkPart": [results, {"Fn::Sub": "${ResultsBucket.Arn}/work/*"}],
+        "OnDecided": [f"{bucket}/log/decisions/*"],
+        "OnDrop": [f"{bucket}/results/*", f"{bucket}/log/state/*"],
+        "WorkPart": [f"{bucket}/results/*", f"{bucket}/work/*"],
     }
 
 
@@ -192,6 +206,37 @@ def test_the_api_reads_results_and_no_drops(template: Json) -> None:
         (("s3:GetObject",), {"Fn::Sub": "${ResultsBucket.Arn}/results/*"}),
         (("s3:ListBucket",), {"Fn::GetAtt": ["ResultsBucket", "Arn"]}),
     ]
+
+
+def test_the_decision_log_reads_no_person_and_writes_counts_alone(template: Json) -> None:
+    """Of the tables it reads streams; keys, switches and tombstones are out of its reach."""
+    tables = [
+        (statement["Resource"], statement["Condition"])
+        for statement in statements_of(template, "OnDecided")
+        if {"dynamodb:BatchGetItem", "dynamodb:PutItem"} & {*statement["Action"]}
+    ]
+
+    assert tables == [
+        (
+            {"Fn::GetAtt": ["ControlTable", "Arn"]},
+            {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["rollup#*"]}},
+        )
+    ]
+
+
+def test_the_rule_of_the_night_may_send_to_the_queue_of_files_and_park_there(
+    template: Json,
+) -> None:
+    """Rules of this stack alone, and into no other queue of work."""
+    allowed = {
+        statement["Resource"]["Fn::GetAtt"][0]
+        for _, one in resources_of(template, "AWS::SQS::QueuePolicy")
+        for statement in one["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+        and statement["Principal"] == {"Service": "events.amazonaws.com"}
+    }
+
+    assert allowed == {"DropsQueue", "DropsDeadLetters", "ScheduleDeadLetters"}
 
 
 def test_mail_leaves_from_one_address_through_one_configuration_set(template: Json) -> None:

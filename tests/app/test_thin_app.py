@@ -76,6 +76,7 @@ def test_every_lambda_function_of_the_design_is_there() -> None:
 
     assert names == {"work_part"}
     assert events == {
+        "on_decided",
         "on_drop",
         "on_effect",
         "on_effects_planned",

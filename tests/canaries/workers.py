@@ -13,6 +13,8 @@ from chalicelib.core.kinds import CONTACT, EFFECT
 from chalicelib.core.ports import AgainPorts
 from chalicelib.documents import Documents
 from chalicelib.flows.act import ActPorts, from_messages
+from chalicelib.flows.chronicle import ChroniclePorts
+from chalicelib.flows.chronicle import from_stream as chronicle_from_stream
 from chalicelib.flows.drop import from_messages as drops_from_messages
 from chalicelib.flows.drop_work import DropPorts
 from chalicelib.flows.feedback import FeedbackPorts
@@ -25,8 +27,9 @@ from chalicelib.flows.sweep import SweepPorts
 from chalicelib.flows.sweep import sweep as run_sweep
 from tests.canaries.words import CANARY, DOMAIN, NAME, Quoting, error, mail_error, spoil
 from tests.canaries.zoo import Zoo
+from tests.chronicles import FIRST, effects_event, logged, records_event
 from tests.drops import DROPS, RESULTS, DataTeam, notification
-from tests.fakes import SIGNING_KEYS
+from tests.fakes import SIGNING_KEYS, MemoryObjects
 from tests.mail_events import TOPIC, queued, ses_event
 from tests.mail_events import notification as sns_notification
 from tests.mail_makers import SETTINGS, contact_of, mail_effect, sqs_event
@@ -90,6 +93,25 @@ def relay(zoo: Zoo) -> None:
     }
     zoo.break_something()
     from_stream({"Records": [record]}, queue=zoo.shop.queue, store=zoo.shop.store, now=NOW)
+
+
+def chronicle(zoo: Zoo) -> None:
+    """Records and effects of canaries, and what nobody can read, into the decision log."""
+    objects = MemoryObjects()
+    event = records_event(zoo.memory.all("record").values())
+    effects = effects_event(zoo.memory.all("effect").values(), first=FIRST + 10_000)
+    for record in event["Records"]:
+        if zoo.chance.random() < 0.1:
+            record["dynamodb"]["NewImage"]["body"] = {"B": CANARY}
+    zoo.break_something()
+    ports = ChroniclePorts(
+        zoo.shop.store, objects, RESULTS, SIGNING_KEYS.address_secret, currency="USD"
+    )
+    try:
+        chronicle_from_stream(zoo.chance.choice([event, effects]), ports=ports, now=NOW)
+    finally:
+        text = json.dumps([objects.keys(RESULTS), logged(objects)])
+        assert CANARY not in text.casefold()
 
 
 def feedback(zoo: Zoo) -> None:
@@ -202,4 +224,6 @@ def reapply(zoo: Zoo) -> None:
     assert CANARY not in json.dumps(dict(counts))
 
 
-WORKERS = (act, act, relay, feedback, feedback, drop, drop, silence, sweep, reapply)
+WORKERS = (
+    act, act, relay, chronicle, feedback, feedback, drop, drop, silence, sweep, reapply,
+)  # fmt: skip

@@ -306,6 +306,21 @@ def test_what_cannot_be_heard_waits_without_an_address(guarded: Venue, filled: F
     assert count_messages(queues, guarded.outputs["MailEventsDeadLetters"]) == 0
 
 
+def test_a_night_is_worked_through(guarded: Venue, filled: Filled) -> None:
+    """Reading the log, listing it, and leaving state and sums behind need no more."""
+    guarded.session.client("sqs").send_message(
+        QueueUrl=guarded.outputs["DropsQueue"],
+        MessageBody=json.dumps({"detail-type": "Scheduled Event", "source": "aws.events"}),
+    )
+
+    for function, word in (("on_drop", "night_worked_through"), ("on_decided", "chronicled")):
+
+        def heard(function: str = function, word: str = word) -> bool | None:
+            return any(word in line for line in _said(guarded, function)) or None
+
+        eventually(heard, within_seconds=150, what=word)
+
+
 def test_the_sweep_puts_back_what_stands_still(guarded: Venue) -> None:
     """Finding, reading, queuing and noting need no more, and a worker then performs it."""
     client = guarded.session.client("dynamodb")

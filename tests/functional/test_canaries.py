@@ -106,6 +106,7 @@ def test_canaries_reach_every_table_and_every_refusal() -> None:
         "ledger_head",
     } <= kinds  # fmt: skip
     assert {
+        "chronicled",
         "consent_recorded",
         "control_flipped",
         "customer_erased",

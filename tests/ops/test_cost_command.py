@@ -46,15 +46,16 @@ def test_every_price_is_used(told: Account) -> None:
 
 
 def test_a_decision_is_one_read_and_one_write(told: Account) -> None:
-    """What plans nothing is one put, and both are told apart."""
+    """What plans nothing is one put, beside its part of the log; both are told apart."""
     plain = told.ones["decisions that plan nothing"]
     planned = told.ones["decisions that plan something"]
 
-    assert plain.calls == 2
+    assert 2 < plain.calls < 2.3
     assert plain.of + planned.of == told.ones["decisions"].of
     assert plain.now["dynamodb.write_unit"] < planned.now["dynamodb.write_unit"]
-    # One unit of a packed record, and one of its entry in ``by_subject``.
-    assert plain.now["dynamodb.write_unit"] == 2
+    # A record below 1 KB, its entry in ``by_subject``, and a little of the hour's counts.
+    assert plain.now["dynamodb.write_unit"] == pytest.approx(2.1, abs=0.2)
+    assert plain.now["s3.put"] > 0
     assert plain.now["apigateway.rest_request"] == 1
 
 
@@ -88,7 +89,9 @@ def test_scoring_a_file_of_features_writes_nothing(told: Account) -> None:
 def test_an_order_is_three_units(told: Account) -> None:
     """Two in a transaction, and its entry in ``by_owner``."""
     assert told.work.order_write_units == pytest.approx(3)
-    assert set(told.work.customer_write_units) == {"profiles", "decisions", "effects"}
+    units = dict(told.work.customer_write_units)
+    assert units.pop("control") < 0.3  # the hour's counts, a batch at a time
+    assert set(units) == {"profiles", "decisions", "effects"}
 
 
 def test_the_totals_are_those_of_the_bills(told: Account) -> None:

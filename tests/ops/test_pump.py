@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,10 +11,13 @@ from typing import Any
 import boto3
 import pytest
 
+from chalicelib.aws.packed import unpack
 from chalicelib.aws.store import DynamoStore
+from chalicelib.core.canonical import canonical_json
 from chalicelib.core.effects import Effect
-from chalicelib.core.kinds import COUPON, EFFECT
+from chalicelib.core.kinds import COUPON, EFFECT, RECORD, SESSION
 from chalicelib.core.offers import Coupon, Offer
+from chalicelib.core.sessions import Session
 from chalicelib.core.storage import AtVersion, Put
 from ops.pump import REVIEW_EVERY_SECONDS, Handlers, Pump, find_sources, streams_client
 from ops.story.books import waiting
@@ -45,6 +49,7 @@ class Recorder:
         return Handlers(
             on_drop=lambda event, _: self.take("on_drop", event),
             on_effects_planned=lambda event, _: self.take("on_effects_planned", event),
+            on_decided=lambda event, _: self.take("on_decided", event),
             on_effect=lambda event, _: self.take("on_effect", event),
             on_mail_event=lambda event, _: self.take("on_mail_event", event),
             on_review_due=lambda event, _: self.take("on_review_due", event),
@@ -120,9 +125,10 @@ def test_only_new_effects_are_relayed(pump: Pump, recorder: Recorder, store: Dyn
 
     delivered = sum(pump.step() for _ in range(3))
 
-    assert delivered == 1
-    [(name, event)] = recorder.calls
+    assert delivered == 2
+    [(name, event), counted] = recorder.calls
     assert name == "on_effects_planned"
+    assert counted == ("on_decided", event)
     change = event["Records"][0]["dynamodb"]
     assert change["NewImage"]["pk"] == {"S": "e#e-1"}
     json.dumps(event)  # Lambda's events are JSON: no datetime is left in it
@@ -136,8 +142,25 @@ def test_a_relay_that_fails_is_repeated(pump: Pump, recorder: Recorder, store: D
     for _ in range(3):
         pump.step()
 
-    assert recorder.names() == ["on_effects_planned", "on_effects_planned"]
-    assert recorder.calls[0] == recorder.calls[1]
+    assert recorder.names() == ["on_effects_planned", "on_decided", "on_effects_planned"]
+    assert recorder.calls[0] == recorder.calls[2]
+
+
+def test_a_new_decision_reaches_the_log_as_lambda_would_hand_it_over(
+    pump: Pump, recorder: Recorder, store: DynamoStore
+) -> None:
+    """Once, with its packed body in base64; a session in the same table is no decision."""
+    record = {"subject": "c#1", "decided_at": NOW}
+    session = Session("d_1", "h", None, (), {}, known=True)
+    store.write([Put(RECORD.key("d_1"), record), Put(SESSION.key("s"), session)], now=NOW)
+
+    delivered = sum(pump.step() for _ in range(3))
+
+    assert delivered == 1
+    [(name, event)] = recorder.calls
+    assert name == "on_decided"
+    [change] = json.loads(json.dumps(event))["Records"]
+    assert unpack(b64decode(change["dynamodb"]["NewImage"]["body"]["B"])) == canonical_json(record)
 
 
 def test_failed_items_stay_and_the_others_go(pump: Pump, recorder: Recorder, stack: Stack) -> None:
