@@ -71,7 +71,7 @@ def _holds(figures: dict[str, Any], *, short: bool) -> bool:
     breaches = list(judge(figures, floors, short=short))
     for breach in breaches:
         print(f"floor broken: {breach}")
-    left = left_out(figures, floors) if short else []
+    left = left_out(floors) if short else []
     if left:
         print(f"not asked in short: {', '.join(left)} (make bench asks)")
     return not breaches

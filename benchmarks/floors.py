@@ -24,7 +24,7 @@ class Floor:
         figure: the figure's key, a point before a key within.
         bar: what it is held against.
         is_least: whether the figure must be at least so large, else at most.
-        short: whether the short form measures it.
+        short: whether the short form asks it.
         why: what whoever breaks it should know.
     """
 
@@ -74,21 +74,16 @@ def read_floors(text: str) -> tuple[Floor, ...]:
 def judge(figures: Mapping[str, Any], floors: Sequence[Floor], *, short: bool) -> Iterator[Breach]:
     """Every floor that does not hold; what was to be measured and was not is a breach too."""
     for floor in floors:
+        if short and not floor.short:
+            continue
         value = _figure(figures, floor.figure)
-        if value is None:
-            if floor.short or not short:
-                yield Breach(floor, None)
-        elif not floor.holds(value):
+        if value is None or not floor.holds(value):
             yield Breach(floor, value)
 
 
-def left_out(figures: Mapping[str, Any], floors: Sequence[Floor]) -> list[str]:
-    """The floors that the short form leaves to the long one, by figure."""
-    return [
-        floor.figure
-        for floor in floors
-        if not floor.short and _figure(figures, floor.figure) is None
-    ]
+def left_out(floors: Sequence[Floor]) -> list[str]:
+    """The floors that the short form leaves to the long one."""
+    return [f"{floor.figure} {floor.says}" for floor in floors if not floor.short]
 
 
 def _figure(figures: Mapping[str, Any], name: str) -> float | None:

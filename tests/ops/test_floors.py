@@ -47,9 +47,9 @@ def test_good_figures_pass() -> None:
         ("aws_reads", 2.0),
         ("aws_writes", 1.01),
         ("aws_overhead", 1.26),
-        ("csv_ratio", 3.9),
+        ("csv_ratio", 1.39),
         ("csv_share_of_parsing", 0.39),
-        ("parquet_ratio", 5.9),
+        ("parquet_ratio", 1.39),
         ("jsonl_ratio", 3.9),
         ("peak_growth", 0.11),
         ("decision_ratio", float("nan")),
@@ -79,8 +79,14 @@ def test_the_short_form_leaves_out_by_name_what_it_cannot_measure() -> None:
     short = {**GOOD, "peak_mb": {"1m": 240.0, "4m": None, "10m": None}, "peak_growth": None}
 
     assert broken(short, short=True) == []
-    assert left_out(short, OURS) == ["peak_mb.4m", "peak_mb.10m", "peak_growth"]
+    assert left_out(OURS) == [
+        "jsonl_ratio at least 4",
+        "peak_mb.4m at most 300",
+        "peak_mb.10m at most 300",
+        "peak_growth at most 0.1",
+    ]
     assert broken(short) == ["peak_mb.4m", "peak_mb.10m", "peak_growth"]
+    assert broken({**short, "jsonl_ratio": 3.3}, short=True) == []
 
 
 def test_a_breach_says_figure_bar_and_reason() -> None:
