@@ -265,7 +265,7 @@ class Parts:
                 results_bucket=self.settings.results_bucket,
                 mapping=self.documents.mapping,
                 division=self._division,
-                sizes=big_sizes.Sizes(self.settings.divide_above_bytes),
+                sizes=big_sizes.Sizes(self.settings.divide_above_bytes, items_per_second=rate),
                 back_off=timing.back_off,
             ),
             "rules": self._rules_now(),

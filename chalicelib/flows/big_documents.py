@@ -16,6 +16,8 @@ from chalicelib.flows.big_places import Stage
 from chalicelib.flows.drop_manifest import ResultFile
 from chalicelib.flows.drop_report import Tally
 
+MOST_CONTESTS = 64
+
 
 @dataclass(frozen=True, slots=True)
 class BigRange:
@@ -63,8 +65,15 @@ class BigPlan:
         match stage:
             case "ranges":
                 return range(1, len(self.ranges) + 1)
-            case "contests" | "partitions":
+            case "contests":
+                return range(1, self.contests + 1)
+            case "partitions":
                 return range(1, self.partitions + 1)
+
+    @property
+    def contests(self) -> int:
+        """Into how many its orders go; each partition reads what all of them found."""
+        return min(self.partitions, MOST_CONTESTS)
 
 
 @dataclass(frozen=True, slots=True)

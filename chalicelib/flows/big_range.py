@@ -187,7 +187,7 @@ def _leave_claims(
         rows,
         identity,
         "customer_id",
-        partitions=plan.partitions,
+        partitions=plan.contests,
         target=target,
         workdir=folder,
     )

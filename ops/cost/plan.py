@@ -23,6 +23,11 @@ TRANSITIONS_OF_A_CHILD = 2
 TRANSITIONS_OF_THE_REST = 12
 CALLS_AT_ONCE = 8
 COPIES_ON_DISK = 3
+# What a part leaves: rows, claims on orders, and that it is done.
+PUTS_OF_A_PART = 3
+PUTS_OF_A_PARTITION = 3
+# As in ``flows/big_documents.py``.
+MOST_CONTESTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +83,10 @@ class Wanted:
     orders_per_customer: float = 3.0
     parts_at_once: int = 16
     write_rate: float = 36_000.0
-    part_bytes: int = 64_000_000
+    part_bytes: int = 30_000_000
     customers_per_partition: int = 50_000
     memory_mb: int = 2048
-    rows_cut_per_cpu_second: float = 500_000.0
+    rows_cut_per_cpu_second: float = 100_000.0
     put_wait_ms: float = 30.0
     retried_share: float = 0.01
     architecture: str = "x86_64"
@@ -223,7 +228,7 @@ def _pace(wanted: Wanted, work: CustomerWork) -> _Pace:
     parts = math.ceil(rows * work.row_bytes / wanted.part_bytes)
     partitions = math.ceil(wanted.customers / wanted.customers_per_partition)
     cutting_seconds = rows / parts / wanted.rows_cut_per_cpu_second / share
-    putting_seconds = partitions * wanted.put_wait_ms / 1000 / CALLS_AT_ONCE
+    putting_seconds = PUTS_OF_A_PART * wanted.put_wait_ms / 1000
     by_table = table_units(work, wanted.orders_per_customer)
     busiest = max(by_table, key=lambda table: by_table[table])
     computing_ms = wanted.orders_per_customer * work.order_cpu_ms / share
@@ -256,7 +261,7 @@ def _needs(wanted: Wanted, work: CustomerWork, pace: _Pace) -> dict[str, float]:
         * (work.customer_read_units + work.order_read_units * orders),
         "states.map_children": float(wanted.parts_at_once),
         "s3.puts_a_second": min(pace.parts, wanted.parts_at_once)
-        * pace.partitions
+        * PUTS_OF_A_PART
         / pace.part_seconds,
     }
 
@@ -266,7 +271,8 @@ def _units(
 ) -> dict[str, float]:
     """What the pass is billed as."""
     orders, again = wanted.orders_per_customer, 1 + wanted.retried_share
-    children = (pace.parts + pace.partitions) * again
+    contests = min(pace.partitions, MOST_CONTESTS)
+    children = (pace.parts + contests + pace.partitions) * again
     written = sum(table_units(work, orders).values())
     read = work.customer_read_units + work.order_read_units * orders
     at_once = min(wanted.parts_at_once, pace.partitions)
@@ -278,8 +284,11 @@ def _units(
             "dynamodb.read_unit": wanted.customers * read * again,
             "lambda.request": children,
             f"lambda.gb_second.{wanted.architecture}": seconds * wanted.memory_mb / 1024,
-            "s3.put": pace.parts * pace.partitions * again + pace.partitions * 2,
-            "s3.get": pace.parts * pace.partitions * again + pace.parts,
+            "s3.put": (pace.parts * PUTS_OF_A_PART + contests * 2) * again
+            + pace.partitions * PUTS_OF_A_PARTITION,
+            "s3.get": pace.parts * (pace.partitions + contests) * again
+            + contests * pace.partitions
+            + pace.parts,
             "states.transition": children * TRANSITIONS_OF_A_CHILD + TRANSITIONS_OF_THE_REST,
         },
     )

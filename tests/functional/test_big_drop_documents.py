@@ -125,6 +125,15 @@ def test_parts_are_many_but_never_tiny_nor_huge(size: int, above: int) -> None:
     assert 1 <= sizes.partitions(size) <= MOST_PARTITIONS
 
 
+def test_a_partition_is_folded_within_the_time_of_a_function() -> None:
+    """A slower rate makes more partitions: each writes what its rate allows in half its time."""
+    fast, slow = (Sizes(items_per_second=rate).partitions(10**9) for rate in (10_000, 250))
+
+    assert fast == 125
+    assert slow == 1_778
+    assert 10**9 * 0.2 / slow / 250 <= 450
+
+
 def test_300_mb_are_at_least_thirty_ranges() -> None:
     """With the threshold that a stage has unless somebody sets another."""
     assert 300_000_000 // Sizes().range_bytes(300_000_000) >= 30

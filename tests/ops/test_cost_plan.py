@@ -73,11 +73,12 @@ def test_the_bill_by_hand() -> None:
     assert spent["dynamodb.write_unit"] == pytest.approx(12_000_000)
     assert spent["dynamodb.read_unit"] == pytest.approx(7_000_000)
     assert spent["events.custom"] == pytest.approx(250_000)
-    assert spent["lambda.request"] == pytest.approx(102)
-    assert spent["s3.put"] == pytest.approx(2 * 100 + 2 * 100)
-    assert spent["states.transition"] == pytest.approx(2 * 102 + 12)
+    # Two parts, 64 contests of orders and a hundred partitions.
+    assert spent["lambda.request"] == pytest.approx(166)
+    assert spent["s3.put"] == pytest.approx(2 * 3 + 64 * 2 + 100 * 3)
+    assert spent["states.transition"] == pytest.approx(2 * 166 + 12)
     # Ten functions for as long as writing takes, and two parts of 2 s + 100 PUTs of 30 ms by 8.
-    assert spent["lambda.gb_second.x86_64"] == pytest.approx(2 * (10 * 10_000 + 2 * 2.375))
+    assert spent["lambda.gb_second.x86_64"] == pytest.approx(2 * (10 * 10_000 + 2 * 10.09))
     assert made.mails == 500_000
     assert made.mail_days == 10
     assert made.stored_gb == pytest.approx(4)
