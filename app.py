@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+
+gc.disable()  # nothing of what is imported is garbage; looking for it is a tenth of a cold start
+
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import (
     AuthRequest,
@@ -18,15 +22,24 @@ from chalice.app import (
 )
 
 from chalicelib import clock, wiring
-from chalicelib.api import (
-    boundary,
-    routes,
-    routes_offers,
-    routes_policies,
-    routes_privacy,
-    routes_records,
-)
-from chalicelib.flows import act, chronicle, drop_queue, feedback, relay, silence, sweep
+from chalicelib.api import boundary, routes
+from chalicelib.api.routes_console import console
+from chalicelib.late import late
+
+if TYPE_CHECKING:
+    from chalicelib.api import routes_offers, routes_policies, routes_privacy, routes_records
+    from chalicelib.flows import act, big, chronicle, drop_queue, feedback, relay, silence, sweep
+else:  # what a checkout does not need, its cold start does not load
+    routes_offers, routes_policies, routes_privacy, routes_records = late(
+        "chalicelib.api", "routes_offers", "routes_policies", "routes_privacy", "routes_records"
+    )
+    act, big, chronicle, drop_queue, feedback, relay, silence, sweep = late(
+        "chalicelib.flows",
+        *("act", "big", "chronicle", "drop_queue", "feedback", "relay", "silence", "sweep"),
+    )
+
+gc.freeze()  # nor does it become any: no later look goes through it
+gc.enable()
 
 app = Chalice(app_name="segue", configure_logs=False)
 app.api.binary_types = []  # every answer is text, and Chalice looks through the list each time
@@ -229,6 +242,147 @@ def get_openapi() -> Response:
     return routes.get_openapi(app.current_request, wiring.edge, app.routes)
 
 
+# --- the operator's console, which has a cookie of its own ---------------------------------------
+
+
+@app.route("/console", methods=["GET"], content_types=["*/*"])
+def console_overview() -> Response:
+    """How everything stands: switches, breaker, policy, model."""
+    return console("overview", app.current_request, wiring.edge)
+
+
+@app.route("/console/static/{name}", methods=["GET"], content_types=["*/*"])
+def console_static(name: str) -> Response:
+    """The stylesheet and the script, for as long as a browser likes."""
+    return console("static", app.current_request, wiring.edge, name)
+
+
+@app.route("/console/sign-in", methods=["GET"], content_types=["*/*"])
+def console_sign_in_form() -> Response:
+    """Ask for an operator's key."""
+    return console("sign-in", app.current_request, wiring.edge)
+
+
+@app.route("/console/sign-in", methods=["POST"], content_types=["*/*"])
+def console_sign_in() -> Response:
+    """Open a session."""
+    return console("enter", app.current_request, wiring.edge)
+
+
+@app.route("/console/sign-out", methods=["POST"], content_types=["*/*"])
+def console_sign_out() -> Response:
+    """End a session."""
+    return console("leave", app.current_request, wiring.edge)
+
+
+@app.route("/console/switches/{name}", methods=["GET"], content_types=["*/*"])
+def console_switch(name: str) -> Response:
+    """Say what turning a kill switch would do."""
+    return console("switch", app.current_request, wiring.edge, name)
+
+
+@app.route("/console/switches/{name}", methods=["POST"], content_types=["*/*"])
+def console_turn_switch(name: str) -> Response:
+    """Turn a kill switch."""
+    return console("turn", app.current_request, wiring.edge, name)
+
+
+@app.route("/console/customers", methods=["GET"], content_types=["*/*"])
+def console_customers() -> Response:
+    """Ask whom to look up."""
+    return console("customers", app.current_request, wiring.edge)
+
+
+@app.route("/console/customers", methods=["POST"], content_types=["*/*"])
+def console_find_customer() -> Response:
+    """Look somebody up by id or address."""
+    return console("find", app.current_request, wiring.edge)
+
+
+@app.route("/console/customers/{customer_id}", methods=["GET"], content_types=["*/*"])
+def console_customer(customer_id: str) -> Response:
+    """Show a customer."""
+    return console("customer", app.current_request, wiring.edge, customer_id)
+
+
+@app.route("/console/customers/{customer_id}/export", methods=["GET"], content_types=["*/*"])
+def console_export(customer_id: str) -> Response:
+    """Save everything that is stored of a customer."""
+    return console("export", app.current_request, wiring.edge, customer_id)
+
+
+@app.route("/console/customers/{customer_id}/erase", methods=["GET"], content_types=["*/*"])
+def console_ask_erase(customer_id: str) -> Response:
+    """Say what erasing a customer would do."""
+    return console("ask-erase", app.current_request, wiring.edge, customer_id)
+
+
+@app.route("/console/customers/{customer_id}/erase", methods=["POST"], content_types=["*/*"])
+def console_erase(customer_id: str) -> Response:
+    """Erase a customer."""
+    return console("erase", app.current_request, wiring.edge, customer_id)
+
+
+@app.route("/console/decisions/{decision_id}", methods=["GET"], content_types=["*/*"])
+def console_decision(decision_id: str) -> Response:
+    """Show why this price, why this offer."""
+    return console("decision", app.current_request, wiring.edge, decision_id)
+
+
+@app.route("/console/decisions/{decision_id}/replay", methods=["POST"], content_types=["*/*"])
+def console_replay(decision_id: str) -> Response:
+    """Decide a record again and compare."""
+    return console("replay", app.current_request, wiring.edge, decision_id)
+
+
+@app.route("/console/messages", methods=["GET"], content_types=["*/*"])
+def console_messages() -> Response:
+    """Show mails by state."""
+    return console("messages", app.current_request, wiring.edge)
+
+
+@app.route("/console/drops", methods=["GET"], content_types=["*/*"])
+def console_drops() -> Response:
+    """Ask which drop to look at."""
+    return console("drops", app.current_request, wiring.edge)
+
+
+@app.route("/console/drops/{drop_id}", methods=["GET"], content_types=["*/*"])
+def console_drop(drop_id: str) -> Response:
+    """Show how far a drop is, and what was rejected."""
+    return console("drop", app.current_request, wiring.edge, drop_id)
+
+
+@app.route("/console/drops/{drop_id}/rejects", methods=["GET"], content_types=["*/*"])
+def console_rejects(drop_id: str) -> Response:
+    """Save what was rejected of a drop."""
+    return console("rejects", app.current_request, wiring.edge, drop_id)
+
+
+@app.route("/console/policies", methods=["GET"], content_types=["*/*"])
+def console_policies() -> Response:
+    """List policies."""
+    return console("policies", app.current_request, wiring.edge)
+
+
+@app.route("/console/policies/{policy_hash}", methods=["GET"], content_types=["*/*"])
+def console_policy(policy_hash: str) -> Response:
+    """Show what a policy changes."""
+    return console("policy", app.current_request, wiring.edge, policy_hash)
+
+
+@app.route("/console/policies/{policy_hash}/activate", methods=["POST"], content_types=["*/*"])
+def console_activate(policy_hash: str) -> Response:
+    """Let a policy decide."""
+    return console("activate", app.current_request, wiring.edge, policy_hash)
+
+
+@app.route("/console/model", methods=["GET"], content_types=["*/*"])
+def console_model() -> Response:
+    """Show the model."""
+    return console("model", app.current_request, wiring.edge)
+
+
 # --- events; queue and stream names are placeholders, the template puts its own resources there --
 
 
@@ -266,6 +420,12 @@ def on_drop(event: SQSEvent) -> Any:
     return drop_queue.from_messages(
         event.to_dict(), take_files=wiring.take_files, night=wiring.night_parts, now=clock.now()
     )
+
+
+@app.lambda_function(name="work_part")
+def work_part(event: dict[str, Any], context: object) -> Any:
+    """Work on one part of a file that is too big for one function."""
+    return big.work(event, **wiring.big_parts(), now=clock.now())
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

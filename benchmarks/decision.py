@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from chalice.app import Chalice
@@ -22,38 +23,18 @@ from chalice.app import Chalice
 import app as ours
 from benchmarks.held_store import HeldStore
 from benchmarks.people import CATALOGUE, People, checkout_event, read_people
+from benchmarks.settings import SETTINGS
 from chalicelib import telemetry, wiring
 from chalicelib.adapters import Adapters, aws_adapters
 from chalicelib.api.edge import Access
 from chalicelib.aws.clients import Clients
 from chalicelib.core.kinds import FACTS, PRODUCT
 from chalicelib.core.tokens import SigningKeys
-from chalicelib.settings import Settings
 from ops.places import ROOT
 
 CUSTOMERS = 400
 BLOCK = 250
 KEYS = SigningKeys("k1", {"k1": b"k" * 32}, b"a" * 32, b"c" * 32)
-SETTINGS = Settings(
-    stage="bench",
-    profiles_table="profiles",
-    decisions_table="decisions",
-    effects_table="effects",
-    control_table="control",
-    signals_table="signals",
-    drops_bucket="drops",
-    results_bucket="results",
-    effects_queue_url="https://queue.example/effects",
-    bus_name="bus",
-    configuration_set="mails",
-    sender="Shop <hello@shop.example>",
-    postal_address="Shop, 1 High Street, Springfield",
-    public_url="https://api.shop.example/api",
-    mail_events_topic="arn:aws:sns:us-east-1:123456789012:mail-events",
-    mail_events_queue_url="https://queue.example/mail-events",
-    mail_events_dead_letters_url="https://queue.example/mail-events-parked",
-    signing_keys_parameter="/segue/bench/signing-keys",
-)
 Handler = Callable[[Any, Any], Mapping[str, Any]]
 
 
@@ -153,6 +134,7 @@ def install(people: People) -> HeldStore:
         again=aws.again,
         bus=aws.bus,
         objects=aws.objects,
+        results=aws.results,
         mailer=aws.mailer,
     )
     wiring.install(wiring.Parts(SETTINGS, adapters, clock=lambda: people.now))
@@ -163,10 +145,18 @@ def install(people: People) -> HeldStore:
     return store
 
 
+def trained_pipeline() -> Path:
+    """Where the peers' pipeline is, trained first where it is missing."""
+    pipeline = ROOT / "model_artifacts" / "cdnow-1.0.0" / "model.joblib"
+    if not pipeline.is_file():
+        command = [sys.executable, "-m", "ops", "train"]
+        subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)  # noqa: S603 - ours
+    return pipeline
+
+
 def load_naive(people: People) -> Handler:
-    """Import the naive handler, training its pipeline first where it is missing."""
-    if not (ROOT / "model_artifacts" / "cdnow-1.0.0" / "model.joblib").is_file():
-        subprocess.run([sys.executable, "-m", "ops", "train"], cwd=ROOT, check=True)
+    """Import the naive handler."""
+    trained_pipeline()
     from benchmarks import naive  # noqa: PLC0415  (unpickles at import)
 
     naive.facts_by_customer.update({facts.subject.id: facts for facts in people.facts})

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from chalicelib.api.edge import Access
+from chalicelib.aws.beginnings import S3Beginnings
 from chalicelib.aws.bus import EventBridgeBus
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.deadline import CHECKOUT_SECONDS, Deadline
+from chalicelib.aws.machine import StepFunctionsMachine
 from chalicelib.aws.mailer import SesMailer
 from chalicelib.aws.objects import S3Objects
 from chalicelib.aws.queues import SqsQueue
@@ -17,19 +19,29 @@ from chalicelib.aws.secrets import SigningKeysParameter
 from chalicelib.aws.store import DynamoStore
 from chalicelib.aws.within import StoreWithin
 from chalicelib.clock import now
-from chalicelib.core.ports import Bus, Mailer, Queue, Store
+from chalicelib.core.ports import (
+    LONGEST_DELAY_SECONDS,
+    AgainPorts,
+    Beginnings,
+    Bus,
+    Machine,
+    Mailer,
+    Queue,
+    Store,
+)
 from chalicelib.core.tokens import SigningKeys
-from chalicelib.flows.drop_work import Objects
-from chalicelib.flows.feedback_again import AgainPorts
-from chalicelib.flows.list_mails import MailIndex
-from chalicelib.flows.put_off import LONGEST_DELAY_SECONDS
-from chalicelib.flows.read import Library
-from chalicelib.flows.sweep import OverdueIndex
 from chalicelib.settings import Settings
 
+if TYPE_CHECKING:  # these flows bring whatever else they import, and no checkout needs it
+    from typing import Protocol
 
-class Storage(MailIndex, Library, OverdueIndex, Protocol):
-    """Storage with all of its indexes."""
+    from chalicelib.flows.list_mails import MailIndex
+    from chalicelib.flows.objects import Objects
+    from chalicelib.flows.read import Library
+    from chalicelib.flows.sweep import OverdueIndex
+
+    class Storage(MailIndex, Library, OverdueIndex, Protocol):
+        """Storage with all of its indexes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +58,9 @@ class Adapters:
         again: where mail events go that could not be taken in.
         bus: where events for other systems go.
         objects: files in buckets.
+        results: what drops left behind, for somebody who looks at it.
         mailer: hands mails to the provider.
+        divided_drops: works on files that are divided; None where there is no such machine.
     """
 
     hurried: Callable[[], Access]
@@ -58,7 +72,9 @@ class Adapters:
     again: AgainPorts
     bus: Bus
     objects: Objects
+    results: Beginnings
     mailer: Mailer
+    divided_drops: Machine | None = None
 
 
 def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
@@ -97,5 +113,12 @@ def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
         ),
         bus=EventBridgeBus(clients.events, name=settings.bus_name),
         objects=S3Objects(clients.s3),
+        results=S3Beginnings(clients.s3, bucket=settings.results_bucket),
         mailer=SesMailer(clients.sesv2, configuration_set=settings.configuration_set),
+        divided_drops=_machine(settings, clients),
     )
+
+
+def _machine(settings: Settings, clients: Clients) -> Machine | None:
+    arn = settings.divided_drops_machine
+    return None if arn is None else StepFunctionsMachine(clients.stepfunctions, arn=arn)

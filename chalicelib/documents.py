@@ -8,8 +8,7 @@ time. Both give one document, so both give one hash.
 from __future__ import annotations
 
 import json
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -84,7 +83,13 @@ class Documents:
         return next((path for path in candidates if path.is_file()), None)
 
 
-_PARSERS = {".toml": tomllib.loads, ".json": json.loads}
+def _parse_toml(text: str) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415  (a package holds JSON alone, so its cold start needs no TOML)
+
+    return tomllib.loads(text)
+
+
+_PARSERS: Mapping[str, Callable[[str], Any]] = {".toml": _parse_toml, ".json": json.loads}
 
 
 def _parse(path: Path) -> Mapping[str, Any]:

@@ -98,6 +98,16 @@ class Settings(BaseModel):
         default=None, description="Where the button of a mail leads; without it there is none."
     )
 
+    divide_above_bytes: Annotated[int, Field(ge=1)] = Field(
+        default=64_000_000, description="A dropped file that is larger is divided."
+    )
+    parts_at_once: Annotated[int, Field(ge=0, le=1_000)] = Field(
+        default=0, description="How many parts of it are worked on at once; 0 divides nothing."
+    )
+    divided_drops_machine: Name | None = Field(
+        default=None, description="ARN of the state machine that works on divided files."
+    )
+
     @property
     def tables(self) -> Mapping[Table, str]:
         """The name of each table."""

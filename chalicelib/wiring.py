@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from chalicelib import telemetry
 from chalicelib.adapters import Adapters, aws_adapters
@@ -22,35 +22,59 @@ from chalicelib.api.edge import Access, Edge
 from chalicelib.aws.clients import Clients
 from chalicelib.challenging import load_challengers
 from chalicelib.clock import SortableIds, now, now_ms
-from chalicelib.core.baselines import Baselines
 from chalicelib.core.challengers import Challengers
-from chalicelib.core.pace import Limits
 from chalicelib.core.policy import Policy
-from chalicelib.core.ports import Queue, Store
 from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
 from chalicelib.core.scores import Scorer
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.documents import Documents
-from chalicelib.flows import drop, events
-from chalicelib.flows.act import ActPorts
 from chalicelib.flows.authorize import RememberedKeys
-from chalicelib.flows.chronicle import ChroniclePorts
-from chalicelib.flows.drop_work import DropPorts
-from chalicelib.flows.feedback import FeedbackPorts
 from chalicelib.flows.learned import RememberedLearning
-from chalicelib.flows.night import NightPorts
 from chalicelib.flows.rulebook import Rulebook
-from chalicelib.flows.settled import EventPorts
 from chalicelib.flows.steady_store import SteadyStore, Timing
-from chalicelib.flows.sweep import SweepPorts
-from chalicelib.mail.compose import MailSettings
-from chalicelib.scoring.baselines import read_baselines
+from chalicelib.late import late
 from chalicelib.scoring.guarded import GuardedScorer
 from chalicelib.scoring.load import load_scorer
 from chalicelib.scoring.rejections import ArtifactRejected
 from chalicelib.settings import Settings, read_settings
 from chalicelib.version import __version__
+
+if TYPE_CHECKING:
+    from chalicelib.core import baselines, pace
+    from chalicelib.core.ports import Queue, Store
+    from chalicelib.flows import (
+        act,
+        big_begin,
+        big_sizes,
+        chronicle,
+        drop,
+        drop_work,
+        events,
+        feedback,
+        night,
+        settled,
+        sweep,
+    )
+    from chalicelib.mail import compose
+    from chalicelib.scoring import baselines as model_baselines
+else:  # each is needed by some functions and by no checkout
+    act, big_begin, big_sizes, chronicle, drop, drop_work, events, feedback, night = late(
+        "chalicelib.flows",
+        "act",
+        "big_begin",
+        "big_sizes",
+        "chronicle",
+        "drop",
+        "drop_work",
+        "events",
+        "feedback",
+        "night",
+    )
+    settled, sweep = late("chalicelib.flows", "settled", "sweep")
+    (pace,) = late("chalicelib.core", "pace")
+    (model_baselines,) = late("chalicelib.scoring", "baselines")
+    (compose,) = late("chalicelib.mail", "compose")
 
 # Ids of this process, which sort by time.
 new_id = SortableIds()
@@ -72,7 +96,7 @@ class RelayParts(TypedDict):
 class DropParts(TypedDict):
     """Arguments of ``drop.from_messages``."""
 
-    ports: DropPorts
+    ports: drop_work.DropPorts
     rules: Rules
     keys: SigningKeys
 
@@ -80,7 +104,7 @@ class DropParts(TypedDict):
 class ReviewParts(TypedDict):
     """Arguments of ``silence.review_due``."""
 
-    ports: EventPorts
+    ports: settled.EventPorts
     rules: Rules
     keys: SigningKeys
 
@@ -163,18 +187,20 @@ class Parts:
             version=__version__,
             python=".".join(map(str, sys.version_info[:3])),
             public_url=self.settings.public_url,
+            results=adapters.results,
+            model_directory=lambda: self.documents.model(self.settings.model),
         )
 
-    def act_ports(self) -> ActPorts:
+    def act_ports(self) -> act.ActPorts:
         """What performing effects needs."""
         settings, adapters, policy = self.settings, self.adapters, self._rules_now().policy
-        return ActPorts(
+        return act.ActPorts(
             store=adapters.store,
             bus=adapters.bus,
             mailer=adapters.mailer,
             later=adapters.later,
             keys=adapters.signing_keys(self.clock()),
-            mail=MailSettings(
+            mail=compose.MailSettings(
                 sender=settings.sender,
                 postal_address=settings.postal_address,
                 public_url=settings.public_url,
@@ -183,13 +209,13 @@ class Parts:
                 jurisdictions=self.rules.jurisdictions,
             ),
             contact_policy=policy.contact_policy,
-            limits=Limits(settings.mails_per_second, settings.mails_per_day),
+            limits=pace.Limits(settings.mails_per_second, settings.mails_per_day),
             clock_ms=self.clock_ms or (lambda: self.clock() * 1_000),
         )
 
-    def feedback_ports(self) -> FeedbackPorts:
+    def feedback_ports(self) -> feedback.FeedbackPorts:
         """What taking in mail events needs."""
-        return FeedbackPorts(
+        return feedback.FeedbackPorts(
             store=self.adapters.store,
             keys=self.adapters.signing_keys(self.clock()),
             topic=self.settings.mail_events_topic,
@@ -200,10 +226,10 @@ class Parts:
         """What relaying the effects table's stream needs."""
         return {"queue": self.adapters.effects_queue, "store": self.adapters.store}
 
-    def chronicle_ports(self) -> ChroniclePorts:
+    def chronicle_ports(self) -> chronicle.ChroniclePorts:
         """What writing the decision log needs."""
         adapters = self.adapters
-        return ChroniclePorts(
+        return chronicle.ChroniclePorts(
             store=adapters.store,
             objects=adapters.objects,
             bucket=self.settings.results_bucket,
@@ -211,9 +237,9 @@ class Parts:
             currency=self.rules.scorer.currency,
         )
 
-    def night_parts(self) -> tuple[NightPorts, Policy]:
+    def night_parts(self) -> tuple[night.NightPorts, Policy]:
         """What a night's measuring needs, and the policy that decides."""
-        ports = NightPorts(
+        ports = night.NightPorts(
             store=self.adapters.store,
             objects=self.adapters.objects,
             bucket=self.settings.results_bucket,
@@ -221,40 +247,57 @@ class Parts:
         )
         return ports, self._rules_now().policy
 
-    def _baselines(self) -> Baselines | None:
+    def _baselines(self) -> baselines.Baselines | None:
         """Those of the packaged model; None where it was refused, which was said when it was."""
         if self.rejected is not None:
             return None
-        return read_baselines(self.documents.model(self.settings.model))
+        return model_baselines.read_baselines(self.documents.model(self.settings.model))
 
     def drop_parts(self) -> DropParts:
         """What taking in files needs."""
+        return self._drop_parts(self.settings.drop_writes_per_second)
+
+    def big_parts(self) -> DropParts:
+        """What working on one part of a file needs: all that work at once share one rate."""
+        settings = self.settings
+        return self._drop_parts(settings.drop_writes_per_second / max(settings.parts_at_once, 1))
+
+    def _drop_parts(self, rate: float) -> DropParts:
         adapters, timing = self.adapters, self.timing
-        rate = self.settings.drop_writes_per_second
         return {
-            "ports": DropPorts(
+            "ports": drop_work.DropPorts(
                 store=SteadyStore(adapters.store, items_per_second=rate, timing=timing),
                 objects=adapters.objects,
                 results_bucket=self.settings.results_bucket,
                 mapping=self.documents.mapping,
+                division=self._division,
+                sizes=big_sizes.Sizes(self.settings.divide_above_bytes),
                 back_off=timing.back_off,
             ),
             "rules": self._rules_now(),
             "keys": adapters.signing_keys(self.clock()),
         }
 
+    @property
+    def _division(self) -> big_begin.Division | None:
+        """What divides big files; None where the stage divides none."""
+        machine, settings = self.adapters.divided_drops, self.settings
+        if machine is None or not settings.parts_at_once:
+            return None
+        return big_begin.Division(machine, settings.divide_above_bytes)
+
     def review_parts(self) -> ReviewParts:
         """What looking after silence needs."""
         return {
-            "ports": EventPorts(self.adapters.store),
+            "ports": settled.EventPorts(self.adapters.store),
             "rules": self._rules_now(),
             "keys": self.adapters.signing_keys(self.clock()),
         }
 
-    def sweep_ports(self) -> SweepPorts:
+    def sweep_ports(self) -> sweep.SweepPorts:
         """What putting back on its way what stands still needs."""
         adapters, settings = self.adapters, self.settings
-        return SweepPorts(adapters.store, adapters.effects_queue, settings.mails_per_second)
+        return sweep.SweepPorts(adapters.store, adapters.effects_queue, settings.mails_per_second)
 
     @cached_property
     def _model(self) -> tuple[Scorer | None, str | None]:
@@ -309,7 +352,7 @@ class Parts:
         fold = partial(
             events.from_request,
             body,
-            ports=EventPorts(self.adapters.store),
+            ports=settled.EventPorts(self.adapters.store),
             keys=self.adapters.signing_keys(now),
             now=now,
             correlation_id=correlation_id,
@@ -346,12 +389,12 @@ def edge() -> Edge:
     return parts().edge
 
 
-def act_ports() -> ActPorts:
+def act_ports() -> act.ActPorts:
     """What performing effects needs."""
     return parts().act_ports()
 
 
-def feedback_ports() -> FeedbackPorts:
+def feedback_ports() -> feedback.FeedbackPorts:
     """What taking in mail events needs."""
     return parts().feedback_ports()
 
@@ -371,14 +414,19 @@ def take_files(event: Mapping[str, Any], *, now: int) -> dict[str, list[dict[str
     return drop.from_messages(event, **drop_parts(), now=now)
 
 
-def night_parts() -> tuple[NightPorts, Policy]:
+def night_parts() -> tuple[night.NightPorts, Policy]:
     """What a night's measuring needs, and the policy that decides."""
     return parts().night_parts()
 
 
-def chronicle_ports() -> ChroniclePorts:
+def chronicle_ports() -> chronicle.ChroniclePorts:
     """What writing the decision log needs."""
     return parts().chronicle_ports()
+
+
+def big_parts() -> DropParts:
+    """What working on one part of a file needs."""
+    return parts().big_parts()
 
 
 def review_parts() -> ReviewParts:
@@ -386,6 +434,6 @@ def review_parts() -> ReviewParts:
     return parts().review_parts()
 
 
-def sweep_ports() -> SweepPorts:
+def sweep_ports() -> sweep.SweepPorts:
     """What putting back on its way what stands still needs."""
     return parts().sweep_ports()

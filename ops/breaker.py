@@ -15,7 +15,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import click
 
@@ -27,50 +27,28 @@ from chalicelib.core.breaker import (
     LEAST_COMPLAINED,
     LEAST_SENT,
     MOST_RESTARTS,
-    SHARDS,
     WINDOW_DAYS,
     Counts,
-    Opened,
     Restart,
-    Restarts,
-    Tally,
-    opened_by,
     restart,
     total_of,
-    window,
 )
 from chalicelib.core.errors import BadInput
 from chalicelib.core.instants import DAY_SECONDS, format_instant
-from chalicelib.core.kinds import BREAKER, RESTARTS, RESTARTS_NAME
 from chalicelib.core.ports import Store
-from chalicelib.core.storage import AtVersion, Conflict, Found, Key, Put, Table, Write
+from chalicelib.core.storage import AtVersion, Conflict, Put, Table, Write
+from chalicelib.flows.breaker import (
+    RESTARTS_KEY,
+    SHARD_KEYS,
+    Standing,
+    read_standing,
+    standing_of,
+)
 from ops.cloudformation import stack_outputs
 from ops.session import open_session
 
 LONGEST_REASON = 200
 _TRIES = 8  # a worker that counts meanwhile comes first
-_SHARD_KEYS: tuple[Key[Tally], ...] = tuple(BREAKER.key(str(shard)) for shard in range(SHARDS))
-_RESTARTS_KEY = RESTARTS.key(RESTARTS_NAME)
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How the breaker stands.
-
-    Attributes:
-        by_day: what counts, by day, oldest first; days since 1970-01-01.
-        opened_by: what has opened it; None while it is closed.
-        restarts: when the count began anew, the last time last.
-    """
-
-    by_day: Mapping[int, Counts]
-    opened_by: Opened | None
-    restarts: Restarts
-
-
-def read_standing(store: Store, *, now: int) -> Standing:
-    """Look at all shards at once."""
-    return _standing(store.read([*_SHARD_KEYS, _RESTARTS_KEY], now=now), now)
 
 
 def reset(store: Store, *, reason: str, now: int) -> Standing:
@@ -94,22 +72,15 @@ def check_reason(reason: str) -> None:
 
 
 def _reset_once(store: Store, reason: str, now: int) -> Standing:
-    found = store.read([*_SHARD_KEYS, _RESTARTS_KEY], now=now)
-    before = _standing(found, now)
+    found = store.read([*SHARD_KEYS, RESTARTS_KEY], now=now)
+    before = standing_of(found, now)
     restarts = (*before.restarts, Restart(now, reason, before.by_day))[-MOST_RESTARTS:]
     writes: list[Write] = [
-        Put(key, restart(now=now), AtVersion(found.version(key))) for key in _SHARD_KEYS
+        Put(key, restart(now=now), AtVersion(found.version(key))) for key in SHARD_KEYS
     ]
-    writes.append(Put(_RESTARTS_KEY, restarts, AtVersion(found.version(_RESTARTS_KEY))))
+    writes.append(Put(RESTARTS_KEY, restarts, AtVersion(found.version(RESTARTS_KEY))))
     store.write(writes, now=now)
     return before
-
-
-def _standing(found: Found, now: int) -> Standing:
-    tallies = [tally for key in _SHARD_KEYS if (tally := found.value(key)) is not None]
-    return Standing(
-        window(tallies, now=now), opened_by(tallies, now=now), found.value(_RESTARTS_KEY) or ()
-    )
 
 
 def lines_of(standing: Standing, stage: str) -> Iterator[str]:

@@ -45,6 +45,7 @@ SCOPES = ("decide", "events", "read")
 PLAN = Plan(
     sender="Example Shop <shop@example.com>",
     postal_address="Example Shop, 1 Example Street, Springfield",
+    parts_at_once=4,
     drop_writes_per_second=100_000,  # nobody buys here meanwhile
 )
 
@@ -124,11 +125,11 @@ def _tell(venue: Venue, telling: Telling, *, quiet: bool) -> Outcome:
     return outcome
 
 
-def open_venue(package: Package, stack: LocalStack, *, say: Say) -> Venue:
+def open_venue(package: Package, stack: LocalStack, *, say: Say, plan: Plan = PLAN) -> Venue:
     """Deploy the package to a local stack, and make a key for the shop."""
     mail_url = _mail_url(stack)
     session = open_session(endpoint_url=stack.endpoint_url, mail_url=mail_url)
-    done = deploy_package(package, PLAN, session, endpoint_url=stack.endpoint_url, say=say)
+    done = deploy_package(package, plan, session, endpoint_url=stack.endpoint_url, say=say)
     client = session.client("dynamodb")
     store = key_store(client, control_table=done.outputs["ControlTable"])
     issued = create_key(store, scopes=SCOPES, now=int(time.time()))

@@ -56,6 +56,9 @@ class Plan:
         shop_url: where the button of a mail leads; empty for no button, None as before.
         mails_per_second: how many leave in a second; None for what the SES account may send.
         mails_per_day: how many leave in 24 hours; None for what the SES account may send.
+        parts_at_once: of a big file, how many are worked on at once; 0 divides no file, None as
+            before.
+        divide_above_bytes: a file that is larger is divided; None as before.
         drop_writes_per_second: items that a function writes for a file; None as before.
     """
 
@@ -68,6 +71,8 @@ class Plan:
     shop_url: str | None = None
     mails_per_second: int | None = None
     mails_per_day: int | None = None
+    parts_at_once: int | None = None
+    divide_above_bytes: int | None = None
     drop_writes_per_second: int | None = None
 
     @property
@@ -216,7 +221,8 @@ def _let_queue_drain(session: Session, queue_url: str) -> None:
 
 
 def _parameters(plan: Plan, identity: str, public_url: str) -> dict[str, str | None]:
-    reserved, writes = plan.checkout_concurrency, plan.drop_writes_per_second
+    reserved, above = plan.checkout_concurrency, plan.divide_above_bytes
+    writes = plan.drop_writes_per_second
     return {
         "Stage": plan.stage,
         "Sender": plan.sender,
@@ -228,6 +234,8 @@ def _parameters(plan: Plan, identity: str, public_url: str) -> dict[str, str | N
         "AlarmEmail": plan.alarm_email,
         "ShopUrl": plan.shop_url,
         "CheckoutConcurrency": None if reserved is None else str(reserved),
+        "PartsAtOnce": None if plan.parts_at_once is None else str(plan.parts_at_once),
+        "DivideAboveBytes": None if above is None else str(above),
         "DropWritesPerSecond": None if writes is None else str(writes),
     }
 
@@ -266,6 +274,10 @@ def _api_url(outputs: Mapping[str, str], endpoint_url: str | None) -> str:
 @click.option("--checkout-concurrency", type=int, help="Reserved for the API; 0 reserves none.")
 @click.option("--mails-per-second", type=click.IntRange(1), help="Else the SES account's rate.")
 @click.option("--mails-per-day", type=click.IntRange(1), help="Else the SES account's quota.")
+@click.option(
+    "--parts-at-once", type=click.IntRange(0, 1000), help="Of a big file; 0 divides none."
+)
+@click.option("--divide-above-bytes", type=click.IntRange(1), help="Where a file is a big one.")
 @click.option(
     "--drop-writes-per-second",
     type=click.IntRange(1, 999_999),

@@ -117,7 +117,10 @@ def _concurrency(facts: Facts) -> Iterator[Finding]:
         f"the account runs {facts.concurrency} functions at once, batch work takes up to"
         f" {facts.batch_concurrency}"
     )
-    fix = "ask for 1,000 in Service Quotas (Lambda, concurrent executions, L-B99A9384)"
+    fix = (
+        "ask for 1,000 in Service Quotas (Lambda, concurrent executions, L-B99A9384), and deploy"
+        " with --parts-at-once 0 until then"
+    )
     if room <= 0:
         yield Finding("blocks", "concurrency", f"{says}: checkouts would be refused", fix)
     elif room < ROOM_FOR_CHECKOUT:

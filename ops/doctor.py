@@ -71,7 +71,7 @@ def gather(
         set_sends=_asked(lambda: _set_sends(mail, outputs["ConfigurationSet"])),
         switched_on=_asked(lambda: _switched_on(session, outputs["ControlTable"], now)),
         concurrency=_asked(lambda: _concurrency(session)),
-        batch_concurrency=batch_concurrency(table),
+        batch_concurrency=batch_concurrency(table) + int(outputs.get("PartsAtOnce", "0")),
         workers=table["on_effect"].concurrency or 1,
         dead_letters=_asked(lambda: _parked(session, outputs)),
         alarms=_asked(lambda: describe_alarms(session, outputs["AlarmTopic"], f"segue-{stage}-")),
@@ -87,9 +87,14 @@ def needed_outputs() -> set[str]:
 def batch_concurrency(table: OperatingTable) -> int:
     """How many functions batch work runs at once: workers of queues, and one of each schedule.
 
-    The relay of the stream is left out: it runs for milliseconds at a time.
+    The relay of the stream is left out: it runs for milliseconds at a time; so are parts of big
+    files, whose number is a parameter.
     """
-    schedules = [n for n, row in table.items() if row.batch_size is None and n not in _SERVING]
+    schedules = [
+        name
+        for name, row in table.items()
+        if row.batch_size is None and row.at_once is None and name not in _SERVING
+    ]
     return sum(row.concurrency or 0 for row in table.values()) + len(schedules)
 
 

@@ -104,7 +104,10 @@ def put_file(file: Path, key: str, place: Place, *, as_of: int | None = None) ->
     "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False
 )
 @click.option(
-    "--to", "prefix", metavar="PREFIX", help="customers/, catalog/, orders/ or orders/MAPPING/."
+    "--to",
+    "prefix",
+    metavar="PREFIX",
+    help="customers/, catalog/, features/, orders/ or orders/MAPPING/.",
 )
 @click.option("--as-of", "as_of", metavar="ISO", help="The moment the file speaks of, if not now.")
 @click.option("--watch", "watched", is_flag=True, help="Show what becomes of it, until its end.")

@@ -29,6 +29,7 @@ from chalice.local import LocalDevServer, create_local_server
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
+from chalicelib.core.control import SCOPES
 from ops.key import IssuedKey, create_key, key_store
 from ops.moto_in_turns import moto_in_turns
 from ops.places import LOCAL, ROOT
@@ -138,6 +139,7 @@ def introduce(seed: Seed, key: IssuedKey, *, url: str, mail: Path, seconds: floa
     request = checkout(someone.customer_id, country="US", region="NY", session_id="s-1")
     click.echo(f"\nSegue on {url}, {len(seed.contacts)} customers, in {seconds:.1f} s")
     click.echo(f"{SYNTHETIC} Mails go to {mail}.\n")
+    click.echo(f"Console: {url}/console, where this key signs in: {key.text}\n")
     click.echo(Shop(url, key=key.text).as_curl(request))
     click.echo(json.dumps({"url": url, "key": key.text, "seconds": round(seconds, 1)}))
 
@@ -174,7 +176,7 @@ def local(port: int, customers: int, mail: Path, stop_after: float | None) -> No
 
 def _make_key(session: Session, control_table: str) -> IssuedKey:
     store = key_store(session.client("dynamodb"), control_table=control_table)
-    return create_key(store, scopes=("decide", "events", "read"), now=int(time.time()))
+    return create_key(store, scopes=SCOPES, now=int(time.time()))
 
 
 def _serve(server: LocalDevServer, *, stop_after: float | None) -> None:

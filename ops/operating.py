@@ -10,7 +10,11 @@ from ops.places import OPERATING_TABLE
 
 
 class OperatingRow(BaseModel):
-    """What one function may use; the last four only where a queue or a stream feeds it."""
+    """What one function may use.
+
+    ``concurrency`` to ``batch_size`` only where a queue or a stream feeds it, ``at_once`` names
+    the parameter that bounds it where a state machine does.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -21,6 +25,7 @@ class OperatingRow(BaseModel):
     queue: str | None = None
     visibility_seconds: int | None = None
     batch_size: int | None = None
+    at_once: str | None = None
 
 
 OperatingTable = dict[str, OperatingRow]

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +24,8 @@ import click
 
 from chalicelib.core.canonical import sha256_hex
 from chalicelib.core.errors import SegueError
+from ops.bytecode import HEADER_BYTES, RUNTIME, bytecode_name, compile_source, source_hash
+from ops.definition import fold_definitions
 from ops.places import PACKAGE, ROOT
 from ops.refusals import (
     Contents,
@@ -168,6 +171,7 @@ def chalice_template(stage_directory: Path, into: Path) -> dict[str, Any]:
     written = into / "sam.json"
     template: dict[str, Any] = json.loads(written.read_text())
     written.unlink()
+    fold_definitions(template)
     return template
 
 
@@ -183,6 +187,16 @@ def read_contents(path: Path) -> Contents:
                 for entry in entries
                 if is_data(entry.filename)
             },
+            sources={
+                entry.filename: source_hash(archive.read(entry))
+                for entry in entries
+                if entry.filename.endswith(".py")
+            },
+            bytecode={
+                entry.filename: archive.open(entry).read(HEADER_BYTES)
+                for entry in entries
+                if entry.filename.endswith(".pyc")
+            },
         )
 
 
@@ -195,21 +209,32 @@ def _set_model(template: dict[str, Any], build: Build) -> None:
 def repack(path: Path) -> None:
     """Rewrite a zip so that its bytes depend on its files alone, not on when they were fetched.
 
-    The tests of dependencies and bytecode, which holds times of its own, are left out.
+    The tests of dependencies are left out, and so is bytecode that was fetched or holds times of
+    its own: every source file gets bytecode made here, unless this Python cannot read it.
     """
     fresh = path.with_suffix(".tmp")
     with (
         zipfile.ZipFile(path) as source,
         zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as target,
     ):
-        for entry in sorted(source.infolist(), key=lambda entry: entry.filename):
-            if entry.is_dir() or _LEFT_OUT.intersection(entry.filename.split("/")):
-                continue
-            plain = zipfile.ZipInfo(entry.filename, _EPOCH)
+        for name, data in sorted(_shipped(source)):
+            plain = zipfile.ZipInfo(name, _EPOCH)
             plain.external_attr = _READABLE
             plain.compress_type = zipfile.ZIP_DEFLATED
-            target.writestr(plain, source.read(entry))
+            target.writestr(plain, data)
     fresh.replace(path)
+
+
+def _shipped(archive: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
+    for entry in archive.infolist():
+        name = entry.filename
+        if entry.is_dir() or name.endswith(".pyc") or _LEFT_OUT.intersection(name.split("/")):
+            continue
+        data = archive.read(entry)
+        yield name, data
+        if name.endswith(".py"):
+            with suppress(SyntaxError):  # the judge names what has no bytecode, and refuses it
+                yield bytecode_name(name), compile_source(name, data)
 
 
 def _refusals(into: Path, build: Build, root: Path) -> list[Refusal]:
@@ -224,7 +249,7 @@ def _refusals(into: Path, build: Build, root: Path) -> list[Refusal]:
             with_joblib=build.engine == "joblib",
         )
     )
-    faults = list(judge_template(template))
+    faults = list(judge_template(template, runtime=RUNTIME))
     # cfn-lint would say the same of a known fault in forty sentences.
     return [*refusals, *(faults or _lint(into / "template.json"))]
 

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from chalicelib.core.canonical import sha256_hex
+from ops.bytecode import bytecode_name, judge_header
 
 ZIP_LIMIT_BYTES = 50 * 1024 * 1024  # what Lambda takes in one piece
 UNZIPPED_LIMIT_BYTES = 150_000_000  # our own bar: cold starts read the package
@@ -49,11 +50,15 @@ class Contents:
         zip_bytes: its size.
         sizes: each file's unzipped size by name.
         hashes: sha256 of the data files: models and policies.
+        sources: of each source file, the hash by which bytecode names it.
+        bytecode: of each bytecode file, the header.
     """
 
     zip_bytes: int
     sizes: Mapping[str, int]
     hashes: Mapping[str, str]
+    sources: Mapping[str, bytes]
+    bytecode: Mapping[str, bytes]
 
 
 def is_data(name: str) -> bool:
@@ -76,6 +81,7 @@ def judge_contents(
     yield from _sizes(contents, with_joblib=with_joblib)
     yield from _dependencies(contents.sizes, lock)
     yield from _data(contents, data)
+    yield from _bytecode(contents)
     if f"model_artifacts/{model}/model.json" not in data:
         yield Refusal("ModelNotShipped", f"{model} is to serve, and model_artifacts/ lacks it")
     for name in ("default", "jurisdictions"):
@@ -83,8 +89,11 @@ def judge_contents(
             yield Refusal("PolicyNotShipped", f"policies/{name}.toml is missing from the checkout")
 
 
-def judge_template(template: Mapping[str, Any]) -> Iterator[Refusal]:
-    """Find what a template would get wrong in ways that no deployment reports."""
+def judge_template(template: Mapping[str, Any], *, runtime: str | None = None) -> Iterator[Refusal]:
+    """Find what a template would get wrong in ways that no deployment reports.
+
+    ``runtime`` is the one that the package's bytecode is for; None does not ask.
+    """
     resources: Mapping[str, Any] = template["Resources"]
     for name, resource in resources.items():
         if "Type" not in resource:
@@ -93,6 +102,10 @@ def judge_template(template: Mapping[str, Any]) -> Iterator[Refusal]:
     yield from _flags(typed)
     yield from _wildcards(typed)
     yield from _policies(typed)
+    for name, properties in functions_of(template).items():
+        if runtime is not None and properties.get("Runtime") != runtime:
+            detail = f"{name} runs {properties.get('Runtime')}, the bytecode is for {runtime}"
+            yield Refusal("BytecodeForAnotherPython", detail)
 
 
 def functions_of(template: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -151,6 +164,17 @@ def _data(contents: Contents, data: Mapping[str, bytes]) -> Iterator[Refusal]:
             continue
         if is_data(name) or name.endswith((".joblib", ".pkl")) or name.endswith("report.html"):
             yield Refusal("MustNotShip", f"{name} is in the zip; no manifest says that it ships")
+
+
+def _bytecode(contents: Contents) -> Iterator[Refusal]:
+    for name, hashed in contents.sources.items():
+        fault = judge_header(contents.bytecode.get(bytecode_name(name)), hashed=hashed)
+        if fault is not None:
+            yield Refusal("BytecodeNotGood", f"{bytecode_name(name)} {fault}")
+    expected = set(map(bytecode_name, contents.sources))
+    for name in contents.bytecode:
+        if name not in expected:
+            yield Refusal("BytecodeNotGood", f"{name} is in the zip and its source is not")
 
 
 def _flags(resources: Mapping[str, Any]) -> Iterator[Refusal]:

@@ -34,6 +34,8 @@ PARAMETERS: Mapping[str, str] = {
     "MailsPerDay": "50000",
     "DropWritesPerSecond": "1000",
     "SigningKeysParameter": "/segue/local/signing-keys",
+    "PartsAtOnce": "0",  # here is nothing that would run a state machine
+    "DivideAboveBytes": "64000000",
 }
 
 

@@ -153,6 +153,7 @@ def _environment(
         "LAMBDA_EXECUTOR": "local",
         "AUTH": "true" if enforce_iam else "false",
         "LOG_LEVEL": "INFO",
+        "SFN_WAIT_SCALE": "0.1",  # a state machine's pauses between tries, for those who look on
     }
 
 

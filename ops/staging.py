@@ -25,6 +25,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,12 +42,14 @@ from chalicelib.scoring.manifest import (
     read_manifest,
     shipped_files,
 )
+from ops.bytecode import RUNTIME
 
 Engine = Literal["portable", "joblib"]
 LOCKS: Mapping[Engine, str] = {
     "portable": "requirements.txt",
     "joblib": "requirements-joblib.txt",
 }
+_LAYOUT = 2  # count it up when the packager makes something else of the same inputs
 _WITHOUT_BYTECODE = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
@@ -126,7 +129,7 @@ def check_arms(root: Path) -> None:
 
 def inputs_digest(root: Path, build: Build) -> str:
     """Name everything that goes into a package, to know whether one is still good."""
-    digest = hashlib.sha256(repr((build, sys.version_info[:2])).encode())
+    digest = hashlib.sha256(repr((build, RUNTIME, MAGIC_NUMBER, _LAYOUT)).encode())
     paths = [root / "app.py", root / LOCKS[build.engine], root / "ops" / "operating_table.toml"]
     for folder in ("chalicelib", ".chalice", "policies", "model_artifacts"):
         paths += sorted((root / folder).rglob("*"))

@@ -7,17 +7,19 @@ for the test to look at, and ``fail_next`` makes its next calls raise.
 
 from __future__ import annotations
 
+import builtins
 import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NamedTuple
 
 from chalicelib.aws.deadline import Deadline
 from chalicelib.aws.objects import ListedObject, ObjectInfo
 from chalicelib.core.canonical import canonical_json, sha256_hex
-from chalicelib.core.errors import MailRefused, NotFound
+from chalicelib.core.errors import MailRefused, NotFound, Replaced
 from chalicelib.core.ports import BusEvent
 from chalicelib.core.tokens import SigningKeys
 from tests.memory_store import MemoryStore, Script
@@ -31,6 +33,7 @@ __all__ = [
     "MemoryQueue",
     "MemorySigningKeys",
     "MemoryStore",
+    "MemoryWriter",
     "SentMail",
 ]
 
@@ -182,11 +185,55 @@ class MemoryObjects:
         return self._find(bucket, key, version_id).info
 
     def download_to(
-        self, path: Path, *, bucket: str, key: str, version_id: str | None = None
+        self,
+        path: Path,
+        *,
+        bucket: str,
+        key: str,
+        version_id: str | None = None,
+        etag: str | None = None,
     ) -> None:
         """As ``S3Objects.download_to``."""
         self._script.play()
-        path.write_bytes(self._find(bucket, key, version_id).body)
+        found = self._find(bucket, key, version_id)
+        if etag not in (None, found.info.etag):
+            raise Replaced.of("GetObject", "found another object (PreconditionFailed)")
+        path.write_bytes(found.body)
+
+    def download_range(
+        self,
+        path: Path,
+        *,
+        bucket: str,
+        key: str,
+        start: int,
+        end: int,
+        version_id: str | None = None,
+        etag: str | None = None,
+    ) -> None:
+        """As ``S3Objects.download_range``."""
+        self._script.play()
+        path.write_bytes(self._find(bucket, key, version_id, etag).body[start : max(start, end)])
+
+    def stream(
+        self,
+        bucket: str,
+        *,
+        key: str,
+        start: int = 0,
+        end: int | None = None,
+        version_id: str | None = None,
+        etag: str | None = None,
+    ) -> Iterator[bytes]:
+        """As ``S3Objects.stream``, in chunks of a kilobyte."""
+        self._script.play()
+        body = self._find(bucket, key, version_id, etag).body[start:end]
+        yield from (body[at : at + 1024] for at in range(0, len(body), 1024))
+
+    def get(self, bucket: str, *, key: str) -> bytes:
+        """As ``S3Objects.get``."""
+        self._script.play()
+        return self._find(bucket, key, None).body
 
     def list(self, bucket: str, *, prefix: str) -> Iterator[ListedObject]:
         """As ``S3Objects.list``."""
@@ -194,6 +241,10 @@ class MemoryObjects:
         for (held_in, key), held in sorted(self._objects.items()):
             if held_in == bucket and key.startswith(prefix):
                 yield ListedObject(key, held.info.size, held.info.etag)
+
+    def writer(self, bucket: str, *, key: str, content_type: str) -> MemoryWriter:
+        """As ``S3Objects.writer``."""
+        return MemoryWriter(self, bucket, key, content_type)
 
     def put(self, bucket: str, *, key: str, body: bytes, content_type: str) -> None:
         """As ``S3Objects.put``."""
@@ -231,15 +282,60 @@ class MemoryObjects:
         """What stands under a key; raises KeyError when nothing does."""
         return self._objects[bucket, key].body
 
-    def keys(self, bucket: str) -> Sequence[str]:
+    def keys(self, bucket: str) -> builtins.list[str]:
         """Every key of a bucket, sorted."""
         return sorted(key for held_in, key in self._objects if held_in == bucket)
 
-    def _find(self, bucket: str, key: str, version_id: str | None) -> _Object:
+    def _find(
+        self, bucket: str, key: str, version_id: str | None, etag: str | None = None
+    ) -> _Object:
         found = self._objects.get((bucket, key))
         if found is None or version_id not in (None, found.info.version_id):
             raise NotFound.of("GetObject", "found nothing (NoSuchKey)")
+        if etag not in (None, found.info.etag):
+            raise Replaced.of("GetObject", "found another object (PreconditionFailed)")
         return found
+
+
+class MemoryWriter:
+    """As ``ObjectWriter``: the object is there once it is closed, or not at all."""
+
+    def __init__(self, objects: MemoryObjects, bucket: str, key: str, content_type: str) -> None:
+        """Take where the bytes go in the end."""
+        self._objects, self._bucket, self._key = objects, bucket, key
+        self._content_type = content_type
+        self._held = bytearray()
+
+    def write(self, data: bytes) -> None:
+        """As ``ObjectWriter.write``."""
+        self._held += data
+
+    def close(self) -> None:
+        """As ``ObjectWriter.close``."""
+        self._objects.put(
+            self._bucket, key=self._key, body=bytes(self._held), content_type=self._content_type
+        )
+
+    def abort(self) -> None:
+        """As ``ObjectWriter.abort``."""
+        self._held.clear()
+
+    def __enter__(self) -> MemoryWriter:
+        """Write within the block."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close, or abort when the block failed."""
+        del error, trace
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
 
 
 @dataclass(slots=True)

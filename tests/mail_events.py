@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.core.instants import format_instant
+from chalicelib.core.ports import AgainPorts
 from chalicelib.flows.feedback import FeedbackPorts, from_messages
-from chalicelib.flows.feedback_again import AgainPorts
 from tests.fakes import SIGNING_KEYS
 from tests.mail_makers import NOW, World
 

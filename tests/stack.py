@@ -64,9 +64,20 @@ def create_stack() -> Stack:
     )
 
 
+def whole(dynamodb: DynamoDBClient) -> DynamoDBClient:
+    """A client that can do all that DynamoDB can, where another one talks to.
+
+    The application's own knows only what the application does.
+    """
+    return boto3.session.Session().client(
+        "dynamodb", endpoint_url=dynamodb.meta.endpoint_url, region_name=dynamodb.meta.region_name
+    )
+
+
 def create_tables(dynamodb: DynamoDBClient) -> Mapping[Table, str]:
     """Create the tables alone, with their indexes: enough for tests of the store."""
     resources = read_template()["Resources"]
+    dynamodb = whole(dynamodb)
     names: dict[Table, str] = {}
     for table, logical_id in TABLES.items():
         properties = resources[logical_id]["Properties"]

@@ -21,10 +21,11 @@ from chalicelib.core.contact import Contact
 from chalicelib.core.control import SCOPES, ApiKey, Switches
 from chalicelib.core.facts import Facts
 from chalicelib.core.kinds import API_KEY, CONTACT, FACTS, PRODUCT, SWITCH
+from chalicelib.core.ports import AgainPorts
 from chalicelib.core.rules import Rules
 from chalicelib.core.storage import WHATEVER, Kind, Put
-from chalicelib.flows.feedback_again import AgainPorts
 from chalicelib.settings import Settings
+from tests.beginnings import MemoryBeginnings
 from tests.fakes import (
     FixedClock,
     MemoryBus,
@@ -100,6 +101,7 @@ class Storefront:
             again=AgainPorts(MemoryQueue(), MemoryQueue()),
             bus=self.bus,
             objects=self.objects,
+            results=MemoryBeginnings(self.objects, SETTINGS.results_bucket),
             mailer=self.mailer,
         )
 

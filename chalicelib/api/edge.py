@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from chalicelib.core.ports import Store
+from chalicelib.core.ports import Beginnings, Store
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.authorize import RememberedKeys
 from chalicelib.flows.learned import RememberedLearning
-from chalicelib.flows.list_mails import MailIndex
-from chalicelib.flows.read import Library
 from chalicelib.flows.rulebook import Rulebook
+
+if TYPE_CHECKING:  # these flows bring whatever else they import, and no checkout needs it
+    from chalicelib.flows.list_mails import MailIndex
+    from chalicelib.flows.read import Library
+
+    class Shelves(MailIndex, Library, Protocol):
+        """Storage with the indexes that requests need."""
 
 
 class KeysWithin(Protocol):
@@ -21,10 +27,6 @@ class KeysWithin(Protocol):
     def __call__(self) -> SigningKeys:
         """The keys; raises Transient when they cannot be had in time."""
         ...
-
-
-class Shelves(MailIndex, Library, Protocol):
-    """Storage with the indexes that requests need."""
 
 
 class Access(NamedTuple):
@@ -63,6 +65,8 @@ class Edge:
         version: of Segue.
         python: of the runtime.
         public_url: base URL of the API.
+        results: what drops left behind.
+        model_directory: where the packaged model that serves lies.
     """
 
     now: Callable[[], int]
@@ -81,6 +85,8 @@ class Edge:
     version: str
     python: str
     public_url: str
+    results: Beginnings
+    model_directory: Callable[[], Path]
 
 
 GetEdge = Callable[[], Edge]

@@ -22,6 +22,7 @@ from chalicelib.api.problems import CONTENT_TYPE
 from chalicelib.api.queries import USUAL_PAGE
 from chalicelib.api.requests import IDEMPOTENCY_HEADER, LONGEST_IDEMPOTENCY_KEY
 from chalicelib.api.scopes import SCOPES, Route
+from chalicelib.console.site import HOME
 from chalicelib.core.mail_list import ASKABLE
 from chalicelib.flows.list_mails import LARGEST_PAGE
 
@@ -89,7 +90,11 @@ def document(routes: Routes, *, version: str, public_url: str) -> dict[str, Any]
             ),
         },
         "servers": [{"url": public_url}],
-        "paths": {path: _path(path, methods) for path, methods in sorted(routes.items())},
+        "paths": {
+            path: _path(path, methods)
+            for path, methods in sorted(routes.items())
+            if not path.startswith(HOME)  # pages for people are no part of the interface
+        },
         "components": {
             "schemas": {
                 **_schemas(asked, GenerateJsonSchema),

@@ -107,6 +107,7 @@ def drop(state: Drop, *, now: int) -> Json:
         "changed_at": format_instant(state.changed_at),
         "counts": dict(state.counts),
         "reason": state.reason,
+        "failed_parts": list(state.failed_parts),
         "progress": None if progress is None else _progress(progress),
     }
 

@@ -7,15 +7,13 @@ read are answered with a problem document. An id in a path comes as it was sent,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from chalice.app import AuthRequest, AuthResponse, Request
 
-from chalicelib.api import mail_table, present
 from chalicelib.api.boundary import Answer, answering, body_of, correlation_of
 from chalicelib.api.edge import GetEdge
-from chalicelib.api.queries import as_malformed, mail_query
 from chalicelib.api.requests import (
     body_as,
     body_hash,
@@ -27,15 +25,23 @@ from chalicelib.api.schemas import DecisionRequest, QuoteRequest
 from chalicelib.core.answer import broken_prices
 from chalicelib.core.errors import BadInput
 from chalicelib.core.situation import Context, Line
-from chalicelib.flows import health, read, unsubscribe
 from chalicelib.flows.authorize import Caller, Unknown, recognise
 from chalicelib.flows.checkout import Answered, answer_by
 from chalicelib.flows.gather import CheckoutCall
-from chalicelib.flows.list_mails import LARGEST_PAGE, list_mails
-from chalicelib.flows.once import once
-from chalicelib.flows.quotes import judge
 from chalicelib.flows.wordless import wordless
+from chalicelib.late import late
 from chalicelib.telemetry import log_event
+
+if TYPE_CHECKING:
+    from chalicelib.api import mail_table, openapi, present, queries
+    from chalicelib.flows import health, list_mails, once, quotes, read, unsubscribe
+else:  # a checkout needs none of it
+    mail_table, openapi, present, queries = late(
+        "chalicelib.api", "mail_table", "openapi", "present", "queries"
+    )
+    health, list_mails, once, quotes, read, unsubscribe = late(
+        "chalicelib.flows", "health", "list_mails", "once", "quotes", "read", "unsubscribe"
+    )
 
 
 @wordless
@@ -84,7 +90,7 @@ def verify_quote(request: Request, get_edge: GetEdge) -> Answer:
     """``POST /v1/quotes/verify``."""
     edge = get_edge()
     asked = body_as(request, QuoteRequest)
-    verdict = judge(asked.quote, keys=edge.hurried().keys(), now=edge.now())
+    verdict = quotes.judge(asked.quote, keys=edge.hurried().keys(), now=edge.now())
     return Answer(present.quote(verdict))
 
 
@@ -100,7 +106,7 @@ def accept_events(request: Request, get_edge: GetEdge) -> Answer:
     if repeat_of is None:
         told = fold()
     else:
-        told = once(
+        told = once.once(
             fold,
             repeat_of=repeat_of,
             request_hash=body_hash(request),
@@ -140,10 +146,10 @@ def get_customer(request: Request, get_edge: GetEdge, customer_id: str) -> Answe
 def list_messages(request: Request, get_edge: GetEdge) -> Answer:
     """``GET /v1/messages``."""
     edge = get_edge()
-    asked = mail_query(request, largest_page=LARGEST_PAGE)
+    asked = queries.mail_query(request, largest_page=list_mails.LARGEST_PAGE)
     access = edge.patient()
     try:
-        page = list_mails(
+        page = list_mails.list_mails(
             asked.state,
             store=access.store,
             keys=access.keys(),
@@ -152,7 +158,7 @@ def list_messages(request: Request, get_edge: GetEdge) -> Answer:
             cursor=asked.cursor,
         )
     except BadInput as error:
-        raise as_malformed(error) from None
+        raise queries.as_malformed(error) from None
     told = {"format": asked.format, "mails": len(page.mails)}
     if asked.format == "csv":
         headers = mail_table.csv_headers(page)
@@ -210,11 +216,8 @@ def get_health(request: Request, get_edge: GetEdge) -> Answer:
 @answering
 def get_openapi(request: Request, get_edge: GetEdge, routes: Any) -> Answer:
     """``GET /v1/openapi.json``."""
-    # Imported here: a checkout never needs it, and its models cost a cold start some ms.
-    from chalicelib.api.openapi import document  # noqa: PLC0415
-
     edge = get_edge()
-    return Answer(document(routes, version=edge.version, public_url=edge.public_url))
+    return Answer(openapi.document(routes, version=edge.version, public_url=edge.public_url))
 
 
 def _checkout_call(request: Request, *, call_id: str) -> CheckoutCall:

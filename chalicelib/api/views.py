@@ -307,12 +307,13 @@ class Drop(Part):
 
     drop_id: str
     key: str
-    state: Literal["RUNNING", "COMPLETE", "REJECTED"]
+    state: Literal["RUNNING", "COMPLETE", "PARTIAL", "REJECTED"]
     as_of: Moment
     started_at: Moment
     changed_at: Moment
     counts: dict[str, int]
     reason: str | None
+    failed_parts: list[str] = Field(description="Of a PARTIAL drop, the first that failed.")
     progress: DropProgress | None = Field(description="Null when it has come to its end.")
 
 

@@ -51,6 +51,7 @@ _MANNERS: Mapping[str, _Manner] = {
     "sqs": _Manner("sqs", 1.0, 5.0, 4),
     "s3": _Manner("s3", 2.0, 20.0, 5),
     "events": _Manner("events", 1.0, 5.0, 4),
+    "stepfunctions": _Manner("stepfunctions", 1.0, 5.0, 4),
     # Signing keys are read within a checkout, and retried there.
     "ssm": _Manner("ssm", CONNECT_SECONDS, READ_SECONDS, 1),
     # By a worker that nobody waits for: giving up early would put a whole batch off by minutes.
@@ -66,7 +67,26 @@ def _session() -> Session:
     """The one session of the process: it holds the service models and the credentials."""
     import botocore.session  # noqa: PLC0415  (a quarter of a second, so on first use only)
 
-    return botocore.session.Session()
+    from chalicelib.aws.service_models import NamedServices  # noqa: PLC0415
+
+    session = botocore.session.Session()
+    lean = {manner.service for manner in _MANNERS.values() if manner.lean}
+    models = NamedServices(
+        {manner.service for manner in _MANNERS.values()},
+        by_region=set() if _wants_another_endpoint(session) else lean,
+        data_path=session.get_config_variable("data_path"),
+    )
+    session.register_component("data_loader", models)
+    return session
+
+
+def _wants_another_endpoint(session: Session) -> bool:
+    """Whether the environment asks for endpoints that do not follow from the region alone."""
+    fips_or_dual_stack = ("use_fips_endpoint", "use_dualstack_endpoint")
+    return (
+        any(session.get_config_variable(name) for name in fips_or_dual_stack)
+        or session.get_config_variable("account_id_endpoint_mode") == "required"
+    )
 
 
 class Clients:
@@ -107,6 +127,10 @@ class Clients:
         """For the event bus."""
         client: EventBridgeClient = self._client("events")
         return client
+
+    def stepfunctions(self) -> Any:
+        """For state machines."""
+        return self._client("stepfunctions")
 
     def ssm(self) -> SSMClient:
         """For secrets: one attempt of at most 0.5 s."""

@@ -19,7 +19,7 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
-from chalicelib.core.errors import Broken, NotFound, SegueError, Throttled, Transient
+from chalicelib.core.errors import Broken, NotFound, Replaced, SegueError, Throttled, Transient
 
 # Too busy, whatever the status is: nothing was done.
 _THROTTLING_CODES = frozenset({
@@ -41,7 +41,6 @@ _TRANSIENT_CODES = frozenset({
     "ExpiredToken",  # credentials are renewed under us
     "ExpiredTokenException",
     "OperationAborted",
-    "PreconditionFailed",  # the object changed while it was being read
     "PriorRequestNotComplete",
     "ReplicatedWriteConflictException",
     "RequestTimeout",
@@ -49,6 +48,7 @@ _TRANSIENT_CODES = frozenset({
     "TransactionConflictException",
     "TransactionInProgressException",
 })  # fmt: skip
+_REPLACED_CODES = frozenset({"412", "PreconditionFailed"})  # it is not what it was
 _ABSENT_CODES = frozenset({"404", "NoSuchKey", "NoSuchVersion"})
 # Nobody answered, or what came was cut short or damaged.
 _ON_THE_WIRE = (
@@ -77,7 +77,7 @@ def status_of(error: ClientError) -> int:
 
 
 def translate(error: ClientError | BotoCoreError) -> SegueError:
-    """Say a botocore exception in our own tree: Throttled, Transient, NotFound or Broken."""
+    """Say a botocore exception in our own tree; each class of it has codes of its own."""
     if isinstance(error, ClientError):
         return _answered(error)
     if isinstance(error, _ON_THE_WIRE):
@@ -93,6 +93,8 @@ def _answered(error: ClientError) -> SegueError:
         return Throttled(text)
     if code in _TRANSIENT_CODES or status >= _SERVER_FAULT:
         return Transient(text)
+    if code in _REPLACED_CODES:
+        return Replaced.of(error.operation_name, f"found another object ({code})")
     if code in _ABSENT_CODES:
         return NotFound.of(error.operation_name, f"found nothing ({code})")
     return Broken(text)

@@ -26,7 +26,7 @@ _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 class QuietHours(BaseModel):
     """From when to when nobody is mailed, on the clock on the wall; it may span midnight."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     start: str = Field(pattern=_CLOCK)
     end: str = Field(pattern=_CLOCK)
@@ -56,7 +56,7 @@ class ContactPolicy(BaseModel):
         cool_downs: how long an order or the use of a code keeps actions away.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     max_marketing_mails: int = Field(default=4, ge=1, le=32)
     window_days: int = Field(default=7, ge=1, le=90)

@@ -42,7 +42,7 @@ class ApiKey:
     revoked_at: int | None = None
 
 
-DropState = Literal["RUNNING", "COMPLETE", "REJECTED"]
+DropState = Literal["RUNNING", "COMPLETE", "PARTIAL", "REJECTED"]
 DropPhase = Literal["fetching", "reading", "folding", "scoring", "finishing"]
 
 
@@ -53,12 +53,14 @@ class Drop:
     Attributes:
         drop_id: first 32 hex digits of sha256(bucket, key, version id or ETag).
         key: the object's key.
-        state: RUNNING, COMPLETE, or REJECTED as a whole.
+        state: RUNNING, COMPLETE, PARTIAL where parts of a divided file failed and can be worked on
+            again, or REJECTED as a whole.
         as_of: the moment at which its customers are scored.
         started_at: when work began.
         changed_at: when it last moved.
         counts: records, folded, duplicate, rejected, customers, scored, unscored, decisions…
-        reason: why it was rejected.
+        reason: why it is not COMPLETE.
+        failed_parts: of a PARTIAL drop, the first that failed.
         phase: what the work on it is at; None when nobody is at it.
         phase_at: when that began; None as above.
         phase_from: how many of its records were done with by then.
@@ -72,6 +74,7 @@ class Drop:
     changed_at: int
     counts: Mapping[str, int] = field(default_factory=dict)
     reason: str | None = None
+    failed_parts: tuple[str, ...] = ()
     phase: DropPhase | None = None
     phase_at: int | None = None
     phase_from: int = 0
@@ -79,7 +82,10 @@ class Drop:
     @property
     def done(self) -> int:
         """How many of its records are done with."""
-        return sum(self.counts.get(name, 0) for name in ("folded", "duplicate", "rejected"))
+        # Nothing is folded of a features file: its records are scored, or not.
+        scored = ("scored", "unscored") if self.key.startswith("features/") else ()
+        names = ("folded", "duplicate", "rejected", *scored)
+        return sum(self.counts.get(name, 0) for name in names)
 
 
 def switches_from_json(stored: Mapping[str, Any]) -> Switches:
@@ -94,7 +100,7 @@ def api_key_from_json(stored: Mapping[str, Any]) -> ApiKey:
 
 def drop_from_json(stored: Mapping[str, Any]) -> Drop:
     """Undo ``asdict``."""
-    return Drop(**stored)
+    return Drop(**{**stored, "failed_parts": tuple(stored.get("failed_parts", ()))})
 
 
 def to_json(value: Switches | ApiKey | Drop) -> dict[str, Any]:

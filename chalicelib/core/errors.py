@@ -53,6 +53,10 @@ class NotFound(BadInput):
     """What the caller named does not exist."""
 
 
+class Replaced(BadInput):
+    """What the caller named has become something else under the same name."""
+
+
 class KeyReused(BadInput):
     """An Idempotency-Key came back with another body."""
 

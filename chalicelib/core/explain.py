@@ -167,7 +167,7 @@ def _price(record: Mapping[str, Any]) -> str:
     if not situation["lines"]:
         return ""
     currency = situation["context"]["currency"]
-    lines = [f"  tier {decision['tier']}: {_words(decision['price_reason'])}"]
+    lines = [f"  tier {decision['tier']}: {words_of(decision['price_reason'])}"]
     lines.append(f"  rules of the place: {decision['mode'] or 'unknown'}")
     for line in map(line_from_json, decision["lines"]):
         base = format_amount(line.base_unit_price_minor, currency=currency)
@@ -179,7 +179,7 @@ def _price(record: Mapping[str, Any]) -> str:
 
 def _note(line: PricedLine) -> str:
     """What was special about a line, and which rules of stock and demand moved its discount."""
-    said = [] if line.reason is None else [_words(line.reason)]
+    said = [] if line.reason is None else [words_of(line.reason)]
     if line.adjustments:
         said.append("moved by " + ", ".join(line.adjustments))
     return f" ({'; '.join(said)})" if said else ""
@@ -187,7 +187,7 @@ def _note(line: PricedLine) -> str:
 
 def _actions(record: Mapping[str, Any]) -> str:
     lines = [
-        f"  {outcome:8} {action} ({layer}): {_words(reason)}"
+        f"  {outcome:8} {action} ({layer}): {words_of(reason)}"
         for action, outcome, layer, reason in record["decision"]["candidates"]
     ]
     return "Every action considered\n" + "\n".join(lines)
@@ -210,7 +210,8 @@ def _alternatives(record: Mapping[str, Any], rules: Rules) -> str:
     return title + "\n".join(f"  {each.had}: {each.outcome}" for each in found)
 
 
-def _words(reason: str) -> str:
+def words_of(reason: str) -> str:
+    """What a reason code means; one that has no words of its own is read as it is written."""
     kind, _, action = reason.partition(":")
     if action and kind in REASONS_WITH_ACTION:
         return REASONS_WITH_ACTION[kind].format(action)

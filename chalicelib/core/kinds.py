@@ -3,27 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chalicelib.core.address import AddressState, address_from_json, address_to_json
 from chalicelib.core.allotments import Allotment, allotment_from_json, allotment_to_json
-from chalicelib.core.breaker import (
-    Restarts,
-    Tally,
-    restarts_from_json,
-    restarts_to_json,
-    tally_from_json,
-    tally_to_json,
-)
 from chalicelib.core.catalogue import Product, product_from_json, product_to_json
-from chalicelib.core.consents import (
-    Entry,
-    LedgerHead,
-    entry_from_json,
-    entry_to_json,
-    head_from_json,
-    head_to_json,
-)
 from chalicelib.core.contact import Contact, contact_from_json, contact_to_json
 from chalicelib.core.contact_policy import Mailed, mailed_from_json, mailed_to_json
 from chalicelib.core.control import (
@@ -37,7 +20,6 @@ from chalicelib.core.control import (
 )
 from chalicelib.core.coupons import reserved_index
 from chalicelib.core.effects import Effect, effect_from_json, effect_to_json
-from chalicelib.core.engagement import Engagement, engagement_from_json, engagement_to_json
 from chalicelib.core.facts import Facts, facts_from_json, facts_to_json
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.learning import Learning, learning_from_json, learning_to_json
@@ -50,26 +32,35 @@ from chalicelib.core.offers import (
     offer_from_json,
     offer_to_json,
 )
-from chalicelib.core.orders import OrderState, order_from_json, order_to_json
 from chalicelib.core.overdue import open_index
-from chalicelib.core.pace import Pace, pace_from_json, pace_to_json
-from chalicelib.core.policy_life import (
-    PolicyLog,
-    StoredPolicy,
-    policy_log_from_json,
-    policy_log_to_json,
-    stored_policy_from_json,
-    stored_policy_to_json,
-)
 from chalicelib.core.repeats import Repeat, repeat_from_json, repeat_to_json
-from chalicelib.core.rollup import Rollup, rollup_from_json, rollup_to_json
 from chalicelib.core.sessions import Session, session_from_json, session_to_json
 from chalicelib.core.shown_prices import Shown, shown_from_json, shown_to_json
-from chalicelib.core.signals import Signal, signal_from_json, signal_to_json
 from chalicelib.core.storage import IndexAttributes, Kind
 from chalicelib.core.subject import customer
 from chalicelib.core.tombstones import Tombstone, tombstone_from_json, tombstone_to_json
-from chalicelib.core.watched import Watched, watched_from_json, watched_to_json
+from chalicelib.late import late_calls
+
+if TYPE_CHECKING:
+    from chalicelib.core import (
+        address,
+        breaker,
+        consents,
+        engagement,
+        orders,
+        pace,
+        policy_life,
+        rollup,
+        signals,
+        watched,
+    )
+else:  # how these are encoded is nothing to a checkout, so its cold start does not load them
+    address, breaker, consents, engagement, orders = late_calls(
+        "chalicelib.core", "address", "breaker", "consents", "engagement", "orders"
+    )
+    pace, policy_life, rollup, signals, watched = late_calls(
+        "chalicelib.core", "pace", "policy_life", "rollup", "signals", "watched"
+    )
 
 ORDER_WINDOW_SECONDS = 400 * DAY_SECONDS
 MESSAGE_WINDOW_SECONDS = 30 * DAY_SECONDS
@@ -95,7 +86,7 @@ def _due(facts: Facts) -> IndexAttributes:
     }
 
 
-def _owned(thing: OrderState | Effect | Coupon) -> IndexAttributes:
+def _owned(thing: orders.OrderState | Effect | Coupon) -> IndexAttributes:
     """Whose it is, so that everything of a person is found when they ask for it."""
     return {"owned_by": thing.subject_key}
 
@@ -118,15 +109,21 @@ def _of_effect(effect: Effect) -> IndexAttributes:
 
 FACTS: Kind[Facts] = Kind("facts", "profiles", "", facts_to_json, facts_from_json, index=_due)
 CONTACT: Kind[Contact] = Kind("contact", "profiles", "", contact_to_json, contact_from_json)
-ORDER: Kind[OrderState] = Kind(
-    "order", "profiles", "o#", order_to_json, order_from_json, index=_owned
+ORDER: Kind[orders.OrderState] = Kind(
+    "order", "profiles", "o#", orders.order_to_json, orders.order_from_json, index=_owned
 )
 # That a message was folded: {"source": …}; nothing else of it is kept.
 MESSAGE: Kind[Json] = Kind("message", "profiles", "m#", _as_is, _as_is)
-ADDRESS: Kind[AddressState] = Kind("address", "profiles", "h#", address_to_json, address_from_json)
+ADDRESS: Kind[address.AddressState] = Kind(
+    "address", "profiles", "h#", address.address_to_json, address.address_from_json
+)
 # The consent ledger of a customer: its entries by number, and where it ends.
-CONSENT: Kind[Entry] = Kind("consent", "profiles", "n#", entry_to_json, entry_from_json)
-LEDGER_HEAD: Kind[LedgerHead] = Kind("ledger_head", "profiles", "", head_to_json, head_from_json)
+CONSENT: Kind[consents.Entry] = Kind(
+    "consent", "profiles", "n#", consents.entry_to_json, consents.entry_from_json
+)
+LEDGER_HEAD: Kind[consents.LedgerHead] = Kind(
+    "ledger_head", "profiles", "", consents.head_to_json, consents.head_from_json
+)
 RECORD: Kind[Json] = Kind(
     "record", "decisions", "d#", _as_is, _as_is, index=_by_subject, compressed=True
 )
@@ -161,30 +158,44 @@ CONTACTED: Kind[Json] = Kind("contacted", "effects", "t#", _as_is, _as_is)
 # The marketing mails to an address of late; it expires with the window of the cap.
 MAILED: Kind[Mailed] = Kind("mailed", "effects", "f#", mailed_to_json, mailed_from_json)
 # Opens and clicks of one mail, by the id of its effect.
-ENGAGEMENT: Kind[Engagement] = Kind(
-    "engagement", "effects", "g#", engagement_to_json, engagement_from_json
+ENGAGEMENT: Kind[engagement.Engagement] = Kind(
+    "engagement", "effects", "g#", engagement.engagement_to_json, engagement.engagement_from_json
 )
 # What an events request says of articles, until the stream has brought it to the catalogue.
-SIGNAL: Kind[Signal] = Kind("signal", "effects", "y#", signal_to_json, signal_from_json)
+SIGNAL: Kind[signals.Signal] = Kind(
+    "signal", "effects", "y#", signals.signal_to_json, signals.signal_from_json
+)
 # How fast mails leave: one item for the whole account, named PACE_NAME.
-PACE: Kind[Pace] = Kind("pace", "effects", "p#", pace_to_json, pace_from_json)
+PACE: Kind[pace.Pace] = Kind("pace", "effects", "p#", pace.pace_to_json, pace.pace_from_json)
 PACE_NAME = "account"
 PRODUCT: Kind[Product] = Kind("sku", "signals", "sku#", product_to_json, product_from_json)
 SWITCH: Kind[Switches] = Kind("switch", "control", "switch#", to_json, switches_from_json)
 # Bounces and complaints, counted in shards.
-BREAKER: Kind[Tally] = Kind("breaker", "control", "breaker#", tally_to_json, tally_from_json)
+BREAKER: Kind[breaker.Tally] = Kind(
+    "breaker", "control", "breaker#", breaker.tally_to_json, breaker.tally_from_json
+)
 # Which policy decides: {"policy": hash or null}, in copies; the policies; and their log.
 ALIAS: Kind[Json] = Kind("alias", "control", "alias#", _as_is, _as_is)
-STORED_POLICY: Kind[StoredPolicy] = Kind(
-    "policy", "control", "policy#", stored_policy_to_json, stored_policy_from_json, compressed=True
+STORED_POLICY: Kind[policy_life.StoredPolicy] = Kind(
+    "policy",
+    "control",
+    "policy#",
+    policy_life.stored_policy_to_json,
+    policy_life.stored_policy_from_json,
+    compressed=True,
 )
-POLICY_LOG: Kind[PolicyLog] = Kind(
-    "policy_log", "control", "policies#", policy_log_to_json, policy_log_from_json, compressed=True
+POLICY_LOG: Kind[policy_life.PolicyLog] = Kind(
+    "policy_log",
+    "control",
+    "policies#",
+    policy_life.policy_log_to_json,
+    policy_life.policy_log_from_json,
+    compressed=True,
 )
 POLICY_LOG_NAME = "all"
 # When operators let those counts begin anew, and what stood there; one item, RESTARTS_NAME.
-RESTARTS: Kind[Restarts] = Kind(
-    "restarts", "control", "restarts#", restarts_to_json, restarts_from_json
+RESTARTS: Kind[breaker.Restarts] = Kind(
+    "restarts", "control", "restarts#", breaker.restarts_to_json, breaker.restarts_from_json
 )
 RESTARTS_NAME = "breaker"
 API_KEY: Kind[ApiKey] = Kind("key", "control", "k#", to_json, api_key_from_json)
@@ -199,12 +210,22 @@ LEARNING: Kind[Learning] = Kind(
 )
 LEARNING_KEY = LEARNING.key("published")
 # Counts of one hour of a table's stream, named as 2026-11-27T18#decisions.
-ROLLUP: Kind[Rollup] = Kind(
-    "rollup", "control", "rollup#", rollup_to_json, rollup_from_json, compressed=True
+ROLLUP: Kind[rollup.Rollup] = Kind(
+    "rollup",
+    "control",
+    "rollup#",
+    rollup.rollup_to_json,
+    rollup.rollup_from_json,
+    compressed=True,
 )
 # What the decision log said of a day, and what the exposures of a day came to; named as 2026-11-27.
-WATCHED: Kind[Watched] = Kind(
-    "watched", "control", "watched#", watched_to_json, watched_from_json, compressed=True
+WATCHED: Kind[watched.Watched] = Kind(
+    "watched",
+    "control",
+    "watched#",
+    watched.watched_to_json,
+    watched.watched_from_json,
+    compressed=True,
 )
 MEASURED: Kind[Json] = Kind("measured", "control", "measured#", _as_is, _as_is, compressed=True)
 # The last day that was worked through at night: {"through": "2026-11-27"}; one item.

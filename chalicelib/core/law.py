@@ -19,7 +19,7 @@ _STRICTNESS: dict[Mode, int] = {"allow": 0, "disclose": 1, "discount_only": 2, "
 class Jurisdiction(BaseModel):
     """One dated row: where, from when to when, which mode, and the exact words to show."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     id: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
     countries: tuple[str, ...] = Field(min_length=1)
@@ -44,7 +44,7 @@ class Jurisdiction(BaseModel):
 class Jurisdictions(BaseModel):
     """The whole table."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     rows: tuple[Jurisdiction, ...]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from types import MappingProxyType
@@ -309,6 +308,8 @@ def _field_errors(error: ValidationError) -> Iterator[FieldError]:
 
 def policy_from_toml(text: str) -> Policy:
     """Read a policy as a person writes it; raises BadInput."""
+    import tomllib  # noqa: PLC0415  (a package holds JSON alone, so its cold start needs no TOML)
+
     try:
         return policy_from_json(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from chalicelib.core.storage import Found, Key, Write
 from chalicelib.core.subject import Subject
 
+LONGEST_DELAY_SECONDS = 900  # no queue delays a message longer
+
 
 class Store(Protocol):
     """Reads and writes stored things."""
@@ -34,9 +36,23 @@ class Queue(Protocol):
     ) -> None:
         """Send every body; raises Transient when any could not be sent.
 
-        Consumers see it ``delay_seconds`` later, at most 900; None is the queue's own delay.
+        Consumers see it ``delay_seconds`` later, at most LONGEST_DELAY_SECONDS; None is the
+        queue's own delay.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class AgainPorts:
+    """Where mail events go that could not be taken in.
+
+    Attributes:
+        queue: the queue of mail events.
+        dead_letters: where they wait for an operator.
+    """
+
+    queue: Queue
+    dead_letters: Queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +74,17 @@ class Bus(Protocol):
         ...
 
 
+class Machine(Protocol):
+    """Starts executions of one state machine."""
+
+    def start(self, name: str, *, given: Mapping[str, Any]) -> bool:
+        """Begin an execution of this name; False where one of that name was begun before.
+
+        Raises Transient or Broken.
+        """
+        ...
+
+
 class Mailer(Protocol):
     """Hands one mail to the provider, once."""
 
@@ -66,4 +93,25 @@ class Mailer(Protocol):
 
         MailTooFast is the MailThrottled that waiting alone cures.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The first bytes of a file, and how many bytes it has."""
+
+    body: bytes
+    size: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing comes after them."""
+        return len(self.body) >= self.size
+
+
+class Beginnings(Protocol):
+    """Reads files of one bucket for somebody who looks at them."""
+
+    def read(self, key: str, *, most_bytes: int) -> Beginning:
+        """At most so many bytes; raises NotFound."""
         ...

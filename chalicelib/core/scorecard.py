@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalicelib.core.features import Features
-from chalicelib.core.policy import Policy, ScorecardRule
 from chalicelib.core.scores import Scores
+
+if TYPE_CHECKING:
+    from chalicelib.core.policy import Policy, ScorecardRule
 
 
 class Scorecard:

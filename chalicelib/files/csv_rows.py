@@ -1,13 +1,12 @@
-"""CSV into typed columns; DuckDB's own table of rejects says which cell did not fit."""
+"""CSV into typed columns: read as texts, then cast value by value."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.files.database import stream
+from chalicelib.files.database import literal, stream
 from chalicelib.files.layout import BUFFER_BYTES, LONGEST_LINE_BYTES, MOST_COLUMNS, Layout
 from chalicelib.files.numbering import Numbered
 from chalicelib.files.rejects import Reject
@@ -32,45 +31,76 @@ def load_csv(
     ``refuse`` is told of each record that does not fit, and of what else it says. Raises
     FileRefused when the columns are not those that the layout needs.
     """
-    positions = range(1, numbered.width + 1)
-    found: Sequence[str | int] = positions if numbered.header is None else numbered.header
-    fields = [layout.field_of(name) for name in found]
-    _check_fields(fields, layout)
-    columns = ", ".join(
-        f"'c{index}': '{layout.sql_type(field)}'" for index, field in enumerate(fields)
+    fields = fields_of(numbered.header, numbered.width, layout)
+    check_fields(fields, layout)
+    casts = ", ".join(f"{_cast(at, field, layout)} AS c{at}" for at, field in enumerate(fields))
+    faults = "".join(
+        f" WHEN t{at} IS NOT NULL AND c{at} IS NULL THEN {at}"
+        for at, field in enumerate(fields)
+        if layout.sql_type(field) != "VARCHAR"
     )
+    said = " ".join(f"WHEN {at} THEN t{at}" for at in range(len(fields)))
+    owner = f"t{fields.index(layout.identity)}" if layout.identity in fields else "NULL"
+    # Read as texts and then cast: of what its reader cannot type DuckDB keeps more than a kilobyte
+    # a line in memory, whatever its limit, and a file may hold nothing else.
+    texts = ", ".join(f"'t{at}': 'VARCHAR'" for at in range(len(fields)))
     connection.execute(
-        "CREATE TABLE rows AS SELECT * FROM read_csv($path, auto_detect=false, header=false,"  # noqa: S608
+        f"CREATE TABLE judged AS SELECT record, {_listed(len(fields))}, fault,"  # noqa: S608
+        f" CASE fault {said} END AS said, CASE WHEN fault IS NOT NULL THEN {owner} END AS owner"
+        f" FROM (SELECT *, CASE{faults or ' WHEN false THEN 0'} END AS fault"
+        f" FROM (SELECT *, {casts} FROM read_csv($path, auto_detect=false, header=false,"
         " delim=$delim, quote=$quote, escape=$quote, new_line='\\n', parallel=false,"
-        " decimal_separator=$decimal, store_rejects=true, rejects_limit=0,"
-        f" max_line_size={LONGEST_LINE_BYTES}, buffer_size={BUFFER_BYTES},"
-        f" columns={{'record': 'BIGINT', {columns}}})",
+        f" ignore_errors=true, max_line_size={LONGEST_LINE_BYTES}, buffer_size={BUFFER_BYTES},"
+        f" columns={{'record': 'BIGINT', {texts}}})))",
         {
             "path": str(path),
             "delim": layout.separator,
             "quote": '"' if layout.style == "quoted" else "",
-            "decimal": layout.decimal,
         },
     )
-    # The text of a rejected record begins with its number; of several faults the first counts.
-    connection.execute(
-        "CREATE TABLE refused AS"
-        " SELECT TRY_CAST(regexp_extract(csv_line, '^\\s*([0-9]+)', 1) AS BIGINT) AS record,"
-        " arg_min(error_type, coalesce(column_idx, 0)) AS fault, min(column_idx) AS place,"
-        " any_value(csv_line) AS line"
-        " FROM reject_errors GROUP BY record HAVING record IS NOT NULL"
-    )
-    for record, fault, place, line in stream(
-        connection, "SELECT record, fault, place, line FROM refused ORDER BY record"
+    part_judged(connection, len(fields))
+    for record, at, value, identity in stream(
+        connection, "SELECT record, fault, said, owner FROM refused ORDER BY record"
     ):
-        _, _, text = line.strip("\r\n").partition(layout.separator)
-        cells = _cells(text, layout)
-        reject = _reject(record, fault, place, text, cells=cells, fields=fields, layout=layout)
-        refuse(reject, dict(zip(fields, cells, strict=False)))
+        told = {} if layout.identity is None else {layout.identity: identity}
+        refuse(Reject(record, fields[at], value, layout.wants(fields[at])), told)
     return fields
 
 
-def _check_fields(fields: Sequence[str], layout: Layout) -> None:
+def part_judged(connection: DuckDBPyConnection, width: int) -> None:
+    """Show what fits of the table ``judged`` as ``rows``, and the rest as ``refused``."""
+    connection.execute(
+        f"CREATE VIEW rows AS SELECT record, {_listed(width)} FROM judged WHERE fault IS NULL;"  # noqa: S608
+        " CREATE VIEW refused AS SELECT record, fault, said, owner FROM judged"
+        " WHERE fault IS NOT NULL"
+    )
+
+
+def fields_of(header: Sequence[str] | None, width: int, layout: Layout) -> list[str]:
+    """Our names of the columns; without a header they are known by position."""
+    found: Sequence[str | int] = range(1, width + 1) if header is None else header
+    return [layout.field_of(name) for name in found]
+
+
+def _listed(width: int) -> str:
+    return ", ".join(f"c{at}" for at in range(width))
+
+
+def _cast(at: int, field: str, layout: Layout) -> str:
+    """A text as its type, NULL where it does not fit; of two decimal separators one is wrong."""
+    sql_type = layout.sql_type(field)
+    if sql_type == "VARCHAR":
+        return f"t{at}"
+    if layout.decimal == "." or not sql_type.startswith("DECIMAL"):
+        return f"TRY_CAST(t{at} AS {sql_type})"
+    return (
+        f"CASE WHEN NOT contains(t{at}, '.')"
+        f" THEN TRY_CAST(replace(t{at}, {literal(layout.decimal)}, '.') AS {sql_type}) END"
+    )
+
+
+def check_fields(fields: Sequence[str], layout: Layout) -> None:
+    """Refuse a file whose columns are not those that the layout needs; raises FileRefused."""
     if len(fields) > MOST_COLUMNS:
         raise FileRefused.of("header", f"has more than {MOST_COLUMNS} columns")
     for alternatives in layout.required:
@@ -82,37 +112,3 @@ def _check_fields(fields: Sequence[str], layout: Layout) -> None:
             raise FileRefused.of("header", f"leaves column {at} without a name")
         if field in fields[: at - 1] and (not layout.names or field in layout.columns):
             raise FileRefused.of("header", f"names column {at} like another one")
-
-
-def _reject(
-    record: int,
-    fault: str,
-    place: int | None,
-    text: str,
-    *,
-    cells: Sequence[str],
-    fields: Sequence[str],
-    layout: Layout,
-) -> Reject:
-    """Name the column and the value that DuckDB could not take."""
-    at = -1 if place is None else place - 2  # DuckDB counts from 1, and the number comes first
-    field = fields[at] if 0 <= at < len(fields) else ""
-    match fault:
-        case "CAST" if field and at < len(cells):
-            return Reject(record, field, cells[at], layout.wants(field))
-        case "TOO MANY COLUMNS":
-            return Reject(record, "", text, f"has more than {len(fields)} columns")
-        case "MISSING COLUMNS":
-            return Reject(record, "", text, f"has fewer than {len(fields)} columns")
-        case other:
-            return Reject(record, field, text, f"cannot be read: {other.lower()}")
-
-
-def _cells(text: str, layout: Layout) -> list[str]:
-    """The values of a record as it was written."""
-    if layout.style == "aligned":
-        return text.split("\t")
-    try:
-        return next(csv.reader([text], delimiter=layout.delimiter, skipinitialspace=True), [text])
-    except csv.Error:
-        return [text]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,18 @@ if TYPE_CHECKING:
 _FETCH_ROWS = 2_000
 
 
-def connect(workdir: Path, *, memory_mb: int) -> DuckDBPyConnection:
-    """Open a database of its own; it reads and writes nothing outside of ``workdir``."""
+def connect(
+    workdir: Path, *, memory_mb: int, also: Sequence[Path] = (), ordered: bool = True
+) -> DuckDBPyConnection:
+    """Open a database of its own; it touches nothing outside of ``workdir``.
+
+    Args:
+        workdir: holds the database and what it spills.
+        memory_mb: what it may hold before it spills.
+        also: files elsewhere that it may read and write.
+        ordered: whether what is copied stays in order although threads were many. With the one
+            thread that we give it, it does anyway; it only takes more memory.
+    """
     import duckdb  # noqa: PLC0415  (0.2 s, and only for files)
 
     connection = duckdb.connect(
@@ -30,9 +40,14 @@ def connect(workdir: Path, *, memory_mb: int) -> DuckDBPyConnection:
             "home_directory": str(workdir),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
+            "preserve_insertion_order": ordered,
+            "disabled_optimizers": "" if ordered else "filter_pushdown",
         },
     )
     connection.execute(f"SET allowed_directories=[{literal(str(workdir))}]")
+    if also:
+        paths = ", ".join(literal(str(path)) for path in also)
+        connection.execute(f"SET allowed_paths=[{paths}]")
     connection.execute("SET enable_external_access=false")
     connection.execute("SET lock_configuration=true")
     return connection
@@ -59,8 +74,12 @@ def stream(
 ) -> Iterator[tuple[Any, ...]]:
     """The rows of a query, a few at a time, beside other queries of the same connection."""
     cursor = connection.cursor()
-    cursor.execute(query, parameters)
-    while chunk := cursor.fetchmany(_FETCH_ROWS):
+    yield from fetched(cursor.execute(query, parameters))
+
+
+def fetched(executed: DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+    """The rows of what was executed last, a few at a time."""
+    while chunk := executed.fetchmany(_FETCH_ROWS):
         yield from chunk
 
 

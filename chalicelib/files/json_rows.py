@@ -28,7 +28,7 @@ def load_jsonl(
     """Fill the tables ``rows`` and ``refused`` from numbered lines; returns the fields.
 
     ``refuse`` is told of each line that is no object or holds a value that does not fit, and of
-    what else it says. Raises FileRefused when no object has a field that the layout needs.
+    what else it says. Raises FileRefused when there are too many different fields.
     """
     connection.execute(
         "CREATE TABLE lines AS SELECT * FROM read_csv($path, auto_detect=false, header=false,"  # noqa: S608
@@ -68,7 +68,6 @@ def load_jsonl(
         else:
             told = {field: said.get(key) for field, key in keys.items()}
             refuse(Reject(record, fault, _shown(told[fault]), layout.wants(fault)), told)
-    _check_values(connection, fields, layout)
     return fields
 
 
@@ -85,15 +84,6 @@ def _keys(connection: DuckDBPyConnection, layout: Layout) -> dict[str, str]:
     if len(others) > MOST_COLUMNS:
         raise FileRefused.of("file", f"has more than {MOST_COLUMNS} different fields")
     return keys | {layout.field_of(name): name for name in others}
-
-
-def _check_values(connection: DuckDBPyConnection, fields: list[str], layout: Layout) -> None:
-    """What no object has is to JSON Lines what a missing column is to CSV."""
-    for alternatives in layout.required:
-        counted = " + ".join(f"count(c{fields.index(field)})" for field in alternatives)
-        found = connection.execute(f"SELECT count(*), {counted} FROM rows").fetchone()  # noqa: S608
-        if found is not None and found[0] and not found[1]:
-            raise FileRefused.of("file", f"has no field {' or '.join(alternatives)}")
 
 
 def _decoded(line: str) -> Mapping[str, Any]:

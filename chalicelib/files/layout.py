@@ -1,4 +1,4 @@
-"""How a text file is cut into columns, and what each column holds."""
+"""How a file is cut into columns, and what each column holds."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Literal
 
 from chalicelib.files.numbering import UNIT_SEPARATOR, Style
 
-FileFormat = Literal["csv", "jsonl"]
-ColumnType = Literal["text", "flag", "amount", "whole"]
+FileFormat = Literal["csv", "jsonl", "parquet"]
+# ``spelt`` is an amount that the export writes in a way of its own: text, unless it is typed.
+ColumnType = Literal["text", "moment", "flag", "amount", "spelt", "whole", "number"]
 MOST_COLUMNS = 500
 # Four bytes for each character of the longest record, and its number. DuckDB would else read
 # sixteen times that much at once, and hold it twice.
@@ -17,25 +18,31 @@ LONGEST_LINE_BYTES = 5 << 20
 BUFFER_BYTES = 8 << 20
 _SQL_TYPES: Mapping[ColumnType, str] = {
     "text": "VARCHAR",
+    "moment": "VARCHAR",
     "flag": "BOOLEAN",
     "amount": "DECIMAL(24,8)",
+    "spelt": "VARCHAR",
     # No BIGINT: a cast to it would round 2.7 to 3 unasked.
     "whole": "DECIMAL(24,8)",
+    "number": "DOUBLE",
 }
 _WANTED: Mapping[ColumnType, str] = {
     "text": "text",
+    "moment": "a date or a moment",
     "flag": "true or false",
     "amount": "a number such as 29.33",
+    "spelt": "a number such as 29.33",
+    "number": "a number such as 29.33",
     "whole": "a whole number",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a text file is cut into columns.
+    """How a file is cut into columns.
 
     Attributes:
-        format: CSV, or one JSON object a line.
+        format: CSV, one JSON object a line, or Parquet.
         columns: the type of each field that we know; others are text.
         names: our name for each column of the file, where it differs; columns that it does not
             name then keep out of the way of ours.
@@ -44,6 +51,7 @@ class Layout:
         header: whether a CSV names its columns.
         decimal: the decimal separator.
         identity: the field whose values are noted for rejected records, too.
+        supplied: whether columns that we do not know mean something, too.
     """
 
     format: FileFormat
@@ -54,6 +62,7 @@ class Layout:
     header: bool = True
     decimal: str = "."
     identity: str | None = None
+    supplied: bool = False
 
     @property
     def style(self) -> Style:

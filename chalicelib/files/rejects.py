@@ -71,6 +71,18 @@ class RejectSpool:
         """Keep a record with the first field that is wrong with it."""
         self.add(reject_of(record, error, row))
 
+    def mark(self) -> tuple[int, int]:
+        """Where the spool stands, for ``back_to``."""
+        self._file.flush()
+        return self.count, self._file.tell()
+
+    def back_to(self, mark: tuple[int, int]) -> None:
+        """Forget what was kept since."""
+        self._file.flush()
+        self.count, end = mark
+        self._file.seek(end)
+        self._file.truncate()
+
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()

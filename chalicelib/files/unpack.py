@@ -8,8 +8,9 @@ from __future__ import annotations
 import codecs
 import gzip
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 from chalicelib.core.errors import BadInput
 
@@ -37,14 +38,25 @@ def unpack(source: Path, target: Path, *, compressed: bool, encoding: str, most_
     Raises:
         FileRefused: empty, truncated, too large, or not in this encoding.
     """
+    with source.open("rb") as packed, target.open("w", encoding="utf-8", newline="") as plain:
+        for text in texts(packed, compressed=compressed, encoding=encoding, most_bytes=most_bytes):
+            plain.write(text)
+
+
+def texts(
+    packed: BinaryIO, *, compressed: bool, encoding: str, most_bytes: int, part: bool = False
+) -> Iterator[str]:
+    """What a file says, a piece at a time; arguments and errors as those of ``unpack``.
+
+    With ``part`` it is a part of a file, which may be blank and begins with no byte-order mark.
+    """
     try:
         decoder = codecs.getincrementaldecoder(encoding)(errors="strict")
     except LookupError:
         raise FileRefused.of("encoding", f"{encoding} is no encoding that we know") from None
-    opened = gzip.open(source, "rb") if compressed else source.open("rb")
+    opened = gzip.GzipFile(fileobj=packed, mode="rb") if compressed else packed
     try:
-        with opened as packed, target.open("w", encoding="utf-8", newline="") as plain:
-            _copy(packed, plain, decoder, most_bytes=most_bytes)
+        yield from _decoded(opened, decoder, most_bytes=most_bytes, part=part)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise FileRefused.of("file", "is a damaged or truncated gzip; drop it again") from None
     except UnicodeError as error:
@@ -56,14 +68,14 @@ def unpack(source: Path, target: Path, *, compressed: bool, encoding: str, most_
         raise FileRefused.of("file", f"is not {encoding}{found}") from None
 
 
-def _copy(
+def _decoded(
     packed: BinaryIO | gzip.GzipFile,
-    plain: IO[str],
     decoder: codecs.IncrementalDecoder,
     *,
     most_bytes: int,
-) -> None:
-    taken, begun, blank = 0, False, True
+    part: bool,
+) -> Iterator[str]:
+    taken, begun, blank = 0, part, not part
     while True:
         data = packed.read(_CHUNK_BYTES)
         taken += len(data)
@@ -75,7 +87,7 @@ def _copy(
         if "\0" in text:
             raise FileRefused.of("file", "holds NUL characters; it is no text in this encoding")
         blank = blank and not text.strip()
-        plain.write(text)
+        yield text
         if not data:
             break
     if blank:

@@ -3,7 +3,8 @@
 A message may name several objects, come twice, or come again after a crash. A drop is named by
 bucket, key and version (or ETag), so what is finished is never done again, and what was begun is
 taken up: every row knows the drop that folded it. What cannot be used as a whole ends REJECTED with
-a reason; a message that nobody understands is left to the dead-letter queue.
+a reason; a message that nobody understands is left to the dead-letter queue. A file that is too
+big for one function is handed to the state machine that divides it (``flows/big.py``).
 """
 
 from __future__ import annotations
@@ -15,20 +16,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chalicelib.aws.objects import ObjectInfo
-from chalicelib.core.control import Drop, DropState
-from chalicelib.core.errors import BadInput, NotFound, SegueError
-from chalicelib.core.instants import CLOCK_SKEW_SECONDS, parse_instant
+from chalicelib.core.control import Drop
+from chalicelib.core.errors import BadInput, NotFound, Replaced, SegueError
 from chalicelib.core.kinds import DROP
 from chalicelib.core.rules import Rules
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.files.unpack import FileRefused
+from chalicelib.flows.big_begin import Divided, begin_division
+from chalicelib.flows.drop_end import Ending, end_drop
 from chalicelib.flows.drop_log import DropLog, FinishedElsewhere
 from chalicelib.flows.drop_notice import Arrived, read_notification
-from chalicelib.flows.drop_report import Tally, summary_json
+from chalicelib.flows.drop_object import GONE, REPLACED, REPLACED_BEFORE, as_of_info
+from chalicelib.flows.drop_report import Tally
 from chalicelib.flows.drop_work import DropPorts, Work
 from chalicelib.flows.wordless import places, wordless
-from chalicelib.telemetry import emit_metrics, log_event
+from chalicelib.telemetry import log_event
 
 
 @wordless
@@ -118,6 +120,8 @@ def handle(
     work = Work(arrived, ports, rules, keys, now, Tally(), log)
     try:
         refusal = _attempt(work)
+        if isinstance(refusal, Divided):
+            return refusal.drop
         if refusal is not None:
             work.tally = Tally()  # nothing of a refused file counts
         return _finish(work, refusal, seconds=clock() - begun)
@@ -125,82 +129,45 @@ def handle(
         return finished.drop
 
 
-def _attempt(work: Work) -> str | None:
-    """Do all the work; returns why the file was refused as a whole, None when it was not."""
+def _attempt(work: Work) -> str | Divided | None:
+    """Do all the work, or begin to divide it; returns why the file was refused as a whole.
+
+    None when all was done.
+    """
     arrived, ports = work.arrived, work.ports
     try:
         info = ports.objects.head(arrived.bucket, key=arrived.key, version_id=arrived.version_id)
-        work.log.as_of(_as_of(info, now=work.now))
+        if arrived.version_id is None and info.etag != arrived.etag:
+            return REPLACED_BEFORE
+        work.log.as_of(as_of_info(info, now=work.now))
+        if ports.division is not None and ports.division.is_for(arrived, info, ports.mapping):
+            return begin_division(arrived, work.log, ports.division)
         work.log.enter("fetching", {})
         with tempfile.TemporaryDirectory(dir=ports.workdir) as folder:
             work.run(Path(folder))
         work.tally.check()
     except NotFound:
-        return "file: was gone before it could be read; drop it again"
+        return GONE
+    except Replaced:
+        return REPLACED
     except FileRefused as refusal:
         return str(refusal)
     return None
 
 
-def _as_of(info: ObjectInfo, *, now: int) -> int:
-    """When the file speaks: its ``as-of`` metadata, else when it was uploaded."""
-    stated = info.metadata.get("as-of")
-    if stated is None:
-        return info.last_modified
-    try:
-        moment = parse_instant(stated, field="as-of")
-    except BadInput as error:
-        raise FileRefused(*error.errors) from None
-    if moment > now + CLOCK_SKEW_SECONDS:
-        raise FileRefused.of("as-of", "lies in the future")
-    return moment
-
-
 def _finish(work: Work, refusal: str | None, *, seconds: float) -> Drop:
-    """Leave the summary behind, then say that the drop is done; in this order."""
-    ports, tally, log = work.ports, work.tally, work.log
-    state: DropState = "COMPLETE" if refusal is None else "REJECTED"
-    ending = log.moved(tally.counts(), state=state, reason=refusal)
-    ports.objects.put(
-        ports.results_bucket,
-        key=f"results/{ending.drop_id}/summary.json",
-        body=summary_json(
-            ending,
-            bucket=work.arrived.bucket,
-            rules=work.rules,
-            tally=tally,
-            correlation_id=work.correlation_id,
-            seconds=seconds,
-        ),
-        content_type="application/json",
+    ending = Ending(
+        state="COMPLETE" if refusal is None else "REJECTED",
+        reason=refusal,
+        tally=work.tally,
+        files=work.files,
     )
-    drop = log.save(tally.counts(), state=state, reason=refusal)
-    emit_metrics(
-        "drop_finished",
-        {
-            "Rejects": tally.rejected + (refusal is not None),  # the file itself counts as one
-            "Decisions": tally.decisions,
-            "Fallbacks": tally.fallbacks,
-        },
-        dimensions={"placement": "batch"},
-        drop_id=drop.drop_id,
-        state=drop.state,
-        records=tally.records,
-        folded=tally.folded,
-        duplicate=tally.duplicate,
-        erased=tally.erased or None,
-        customers=tally.customers,
-        scored=tally.scored,
-        effects=tally.effects.total(),
-        seconds=round(seconds, 3),
-        reason=drop.reason,
-        correlation_id=work.correlation_id,
+    return end_drop(
+        ending,
+        work.log,
+        objects=work.ports.objects,
+        results_bucket=work.ports.results_bucket,
+        drops_bucket=work.arrived.bucket,
+        rules=work.rules,
+        seconds=seconds,
     )
-    for segment, count in sorted(tally.segments.items()):
-        emit_metrics(
-            "segment_scored",
-            {"Segments": count},
-            dimensions={"segment": segment},
-            correlation_id=work.correlation_id,
-        )
-    return drop

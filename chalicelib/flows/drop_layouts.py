@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from chalicelib.core.errors import BadInput
+from chalicelib.core.features import FEATURE_NAMES
 from chalicelib.files.mapping import CANONICAL_COLUMNS, mapping_from_json
 from chalicelib.files.mapping import Mapping as Legacy
 from chalicelib.files.reader import ColumnType, FileFormat, Layout
@@ -16,7 +17,7 @@ from chalicelib.files.unpack import FileRefused
 _TYPES: Mapping[str, ColumnType] = {
     "order_id": "text",
     "customer_id": "text",
-    "ordered_at": "text",
+    "ordered_at": "moment",
     "quantity": "whole",
     "currency": "text",
     "unit_price": "amount",
@@ -46,11 +47,17 @@ _CATALOGUE_TYPES: Mapping[str, ColumnType] = {
     "floor_price": "amount",
     "stock": "whole",
 }
+_FEATURE_TYPES: Mapping[str, ColumnType] = {
+    "customer_id": "text",
+    **dict.fromkeys(FEATURE_NAMES, "number"),
+    "consent_profiling": "flag",
+}
 _FORMATS: Mapping[str, FileFormat] = {
     ".csv": "csv",
     ".txt": "csv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".parquet": "parquet",
 }
 
 
@@ -60,6 +67,7 @@ class DropKind(Enum):
     CUSTOMERS = "customers"
     ORDERS = "orders"
     CATALOG = "catalog"
+    FEATURES = "features"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,30 +91,44 @@ def plan_for(key: str, mapping: Callable[[str], Mapping[str, Any] | None]) -> Pl
         raise FileRefused.of("key", f"must begin with {', '.join(f'{each}/' for each in kinds)}")
     kind = kinds[prefix]
     file_format, compressed = _format(name)
-    required: list[Sequence[str]]
+    if kind is DropKind.ORDERS and len(folders) == 1:
+        return _legacy_plan(folders[0], mapping, file_format, compressed)
+    if folders:
+        raise FileRefused.of("key", f"must be {prefix}/FILE")
+    return Plan(kind, _canonical_layout(kind, file_format), compressed)
+
+
+def _canonical_layout(kind: DropKind, file_format: FileFormat) -> Layout:
     match kind:
-        case DropKind.ORDERS if len(folders) == 1:
-            return _legacy_plan(folders[0], mapping, file_format, compressed)
-        case _ if folders:
-            raise FileRefused.of("key", f"must be {prefix}/FILE")
         case DropKind.ORDERS:
-            required = [*([name] for name in CANONICAL_COLUMNS[:5]), ["unit_price", "amount"]]
             types = {str(name): _TYPES[name] for name in CANONICAL_COLUMNS}
+            needed = [(str(name),) for name in CANONICAL_COLUMNS[:5]]
+            required = [*needed, ("unit_price", "amount")]
+            return Layout(file_format, types, {}, required, identity="order_id")
         case DropKind.CUSTOMERS:
-            required, types = [["customer_id"]], dict(_CUSTOMER_TYPES)
+            return Layout(file_format, _CUSTOMER_TYPES, {}, [["customer_id"]], supplied=True)
         case DropKind.CATALOG:
-            required, types = [["sku"], ["base_price"], ["currency"]], dict(_CATALOGUE_TYPES)
-    identity = "order_id" if kind is DropKind.ORDERS else None
-    return Plan(kind, Layout(file_format, types, {}, required, identity=identity), compressed)
+            required = [("sku",), ("base_price",), ("currency",)]
+            return Layout(file_format, _CATALOGUE_TYPES, {}, required)
+        case DropKind.FEATURES:
+            return features_layout(file_format)
+
+
+def features_layout(file_format: FileFormat) -> Layout:
+    """One row a customer, with what the model sees of them; other columns are not read."""
+    required = [[name] for name in ("customer_id", *FEATURE_NAMES)]
+    return Layout(file_format, _FEATURE_TYPES, {}, required)
 
 
 def _format(name: str) -> tuple[FileFormat, bool]:
     compressed = name.lower().endswith(".gz")
     stem = name.lower().removesuffix(".gz")
+    if compressed and stem.endswith(".parquet"):
+        raise FileRefused.of("key", "must end with .parquet alone: Parquet is compressed by itself")
     for suffix, file_format in _FORMATS.items():
         if stem.endswith(suffix):
             return file_format, compressed
-    raise FileRefused.of("key", f"must end with {', '.join(_FORMATS)}, or one of these and .gz")
+    raise FileRefused.of("key", f"must end with {', '.join(_FORMATS)}, or a text with .gz")
 
 
 def _legacy_plan(
@@ -123,14 +145,14 @@ def _legacy_plan(
         legacy = mapping_from_json(document)
     except BadInput as error:
         raise FileRefused(*error.errors) from None
-    if file_format == "jsonl" and not legacy.header:
+    if file_format != "csv" and not legacy.header:
         raise FileRefused.of("key", f"names the mapping {name!r}, which knows columns by position")
     typed = legacy.thousands is None and (file_format == "csv" or legacy.decimal == ".")
     layout = Layout(
         format=file_format,
         # Where DuckDB does not know how the export writes amounts, they are read as text first.
         columns={
-            field: "text" if field in _AMOUNTS and not typed else _TYPES[field]
+            field: "spelt" if field in _AMOUNTS and not typed else _TYPES[field]
             for field in legacy.columns
         },
         names={theirs: ours for ours, theirs in legacy.columns.items()},
@@ -141,3 +163,10 @@ def _legacy_plan(
         identity="order_id",
     )
     return Plan(DropKind.ORDERS, layout, compressed, legacy.encoding, legacy)
+
+
+def legacy_of(plan: Plan, moments: Container[str]) -> Legacy | None:
+    """How the export looks, where a typed column says its moments itself in no format but ISO's."""
+    if plan.legacy is None or "ordered_at" not in moments:
+        return plan.legacy
+    return plan.legacy.model_copy(update={"date_format": None})

@@ -6,7 +6,8 @@ as many writes as it takes seconds, however fast its customers are done with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from chalicelib.core.control import Drop, DropPhase, DropState
@@ -43,16 +44,31 @@ class DropLog:
         self._store = store
         self._clock = clock
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the drop has been saved before, by this attempt or an earlier one."""
+        return self._version > 0
+
     def as_of(self, moment: int) -> None:
         """Remember the moment at which the file speaks."""
         self.drop = replace(self.drop, as_of=moment)
 
     def moved(
-        self, counts: Mapping[str, int], *, state: DropState = "RUNNING", reason: str | None = None
+        self,
+        counts: Mapping[str, int],
+        *,
+        state: DropState = "RUNNING",
+        reason: str | None = None,
+        failed_parts: Sequence[str] = (),
     ) -> Drop:
         """The drop as it would now be saved; at its end nobody is at it."""
         moved = replace(
-            self.drop, state=state, counts=dict(counts), reason=reason, changed_at=self._clock()
+            self.drop,
+            state=state,
+            counts=dict(counts),
+            reason=reason,
+            failed_parts=tuple(failed_parts),
+            changed_at=self._clock(),
         )
         if state != "RUNNING":
             moved = replace(moved, phase=None, phase_at=None, phase_from=0)
@@ -69,11 +85,29 @@ class DropLog:
         if self._clock() - self.drop.changed_at >= SAVE_SECONDS:
             self.save(counts)
 
+    def show(self, counts: Mapping[str, int]) -> None:
+        """Say how far one of several workers found the drop, unless another has just said so.
+
+        What it says is a help, not a record: it never takes back what was said of more, and whoever
+        loses a race leaves it to the winner.
+        """
+        moved = self.moved(counts)
+        if self.drop.state != "RUNNING" or moved.done < self.drop.done:
+            return
+        with suppress(Conflict):
+            put = Put(DROP.key(moved.drop_id), moved, AtVersion(self._version))
+            self._store.write([put], now=moved.changed_at)
+
     def save(
-        self, counts: Mapping[str, int], *, state: DropState = "RUNNING", reason: str | None = None
+        self,
+        counts: Mapping[str, int],
+        *,
+        state: DropState = "RUNNING",
+        reason: str | None = None,
+        failed_parts: Sequence[str] = (),
     ) -> Drop:
         """Say where the work stands; raises FinishedElsewhere when somebody else ended it."""
-        self.drop = self.moved(counts, state=state, reason=reason)
+        self.drop = self.moved(counts, state=state, reason=reason, failed_parts=failed_parts)
         key, now = DROP.key(self.drop.drop_id), self.drop.changed_at
         while True:
             try:

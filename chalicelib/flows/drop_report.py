@@ -7,16 +7,19 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.core.control import Drop
 from chalicelib.core.errors import Broken
 from chalicelib.core.instants import format_instant
-from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
 from chalicelib.files.rejects import Reject
+from chalicelib.files.score_file import ScoredFile
+
+if TYPE_CHECKING:  # policy and law take a tenth of a second, and a laptop scores without either
+    from chalicelib.core.rules import Rules
 
 SCORE_COLUMNS = (
     "customer_id",
@@ -51,7 +54,15 @@ class ScoredRow:
 
 @dataclass(slots=True)
 class Tally:
-    """What happened to every record and every customer of a drop."""
+    """What happened to every record and every customer of a drop.
+
+    Of a features file every record is ``scored``, ``unscored`` or ``rejected``, and nothing is
+    folded; of any other, every record is folded, a duplicate or rejected, and every customer that
+    the records come to is scored or unscored.
+
+    Attributes:
+        per_record: whether it is a features file.
+    """
 
     records: int = 0
     folded: int = 0
@@ -66,6 +77,18 @@ class Tally:
     fallbacks: int = 0
     effects: Counter[str] = field(default_factory=Counter)
     segments: Counter[str] = field(default_factory=Counter)
+    per_record: bool = False
+
+    @classmethod
+    def of_features(cls, found: ScoredFile) -> Tally:
+        """What became of the records of a features file, rejects aside."""
+        return cls(
+            records=found.records,
+            scored=found.scored,
+            unscored=found.unscored,
+            segments=found.segments,
+            per_record=True,
+        )
 
     def counts(self) -> dict[str, int]:
         """The plain counts, as progress shows them."""
@@ -83,14 +106,28 @@ class Tally:
             **{f"effects_{kind}": count for kind, count in sorted(self.effects.items())},
         }
 
+    def add(self, other: Tally) -> None:
+        """Count what happened elsewhere, too."""
+        for each in fields(self):
+            mine, theirs = getattr(self, each.name), getattr(other, each.name)
+            setattr(self, each.name, mine or theirs if each.type == "bool" else mine + theirs)
+
     def check(self) -> None:
         """Nothing may be lost: raises Broken when the counts do not add up."""
+        unscored = self.unscored.total()
+        if self.per_record:
+            if self.records != self.scored + unscored + self.rejected:
+                raise Broken(
+                    f"records do not add up: {self.records} in, {self.scored} scored,"
+                    f" {unscored} unscored, {self.rejected} rejected"
+                )
+            return
         if self.records != self.folded + self.duplicate + self.rejected:
             raise Broken(
                 f"records do not add up: {self.records} in, {self.folded} folded,"
                 f" {self.duplicate} duplicate, {self.rejected} rejected"
             )
-        if self.customers != self.scored + sum(self.unscored.values()):
+        if self.customers != self.scored + unscored:
             raise Broken(f"customers do not add up: {self.customers}, {self.scored} scored")
 
 
@@ -143,7 +180,14 @@ def write_rejects(path: Path, rejects: Iterable[Reject]) -> None:
 
 
 def summary_json(
-    drop: Drop, *, bucket: str, rules: Rules, tally: Tally, correlation_id: str, seconds: float
+    drop: Drop,
+    *,
+    bucket: str,
+    rules: Rules,
+    tally: Tally,
+    correlation_id: str,
+    seconds: float,
+    more: Mapping[str, Any],
 ) -> bytes:
     """``summary.json``: what came in, what became of it, by which documents."""
     ended = {name: value for name, value in asdict(drop).items() if name not in _OF_PROGRESS}
@@ -163,5 +207,6 @@ def summary_json(
         "policy": rules.policy.hash,
         "correlation_id": correlation_id,
         "seconds": round(seconds, 3),
+        **more,
     }
     return json.dumps(summary, indent=2, sort_keys=True).encode() + b"\n"

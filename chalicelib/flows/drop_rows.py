@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping
 from chalicelib.core.errors import BadInput
 from chalicelib.core.subject import customer
 from chalicelib.files.mapping import Mapping as Legacy
-from chalicelib.files.reader import Rows
 from chalicelib.files.records import OrderLine, Row, grouped, read_customer, read_order
 from chalicelib.files.rejects import RejectSpool
+from chalicelib.files.typed_rows import TypedRows
 from chalicelib.flows.drop_orders import by_order
 from chalicelib.flows.drop_person import Person
 
 
 def buyers_in(
-    rows: Rows, rejects: RejectSpool, *, legacy: Legacy | None, now: int
+    rows: TypedRows, rejects: RejectSpool, *, legacy: Legacy | None, now: int
 ) -> Iterator[Person]:
     """The customers of an orders file, one by one, in the order of their ids.
 
@@ -55,7 +55,7 @@ def _whole(
         rejects.refuse(line.record, BadInput.of("order_id", problem), row)
 
 
-def contacts_in(rows: Rows, rejects: RejectSpool, *, at: int) -> Iterator[Person]:
+def contacts_in(rows: TypedRows, rejects: RejectSpool, *, at: int) -> Iterator[Person]:
     """The customers of a customers file, one by one, in the order of their ids.
 
     The last record of a customer stands; equal ones are repetitions, others are rejected.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from chalicelib.aws.objects import ListedObject, ObjectInfo
 from chalicelib.core.catalogue import Statement, take_statement
 from chalicelib.core.errors import BadInput, Transient
 from chalicelib.core.kinds import PRODUCT
@@ -17,49 +16,32 @@ from chalicelib.core.ports import Store
 from chalicelib.core.rules import Rules
 from chalicelib.core.storage import AtVersion, Conflict, Put
 from chalicelib.core.tokens import SigningKeys
+from chalicelib.files.lying_plain import lies_plain
+from chalicelib.files.parquet_file import check_parquet
 from chalicelib.files.reader import Rows
 from chalicelib.files.records import check_customer_columns, read_product
 from chalicelib.files.rejects import RejectSpool
 from chalicelib.files.unpack import unpack
+from chalicelib.flows.big_begin import Division
+from chalicelib.flows.big_sizes import Sizes
+from chalicelib.flows.drop_features import score_features
 from chalicelib.flows.drop_fold import DropGiven, Outcome
-from chalicelib.flows.drop_layouts import DropKind, Plan, plan_for
+from chalicelib.flows.drop_layouts import DropKind, Plan, legacy_of, plan_for
 from chalicelib.flows.drop_log import DropLog
+from chalicelib.flows.drop_manifest import ResultFile, result_file
 from chalicelib.flows.drop_notice import Arrived
 from chalicelib.flows.drop_people import at_once, fold_people
 from chalicelib.flows.drop_person import Person
 from chalicelib.flows.drop_report import Tally, write_rejects, write_scores, write_unscored
 from chalicelib.flows.drop_rows import buyers_in, contacts_in
+from chalicelib.flows.objects import Objects
 from chalicelib.flows.settled import Given
 
 UNKNOWN = "unknown"
 MOST_PRODUCT_ROUNDS = 5
 PRODUCTS_AT_ONCE = 50
-
-
-class Objects(Protocol):
-    """Files in buckets: S3, and its in-memory twin."""
-
-    def head(self, bucket: str, *, key: str, version_id: str | None = None) -> ObjectInfo:
-        """What an object is; raises NotFound."""
-        ...
-
-    def download_to(
-        self, path: Path, *, bucket: str, key: str, version_id: str | None = None
-    ) -> None:
-        """An object's bytes onto a local path."""
-        ...
-
-    def list(self, bucket: str, *, prefix: str) -> Iterator[ListedObject]:
-        """The objects whose keys begin so, by key."""
-        ...
-
-    def put(self, bucket: str, *, key: str, body: bytes, content_type: str) -> None:
-        """Bytes into an object."""
-        ...
-
-    def upload(self, path: Path, *, bucket: str, key: str, content_type: str) -> None:
-        """A local file into an object."""
-        ...
+CSV = "text/csv; charset=utf-8"
+PARQUET = "application/vnd.apache.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +73,8 @@ class DropPorts:
         limits: how much one file may cost.
         workdir: where files lie while they are worked on; None is the system's own place.
         back_off: waits after an attempt that met other writers, the first being 1.
+        division: takes what is too big for one function; None divides nothing.
+        sizes: into how many parts.
     """
 
     store: Store
@@ -100,6 +84,8 @@ class DropPorts:
     limits: DropLimits = DropLimits()
     workdir: Path | None = None
     back_off: Callable[[int], None] = at_once
+    division: Division | None = None
+    sizes: Sizes = field(default_factory=Sizes)
 
 
 @dataclass(slots=True)
@@ -113,6 +99,7 @@ class Work:
     now: int
     tally: Tally
     log: DropLog
+    files: list[ResultFile] = field(default_factory=list)
 
     @property
     def correlation_id(self) -> str:
@@ -122,8 +109,25 @@ class Work:
     def run(self, folder: Path) -> None:
         """Read the file, do what it says, and leave the results; raises FileRefused."""
         plan = plan_for(self.arrived.key, self.ports.mapping)
-        rows = self._read(plan, self._fetch(plan, folder), folder)
+        source = self._fetch(plan, folder)
         rejects = RejectSpool(folder / "rejected")
+        try:
+            if plan.kind is DropKind.FEATURES:
+                self._features(plan, source, rejects, folder)
+            else:
+                self._rows(plan, source, rejects, folder)
+            self.tally.rejected = rejects.count
+            self.log.enter("finishing", self.tally.counts())
+            write_rejects(folder / "rejects.csv", rejects)
+        finally:
+            rejects.close()
+        self._leave(folder / "rejects.csv", rows=self.tally.rejected)
+
+    def _rows(self, plan: Plan, source: Path, rejects: RejectSpool, folder: Path) -> None:
+        """Let every row say what it has to say."""
+        self.log.enter("reading", {})
+        rows = Rows(source, plan.layout, workdir=folder, memory_mb=self.ports.limits.memory_mb)
+        source.unlink()  # the disk holds a few copies of the largest file, not all of them at once
         try:
             self.tally.records = rows.count
             for reject in rows.rejects:
@@ -134,28 +138,58 @@ class Work:
                 case DropKind.CATALOG:
                     self._catalogue(rows, rejects)
                 case DropKind.ORDERS:
-                    self._people(
-                        buyers_in(rows, rejects, legacy=plan.legacy, now=self.now), rejects, folder
-                    )
-                case DropKind.CUSTOMERS:
+                    legacy = legacy_of(plan, rows.moments)
+                    buyers = buyers_in(rows, rejects, legacy=legacy, now=self.now)
+                    self._people(buyers, rejects, folder)
+                case _:
                     check_customer_columns(rows.fields)
                     people = contacts_in(rows, rejects, at=self.log.drop.as_of)
                     self._people(people, rejects, folder)
-            self.tally.rejected = rejects.count
-            self.log.enter("finishing", self.tally.counts())
-            write_rejects(folder / "rejects.csv", rejects)
         finally:
             rows.close()
-            rejects.close()
-        self._leave(folder / "rejects.csv")
+
+    def _features(self, plan: Plan, source: Path, rejects: RejectSpool, folder: Path) -> None:
+        """Score every row; nobody's profile is read, and nothing is decided."""
+        scores = folder / "scores.parquet"
+        self.log.enter("scoring", {})
+        found = score_features(
+            source,
+            plan.layout,
+            scorer=self.rules.scorer,
+            target=scores,
+            rejects=rejects,
+            workdir=folder,
+            memory_mb=self.ports.limits.memory_mb,
+        )
+        self.tally = Tally.of_features(found)
+        self._leave(scores, rows=found.scored, content_type=PARQUET)
 
     def _fetch(self, plan: Plan, folder: Path) -> Path:
-        """The file's plain text, on this machine."""
+        """The file as it can be read: text unpacked and decoded, Parquet as it is."""
         packed, plain = folder / "packed", folder / "plain"
-        arrived, limits = self.arrived, self.ports.limits
+        arrived = self.arrived
         self.ports.objects.download_to(
-            packed, bucket=arrived.bucket, key=arrived.key, version_id=arrived.version_id
+            packed,
+            bucket=arrived.bucket,
+            key=arrived.key,
+            version_id=arrived.version_id,
+            # A version never changes; without versions the name may soon be another object's.
+            etag=None if arrived.version_id else arrived.etag,
         )
+        limits = self.ports.limits
+        if plan.layout.format == "parquet":
+            check_parquet(
+                packed,
+                plan.layout,
+                unfold=plan.kind is not DropKind.FEATURES,
+                workdir=folder / "footer",
+                most_bytes=limits.most_bytes,
+                memory_mb=limits.memory_mb,
+            )
+            return packed
+        as_it_is = plan.encoding == "utf-8" and not plan.compressed
+        if as_it_is and lies_plain(packed, most_bytes=limits.most_bytes):
+            return packed
         unpack(
             packed,
             plain,
@@ -163,18 +197,19 @@ class Work:
             encoding=plan.encoding,
             most_bytes=limits.most_bytes,
         )
-        packed.unlink()  # the disk holds a few copies of the largest file, not all of them at once
+        packed.unlink()
         return plain
-
-    def _read(self, plan: Plan, plain: Path, folder: Path) -> Rows:
-        self.log.enter("reading", {})
-        memory_mb = self.ports.limits.memory_mb
-        rows = Rows(plain, plan.layout, workdir=folder, memory_mb=memory_mb)
-        plain.unlink()
-        return rows
 
     def _people(self, people: Iterator[Person], rejects: RejectSpool, folder: Path) -> None:
         scores, unscored = folder / "scores.csv", folder / "unscored.csv"
+        self.fold(people, rejects, scores, unscored)
+        self._leave(scores, rows=self.tally.scored)
+        self._leave(unscored, rows=self.tally.unscored.total())
+
+    def fold(
+        self, people: Iterator[Person], rejects: RejectSpool, scores: Path, unscored: Path
+    ) -> None:
+        """Fold customers in chunks; who was scored and who was not goes into a file each."""
         write_scores(scores, ())
         write_unscored(unscored, ())
         drop = self.log.drop
@@ -197,15 +232,14 @@ class Work:
                 write_unscored(unscored, _unscored_in(chunk, outcomes))
                 self.tally.rejected = rejects.count
                 self.log.tell(self.tally.counts())
-        self._leave(scores)
-        self._leave(unscored)
 
-    def _leave(self, path: Path) -> None:
+    def _leave(self, path: Path, *, rows: int, content_type: str = CSV) -> None:
+        self.files.append(result_file(path, name=path.name, rows=rows))
         self.ports.objects.upload(
             path,
             bucket=self.ports.results_bucket,
             key=f"results/{self.arrived.drop_id}/{path.name}",
-            content_type="text/csv; charset=utf-8",
+            content_type=content_type,
         )
 
     def _count(self, outcome: Outcome, rejects: RejectSpool) -> None:

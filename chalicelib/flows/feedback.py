@@ -19,13 +19,13 @@ from chalicelib.core.engagement import notice, suspects
 from chalicelib.core.errors import Refused, UnknownKey
 from chalicelib.core.feedback import Feedback, Glance, MailEvent, hear, suppressed_by
 from chalicelib.core.kinds import ADDRESS, BREAKER, EFFECT, ENGAGEMENT
-from chalicelib.core.ports import Store
+from chalicelib.core.ports import AgainPorts, Store
 from chalicelib.core.storage import AtVersion, Conflict, Found, Key, Put, Stored, Write
 from chalicelib.core.stripped import Copy, read_copy
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows import feedback_log
 from chalicelib.flows.exposed import tell_mailed
-from chalicelib.flows.feedback_again import MOST_FAILURES, AgainPorts, put_aside
+from chalicelib.flows.feedback_again import MOST_FAILURES, put_aside
 from chalicelib.mail.ses_events import read_mail_event
 
 _TRIES = 5

@@ -7,9 +7,9 @@ both, and an event that comes twice changes nothing twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from chalicelib.core.ports import Queue
+from chalicelib.core.ports import AgainPorts
 from chalicelib.core.stripped import Copy, signed_body
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows import feedback_log
@@ -17,19 +17,6 @@ from chalicelib.flows import feedback_log
 # The queue would wait for as long as it hides a message from others; a copy comes back sooner.
 PAUSES_SECONDS = (60, 240, 900, 900)
 MOST_FAILURES = len(PAUSES_SECONDS) + 1
-
-
-@dataclass(frozen=True, slots=True)
-class AgainPorts:
-    """Where events go that could not be taken in.
-
-    Attributes:
-        queue: the queue of mail events.
-        dead_letters: where they wait for an operator.
-    """
-
-    queue: Queue
-    dead_letters: Queue
 
 
 def put_aside(copy: Copy, message_id: str, *, ports: AgainPorts, keys: SigningKeys) -> None:

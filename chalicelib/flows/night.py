@@ -28,9 +28,9 @@ from chalicelib.core.watched import Watched
 from chalicelib.files.database import translated
 from chalicelib.files.decision_days import Day, open_day
 from chalicelib.flows.chronicle import DECISIONS
-from chalicelib.flows.drop_work import Objects
 from chalicelib.flows.night_outcomes import measure_closed
 from chalicelib.flows.night_watch import ring, watch
+from chalicelib.flows.objects import Objects
 from chalicelib.telemetry import log_event
 
 STATE = "log/state"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.core.errors import BadInput, FieldError, NotFound, Transient
+from chalicelib.core.errors import BadInput, FieldError, NotFound, Refused, Transient
 from chalicelib.core.kinds import ALIAS, POLICY_LOG, POLICY_LOG_NAME, STORED_POLICY
 from chalicelib.core.policy import Policy, policy_from_json
 from chalicelib.core.policy_checks import segments_that_nobody_is_in
@@ -31,6 +31,14 @@ from chalicelib.telemetry import log_event
 
 MOST_ROUNDS = 4
 LOG_KEY: Key[PolicyLog] = POLICY_LOG.key(POLICY_LOG_NAME)
+
+
+class ActiveMoved(Refused):
+    """Another policy decides by now than the one that the caller saw."""
+
+    def __init__(self, deciding: str) -> None:
+        self.deciding = deciding
+        super().__init__("another_is_active")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +142,28 @@ def activate_policy(
     now: int,
     key_id: str,
     correlation_id: str,
+    in_place_of: str | None = None,
 ) -> Shown:
     """Let a policy decide from the next decision on, or go back to one that did.
 
+    ``in_place_of`` is the hash of the policy that the caller saw deciding; None asks nothing.
+
     Raises:
         NotFound: nothing is stored under this hash.
+        ActiveMoved: another policy decides by now than ``in_place_of``.
         Refused: ``not_simulated`` or ``own_policy``.
         Transient: some copies may stand already; asking again sets the others.
     """
     named = None if policy_hash == packaged.policy.hash else policy_hash
     policy = None if named is None else find_policy(named, store=store, now=now)
-    _change_log(lambda log: activate(log, named, policy, key_id=key_id, now=now), store, now)
+
+    def activated(log: PolicyLog) -> PolicyLog:
+        deciding = log.active or packaged.policy.hash
+        if in_place_of is not None and deciding not in (in_place_of, policy_hash):
+            raise ActiveMoved(deciding)
+        return activate(log, named, policy, key_id=key_id, now=now)
+
+    _change_log(activated, store, now)
     for _ in range(MOST_ROUNDS):
         for key in _alias_keys():
             store.write([Put(key, {"policy": named}, WHATEVER)], now=now)

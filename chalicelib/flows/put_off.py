@@ -11,13 +11,12 @@ from __future__ import annotations
 from chalicelib.core.canonical import short_hash
 from chalicelib.core.effects import Effect, State, hold
 from chalicelib.core.overdue import has_its_own_message, look_at
-from chalicelib.core.ports import Queue, Store
+from chalicelib.core.ports import LONGEST_DELAY_SECONDS, Queue, Store
 from chalicelib.core.storage import Stored
 from chalicelib.flows.act_log import Outcome
 from chalicelib.flows.effect_message import write_message
 from chalicelib.flows.ledger import advance
 
-LONGEST_DELAY_SECONDS = 900  # SQS delays no message longer
 # Effects that wait for a slot of the rate come back one after the other, not all at once.
 _SPREAD_SECONDS = 10
 

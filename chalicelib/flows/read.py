@@ -69,6 +69,8 @@ class CustomerView:
         has_address: whether a mail could reach them.
         records: the latest decisions, newest first.
         mails: the mails that those decisions planned.
+        contact: what they said of themselves; it holds address and name, which ``read`` is not for.
+        last_id: the earliest decision that was looked for; None where there are no earlier ones.
     """
 
     subject: Subject
@@ -78,6 +80,8 @@ class CustomerView:
     has_address: bool
     records: Sequence[Mapping[str, Any]]
     mails: Sequence[Effect]
+    contact: Contact | None = None
+    last_id: str | None = None
 
 
 def find_record(
@@ -142,7 +146,9 @@ def view_customer(
     if facts is None and contact is None:
         raise NotFound.of("customer_id", "names no customer that an event or a file spoke of")
 
-    decision_ids = store.recent_decisions(subject.key, limit=MOST_DECISIONS)
+    decision_ids = store.recent_decisions(subject.key, limit=MOST_DECISIONS + 1)
+    has_more = len(decision_ids) > MOST_DECISIONS
+    del decision_ids[MOST_DECISIONS:]
     record_keys = [RECORD.key(decision_id) for decision_id in decision_ids]
     address_key = _address_key(contact, keys)
     wanted: list[Key[Any]] = [*record_keys, *([] if address_key is None else [address_key])]
@@ -155,7 +161,7 @@ def view_customer(
     ]
     address = None if address_key is None else more.value(address_key)
 
-    mail_keys = [EFFECT.key(each) for record in records for each in _mail_ids(record)]
+    mail_keys = [EFFECT.key(each) for record in records for each in mail_ids(record)]
     effects = store.read(mail_keys, now=now)
     return CustomerView(
         subject=subject,
@@ -165,6 +171,8 @@ def view_customer(
         has_address=contact is not None and contact.text("email") is not None,
         records=records,
         mails=[mail for key in mail_keys if (mail := effects.value(key)) is not None],
+        contact=contact,
+        last_id=decision_ids[-1] if has_more else None,
     )
 
 
@@ -198,7 +206,7 @@ def _address_key(contact: Contact | None, keys: SigningKeys) -> Key[AddressState
     return ADDRESS.key(address_hash(email, secret=keys.address_secret))
 
 
-def _mail_ids(record: Mapping[str, Any]) -> Iterator[str]:
+def mail_ids(record: Mapping[str, Any]) -> Iterator[str]:
     """The mails that a decision may have planned; a checkout plans none."""
     if record["situation"]["placement"] != "checkout":
         for action in record["decision"]["chosen"]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from chalicelib.core.erasure import first_said
+from chalicelib.core.first_said import first_said
 from chalicelib.core.kinds import (
     CONSENT,
     CONTACT,

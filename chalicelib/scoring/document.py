@@ -45,7 +45,9 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 class Part(BaseModel):
     """A part of a packaged document: closed, immutable, strict about types, without NaN."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", strict=True, allow_inf_nan=False
+    )
 
 
 class FeatureSpec(Part):

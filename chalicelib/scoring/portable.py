@@ -31,6 +31,7 @@ class PortableScorer:
             SchemaViolated: some input within the bounds would overflow a score.
         """
         fused = fuse(document)
+        self.document = document
         self.name = document.id
         self.hash = f"sha256:{sha256}"
         self.currency = document.currency

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,13 +101,21 @@ def play(venue: Venue, seed: Seed, *, policy: Policy, telling: Telling) -> Playe
 
 
 def read_segments(venue: Venue, drop_id: str) -> dict[str, str]:
-    """Each scored customer's segment, from the drop's own result file."""
+    """Each scored customer's segment, from the files that the drop's manifest lists."""
     objects = venue.session.client("s3")
-    body = objects.get_object(
-        Bucket=venue.outputs["ResultsBucket"], Key=f"results/{drop_id}/scores.csv"
-    )["Body"].read()
-    rows = csv.DictReader(io.StringIO(body.decode(), newline=""))
-    return {row["customer_id"]: row["segment"] for row in rows}
+
+    def read(name: str) -> str:
+        key = f"results/{drop_id}/{name}"
+        answer = objects.get_object(Bucket=venue.outputs["ResultsBucket"], Key=key)
+        return answer["Body"].read().decode()
+
+    names = [file["name"] for file in json.loads(read("manifest.json"))["files"]]
+    return {
+        row["customer_id"]: row["segment"]
+        for name in names
+        if name.startswith("scores")
+        for row in csv.DictReader(io.StringIO(read(name), newline=""))
+    }
 
 
 def _halves(story: Sequence[Scene]) -> tuple[Sequence[Scene], Sequence[Scene]]:

@@ -16,6 +16,7 @@ NAMES = {
     "OnMailEvent": "on_mail_event",
     "OnReviewDue": "on_review_due",
     "OnSweep": "on_sweep",
+    "WorkPart": "work_part",
 }
 
 

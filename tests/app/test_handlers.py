@@ -168,6 +168,15 @@ def test_a_drop_reaches_its_flow(shop: Storefront) -> None:
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
 
 
+def test_a_part_reaches_its_flow(shop: Storefront) -> None:
+    """The plan of a file that is gone ends the drop: there is nothing to map over."""
+    gone = {"bucket": "drops", "key": "orders/a.csv", "version_id": None, "etag": "e"}
+
+    answer = segue.work_part({"task": "plan", "attempt": "a", "drop": gone}, CONTEXT)
+
+    assert answer == {"next": "nothing"}
+
+
 @pytest.mark.parametrize(
     ("handler", "line"), [("on_review_due", "reviewed"), ("on_sweep", "swept")]
 )

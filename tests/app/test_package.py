@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ops.bytecode import bytecode_name, compile_source
 from ops.package import read_contents, repack
 from ops.refusals import (
     ZIP_LIMIT_BYTES,
@@ -37,6 +38,7 @@ DATA = {
 }
 GOOD = {
     "app.py": b"app",
+    bytecode_name("app.py"): compile_source("app.py", b"app"),
     "duckdb-1.5.6.dist-info/METADATA": b"",
     "typing_extensions-4.16.0.dist-info/METADATA": b"",
     **DATA,
@@ -262,7 +264,7 @@ def test_template_faults_are_named(
 
 
 def test_a_zip_depends_on_its_files_alone(tmp_path: Path) -> None:
-    """Times, order, bytecode and dependencies' tests do not show in the repacked zip."""
+    """Times, order, fetched bytecode and dependencies' tests do not show in the repacked zip."""
     early, late = tmp_path / "early.zip", tmp_path / "late.zip"
     _zip(early, GOOD)
     _zip(

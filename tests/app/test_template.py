@@ -5,6 +5,7 @@ import tomllib
 
 import pytest
 
+from ops.bytecode import RUNTIME
 from ops.operating import OperatingTable
 from ops.places import OPERATING_TABLE
 from ops.refusals import functions_of, judge_template
@@ -16,7 +17,7 @@ NEW_ACCOUNT_CONCURRENCY = 10
 
 def test_nothing_in_it_is_refused(template: Json) -> None:
     """Every batch flag is set, no action is a wildcard, and no two functions share a policy."""
-    assert list(judge_template(template)) == []
+    assert list(judge_template(template, runtime=RUNTIME)) == []
 
 
 def test_functions_are_those_of_the_operating_table(template: Json, table: OperatingTable) -> None:
@@ -65,8 +66,11 @@ def test_batch_work_leaves_room_for_checkout_in_a_new_account(
     """Of a new account's ten, files, workers and schedules leave an authorizer and a request."""
     batch = sum(row.concurrency for row in table.values() if row.concurrency)
     schedules = 2
+    divided = [row.at_once for row in table.values() if row.at_once is not None]
 
     assert batch + schedules <= NEW_ACCOUNT_CONCURRENCY - 2
+    assert divided == ["PartsAtOnce"]
+    assert template["Parameters"]["PartsAtOnce"]["Default"] == 0
 
 
 def test_nothing_is_reserved_unless_asked(template: Json) -> None:
@@ -238,6 +242,13 @@ def test_buckets_are_private_encrypted_and_empty_within_30_days(template: Json) 
     buckets = dict(resources_of(template, "AWS::S3::Bucket"))
 
     assert set(buckets) == {"DropsBucket", "ResultsBucket"}
+    work = buckets["ResultsBucket"]["LifecycleConfiguration"]["Rules"].pop()
+    assert work == {
+        "Id": "WorkGoneWithin8Days",
+        "Status": "Enabled",
+        "Prefix": "work/",
+        "ExpirationInDays": 7,
+    }
     for name, one in buckets.items():
         assert set(one["PublicAccessBlockConfiguration"].values()) == {True}, name
         assert "BucketEncryption" in one, name

@@ -55,14 +55,18 @@ def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
     [
         ("ses:", {"OnEffect"}),
         ("events:", {"OnEffect"}),
-        ("s3:", {"OnDecided", "OnDrop"}),
+        ("s3:Get", {"APIHandler", "OnDrop", "WorkPart"}),
+        ("s3:ListBucket", {"APIHandler", "OnDrop", "WorkPart"}),
+        ("s3:Put", {"OnDecided", "OnDrop", "WorkPart"}),
+        ("s3:Delete", set()),
+        ("states:", {"OnDrop"}),
         (
             "sqs:SendMessage",
             {"OnDecided", "OnEffect", "OnEffectsPlanned", "OnMailEvent", "OnReviewDue", "OnSweep"},
         ),
         (
             "dynamodb:DeleteItem",
-            {"APIHandler", "OnDrop", "OnEffectsPlanned", "OnReviewDue", "OnSweep"},
+            {"APIHandler", "OnDrop", "OnEffectsPlanned", "OnReviewDue", "OnSweep", "WorkPart"},
         ),
         ("dynamodb:GetRecords", {"OnDecided", "OnEffectsPlanned"}),
         (
@@ -76,13 +80,25 @@ def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
                 "OnMailEvent",
                 "OnReviewDue",
                 "OnSweep",
+                "WorkPart",
             },
         ),
-        ("dynamodb:ConditionCheckItem", {"APIHandler", "OnDrop", "OnEffect"}),
+        ("dynamodb:ConditionCheckItem", {"APIHandler", "OnDrop", "OnEffect", "WorkPart"}),
         ("dynamodb:UpdateItem", {"APIHandler"}),
         ("dynamodb:Scan", set()),
         ("dynamodb:BatchWriteItem", set()),
-        ("ssm:", {"APIHandler", "OnDecided", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue"}),
+        (
+            "ssm:",
+            {
+                "APIHandler",
+                "OnDecided",
+                "OnDrop",
+                "OnEffect",
+                "OnMailEvent",
+                "OnReviewDue",
+                "WorkPart",
+            },
+        ),
     ],
 )
 def test_only_those_who_need_it_may(template: Json, prefix: str, functions: set[str]) -> None:
@@ -100,13 +116,21 @@ def test_only_those_who_need_it_may(template: Json, prefix: str, functions: set[
 @pytest.mark.parametrize(
     ("table", "functions"),
     [
-        ("ProfilesTable", {"APIHandler", "OnDrop", "OnMailEvent", "OnReviewDue"}),
-        ("DecisionsTable", {"APIHandler", "OnDrop", "OnReviewDue"}),
+        ("ProfilesTable", {"APIHandler", "OnDrop", "OnMailEvent", "OnReviewDue", "WorkPart"}),
+        ("DecisionsTable", {"APIHandler", "OnDrop", "OnReviewDue", "WorkPart"}),
         (
             "EffectsTable",
-            {"APIHandler", "OnDrop", "OnEffect", "OnMailEvent", "OnReviewDue", "OnSweep"},
+            {
+                "APIHandler",
+                "OnDrop",
+                "OnEffect",
+                "OnMailEvent",
+                "OnReviewDue",
+                "OnSweep",
+                "WorkPart",
+            },
         ),
-        ("ControlTable", {"APIHandler", "OnDecided", "OnDrop", "OnMailEvent"}),
+        ("ControlTable", {"APIHandler", "OnDecided", "OnDrop", "OnMailEvent", "WorkPart"}),
         ("SignalsTable", {"OnDrop", "OnEffectsPlanned"}),
     ],
 )
@@ -132,7 +156,7 @@ def test_whoever_settles_codes_or_mails_them_may_check_that_they_stand(template:
         and "EffectsTable" in json.dumps(statement["Resource"])
     }
 
-    assert allowed == {"APIHandler", "OnDrop", "OnEffect"}
+    assert allowed == {"APIHandler", "OnDrop", "OnEffect", "WorkPart"}
 
 
 def test_the_api_writes_tombstones_switches_and_policies_and_no_keys(template: Json) -> None:
@@ -154,18 +178,34 @@ def test_the_api_writes_tombstones_switches_and_policies_and_no_keys(template: J
 
 def test_nobody_may_write_where_files_are_dropped(template: Json) -> None:
     """Results go to another bucket: no function can set itself off by writing an input."""
-    writes = [
-        statement["Resource"]
-        for function in NAMES
-        for statement in statements_of(template, function)
-        if "s3:PutObject" in statement["Action"]
+    writes: dict[str, set[str]] = {}
+    for function in NAMES:
+        for statement in statements_of(template, function):
+            if "s3:PutObject" in statement["Action"]:
+                resources = statement["Resource"]
+                listed = resources if isinstance(resources, list) else [resources]
+                places = {each["Fn::Sub"].removeprefix("${ResultsBucket.Arn}") for each in listed}
+                writes[function] = writes.get(function, set()) | places
+
+    assert writes == {
+        "OnDecided": {"/log/decisions/*"},
+        "OnDrop": {"/results/*", "/log/state/*"},
+        "WorkPart": {"/results/*", "/work/*"},
+    }
+
+
+def test_the_api_reads_results_and_no_drops(template: Json) -> None:
+    """The console shows what was rejected of a file, which holds the file's own words."""
+    reads = [
+        (tuple(statement["Action"]), statement["Resource"])
+        for statement in statements_of(template, "APIHandler")
+        if any(action.startswith("s3:") for action in statement["Action"])
     ]
 
-    assert {each["Fn::Sub"] for each in writes} == {
-        "${ResultsBucket.Arn}/results/*",
-        "${ResultsBucket.Arn}/log/decisions/*",
-        "${ResultsBucket.Arn}/log/state/*",
-    }
+    assert reads == [
+        (("s3:GetObject",), {"Fn::Sub": "${ResultsBucket.Arn}/results/*"}),
+        (("s3:ListBucket",), {"Fn::GetAtt": ["ResultsBucket", "Arn"]}),
+    ]
 
 
 def test_the_decision_log_reads_no_person_and_writes_counts_alone(template: Json) -> None:
@@ -214,3 +254,23 @@ def test_mail_leaves_from_one_address_through_one_configuration_set(template: Js
         "identity/${SenderIdentity}",
         "configuration-set/${ConfigurationSet}",
     ]
+
+
+def test_the_state_machine_may_run_itself_and_one_function(template: Json) -> None:
+    """Its maps are executions of its own; it reads the items of maps and no row of any file."""
+    [policy] = template["Resources"]["DividedDropsRole"]["Properties"]["Policies"]
+    allowed = {
+        action: statement["Resource"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in statement["Action"]
+    }
+    arn = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}"
+    named = template["Resources"]["DividedDrops"]["Properties"]["StateMachineName"]["Fn::Sub"]
+
+    assert allowed == {
+        "lambda:InvokeFunction": {"Fn::GetAtt": ["WorkPart", "Arn"]},
+        "s3:GetObject": {"Fn::Sub": "${ResultsBucket.Arn}/work/*/items/*"},
+        "states:StartExecution": {"Fn::Sub": f"{arn}:stateMachine:{named}"},
+        "states:DescribeExecution": {"Fn::Sub": f"{arn}:execution:{named}/*"},
+        "states:StopExecution": {"Fn::Sub": f"{arn}:execution:{named}/*"},
+    }

@@ -24,6 +24,7 @@ def test_every_failure_rings(template: Json) -> None:
         assert one["AlarmActions"] == [{"Ref": "AlarmTopic"}], name
         assert one["TreatMissingData"] == "notBreaching", name
     assert watched >= {("AWS/Lambda", "Errors", function) for function in NAMES}
+    assert ("AWS/States", "ExecutionsFailed", "DividedDrops") in watched
     assert watched >= {("AWS/Lambda", "Throttles", name) for name in ("APIHandler", "Bearer")}
     assert watched >= {
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible", f"{name}DeadLetters")

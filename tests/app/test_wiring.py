@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ from chalicelib.core.kinds import FACTS
 from chalicelib.core.storage import Put
 from chalicelib.core.subject import customer
 from chalicelib.documents import Documents
+from chalicelib.flows.big_begin import Division
 from chalicelib.flows.steady_store import Timing
 from ops.places import ROOT
 from ops.staging import shipped_data
+from tests.step_functions import Engine
 from tests.storefront import SETTINGS, Storefront, open_storefront
 from tests.unit.core.situations import NOW, buyer
 
@@ -71,6 +74,47 @@ def test_a_file_is_written_at_the_rate_that_is_set(shop: Storefront) -> None:
     ports.back_off(2)
 
     assert slept == [pytest.approx(n / 50) for n in range(1, 51)] + [0.2]
+
+
+@pytest.mark.parametrize(("at_once", "divides"), [(0, False), (4, True)])
+def test_files_are_divided_where_somebody_has_said_so(
+    shop: Storefront, at_once: int, divides: bool
+) -> None:
+    """With a machine and a number of parts at once; sizes follow the threshold either way."""
+    settings = SETTINGS.model_copy(
+        update={"parts_at_once": at_once, "divide_above_bytes": 8_000_000}
+    )
+    machine = Engine({}, lambda _event: None, lambda _bucket, _key: b"")
+    adapters = replace(shop.adapters(), divided_drops=machine)
+
+    ports = wiring.Parts(settings, adapters, Documents(ROOT), shop.clock).drop_parts()["ports"]
+
+    assert ports.division == (Division(machine, 8_000_000) if divides else None)
+    assert ports.sizes.part_bytes == 1_000_000
+
+
+def test_without_a_machine_nothing_is_divided(shop: Storefront) -> None:
+    """A stage on this machine has none."""
+    settings = SETTINGS.model_copy(update={"parts_at_once": 4})
+
+    parts = wiring.Parts(settings, shop.adapters(), Documents(ROOT), shop.clock)
+
+    assert parts.drop_parts()["ports"].division is None
+
+
+def test_parts_that_run_at_once_share_a_rate(shop: Storefront) -> None:
+    """Each of four writes a fourth of what one function would."""
+    settings = SETTINGS.model_copy(update={"drop_writes_per_second": 50, "parts_at_once": 4})
+    slept: list[float] = []
+    timing = Timing(lambda: 0.0, slept.append, lambda: 1.0)
+    parts = wiring.Parts(settings, shop.adapters(), Documents(ROOT), shop.clock, timing=timing)
+    ports = parts.big_parts()["ports"]
+
+    for number in range(150):
+        person = customer(f"new-{number}")
+        ports.store.write([Put(FACTS.key(person.key), Facts(person))], now=NOW)
+
+    assert slept == [pytest.approx(n / 12.5) for n in range(1, 51)]
 
 
 def test_the_sweep_knows_how_many_mails_may_leave(shop: Storefront) -> None:

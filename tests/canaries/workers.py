@@ -10,6 +10,7 @@ from chalicelib.aws.bus import EventBridgeBus
 from chalicelib.aws.mailer import SesMailer
 from chalicelib.aws.queues import SqsQueue
 from chalicelib.core.kinds import CONTACT, EFFECT
+from chalicelib.core.ports import AgainPorts
 from chalicelib.documents import Documents
 from chalicelib.flows.act import ActPorts, from_messages
 from chalicelib.flows.chronicle import ChroniclePorts
@@ -18,7 +19,6 @@ from chalicelib.flows.drop import from_messages as drops_from_messages
 from chalicelib.flows.drop_work import DropPorts
 from chalicelib.flows.feedback import FeedbackPorts
 from chalicelib.flows.feedback import from_messages as take_in_mail_events
-from chalicelib.flows.feedback_again import AgainPorts
 from chalicelib.flows.reapply import reapply_tombstones
 from chalicelib.flows.relay import from_stream
 from chalicelib.flows.settled import EventPorts

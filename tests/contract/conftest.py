@@ -11,7 +11,7 @@ from chalicelib.aws.store import DynamoStore
 from ops.moto_in_turns import moto_in_turns
 from ops.stack import running
 from tests.fakes import MemoryStore
-from tests.stack import create_tables
+from tests.stack import create_tables, whole
 from tests.stores import no_sleep
 
 
@@ -34,7 +34,7 @@ def store(request: pytest.FixtureRequest, clients: Clients) -> Iterator[MemorySt
                 yield DynamoStore(clients.dynamodb_patient, tables=tables, sleep=no_sleep)
         case _:
             local: Clients = request.getfixturevalue("local_clients")
-            client = local.dynamodb_patient()
+            client = whole(local.dynamodb_patient())
             tables = create_tables(client)
             yield DynamoStore(local.dynamodb_patient, tables=tables, sleep=no_sleep)
             for name in tables.values():

@@ -28,6 +28,7 @@ class Case:
         same: kinds whose tables must equal, in normal form, those of the undisturbed run.
         check: what else must hold in the end; returns what does not.
         names: whether ids that are made from versions count when tables are compared.
+        most_pairs: so many of its pairs at most, chosen by the seed, where all would take hours.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Case:
     same: Sequence[str] = ()
     check: Callable[[World], Sequence[str]] = lambda _world: ()
     names: bool = True
+    most_pairs: int | None = None
 
 
 @cache

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chalicelib.aws.objects import ListedObject, ObjectInfo
-from chalicelib.core.ports import Bus, BusEvent, Mailer, Queue
+from chalicelib.core.ports import Bus, BusEvent, Machine, Mailer, Queue
 from chalicelib.core.storage import Found, Key, Kind, Write
 from chalicelib.core.subject import Subject
 from chalicelib.core.tokens import SigningKeys
+from chalicelib.flows.objects import Writer
 from tests.crash.gate import FaultGate, Request
 from tests.fakes import MemoryObjects
 from tests.memory_store import MemoryStore
@@ -128,12 +129,33 @@ class GatedObjects:
         return info
 
     def download_to(
-        self, path: Path, *, bucket: str, key: str, version_id: str | None = None
+        self,
+        path: Path,
+        *,
+        bucket: str,
+        key: str,
+        version_id: str | None = None,
+        etag: str | None = None,
     ) -> None:
         """As ``Objects.download_to``."""
-        self._call(
-            "get", self.objects.download_to, path, bucket=bucket, key=key, version_id=version_id
+        named = {"bucket": bucket, "key": key, "version_id": version_id, "etag": etag}
+        self._call("get", self.objects.download_to, path, **named)
+
+    def download_range(self, path: Path, **what: Any) -> None:
+        """As ``Objects.download_range``."""
+        self._call("get", self.objects.download_range, path, **what)
+
+    def stream(self, bucket: str, **what: Any) -> Iterator[bytes]:
+        """As ``Objects.stream``: one call, however much it brings."""
+        found: list[bytes] = self._call(
+            "get", lambda *a, **k: [*self.objects.stream(*a, **k)], bucket, **what
         )
+        return iter(found)
+
+    def get(self, bucket: str, *, key: str) -> bytes:
+        """As ``Objects.get``."""
+        body: bytes = self._call("get", self.objects.get, bucket, key=key)
+        return body
 
     def list(self, bucket: str, *, prefix: str) -> Iterator[ListedObject]:
         """As ``Objects.list``."""
@@ -141,6 +163,10 @@ class GatedObjects:
             "list", lambda *a, **k: [*self.objects.list(*a, **k)], bucket, prefix=prefix
         )
         return iter(found)
+
+    def writer(self, bucket: str, *, key: str, content_type: str) -> Writer:
+        """As ``Objects.writer``; nothing is called before the object comes to be."""
+        return self.objects.writer(bucket, key=key, content_type=content_type)
 
     def put(self, bucket: str, *, key: str, body: bytes, content_type: str) -> None:
         """As ``Objects.put``."""
@@ -155,6 +181,22 @@ class GatedObjects:
     def _call(self, port: str, function: Any, *what: Any, **options: Any) -> Any:
         request = Request(port, what, options)
         return self.gate.call(request, lambda asked: function(*asked.what, **asked.options))
+
+
+@dataclass(frozen=True, slots=True)
+class GatedMachine:
+    """The state machine behind the gate."""
+
+    gate: FaultGate
+    machine: Machine
+
+    def start(self, name: str, *, given: Mapping[str, Any]) -> bool:
+        """As ``Machine.start``."""
+        request = Request("start", (name,), {"given": given})
+        started: bool = self.gate.call(
+            request, lambda asked: self.machine.start(*asked.what, **asked.options)
+        )
+        return started
 
 
 @dataclass(frozen=True, slots=True)

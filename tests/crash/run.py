@@ -20,6 +20,7 @@ from tests.crash import (  # noqa: F401 - bugs and cases register themselves
     cases_after,
     cases_articles,
     cases_codes,
+    cases_divided,
     cases_mail,
     cases_people,
     cases_profiles,

@@ -23,7 +23,9 @@ Say = Callable[[str], None]
 PARTS = 10  # so often somebody is told how far it has come
 Found = tuple[str, tuple[str, ...]] | None  # replay line and what was violated
 # Calls that leave no trace, so that a lost answer and a call that was not made raise the same.
-QUESTIONS = frozenset({"read", "due", "overdue", "recent_decisions", "belongings", "head", "keys"})
+QUESTIONS = frozenset(
+    {"read", "due", "overdue", "recent_decisions", "belongings", "head", "keys", "get", "list"}
+)
 
 
 @dataclass(slots=True)
@@ -83,7 +85,7 @@ def places_of(case_name: str, calls: int, *, after: int = 0) -> Iterator[Place]:
 def sweep(
     *, pairs: int | None, seed: int, only: Sequence[str] = (), say: Say = lambda _text: None
 ) -> Swept:
-    """All singles, and so many pairs of each case; None takes all of them.
+    """All singles, and so many pairs of each case; None takes all, but for cases with a bound.
 
     Args:
         pairs: how many pairs of each case, chosen by the seed.
@@ -122,17 +124,24 @@ def _pairs(swept: Swept, most: int | None, seed: int) -> list[tuple[str, dict[in
     for (name, (number, mode)), passed in swept.passed.items():
         for again, how in places_of(name, len(passed), after=number):
             if _is_twin(passed[number - 1], mode) or _is_twin(passed[again - 1], how):
-                swept.spared += most is None
-                swept.by_flow[CASES[name].flow, "pairs"] += most is None
+                spared = _bound(name, most) is None
+                swept.spared += spared
+                swept.by_flow[CASES[name].flow, "pairs"] += spared
             else:
                 by_case.setdefault(name, []).append((name, {number: mode, again: how}))
-    if most is None:
-        return [pair for pairs in by_case.values() for pair in pairs]
-    return [
-        pair
-        for pairs in by_case.values()
-        for pair in (pairs if len(pairs) <= most else chance.sample(pairs, most))
-    ]
+    chosen: list[tuple[str, dict[int, Mode]]] = []
+    for name, pairs in by_case.items():
+        bound = _bound(name, most)
+        if bound is not None and len(pairs) > bound:
+            pairs = chance.sample(pairs, bound)
+        chosen += pairs
+    return chosen
+
+
+def _bound(case_name: str, most: int | None) -> int | None:
+    """How many pairs of a case are played; None for all."""
+    bounds = [bound for bound in (most, CASES[case_name].most_pairs) if bound is not None]
+    return min(bounds, default=None)
 
 
 def _is_twin(port: str, mode: Mode) -> bool:

@@ -12,7 +12,7 @@ from ops.moto_in_turns import moto_in_turns
 from tests.crash.run import run
 from tests.crash.sweep import places_of
 from tests.crash.twin import RealTables, TwinStore
-from tests.stack import create_tables
+from tests.stack import create_tables, whole
 from tests.stores import no_sleep
 
 
@@ -20,7 +20,7 @@ from tests.stores import no_sleep
 def tables(clients: Clients) -> Iterator[RealTables]:
     """Tables on moto."""
     with moto_in_turns():
-        client = clients.dynamodb_patient()
+        client = whole(clients.dynamodb_patient())
         names = create_tables(client)
         store = DynamoStore(clients.dynamodb_patient, tables=names, sleep=no_sleep)
         yield RealTables(client, names, store)

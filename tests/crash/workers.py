@@ -14,18 +14,22 @@ from chalicelib.aws.items import key_of
 from chalicelib.core.effects import Effect
 from chalicelib.core.errors import SegueError, Transient
 from chalicelib.core.kinds import EFFECT
+from chalicelib.core.ports import AgainPorts
 from chalicelib.core.storage import Key
 from chalicelib.documents import Documents
-from chalicelib.flows import act, drop, feedback, relay, silence, sweep
+from chalicelib.flows import act, big, drop, feedback, relay, silence, sweep
+from chalicelib.flows.big_begin import Division
+from chalicelib.flows.big_sizes import Sizes
 from chalicelib.flows.drop_work import DropLimits, DropPorts
 from chalicelib.flows.erase import erase_customer
 from chalicelib.flows.feedback import FeedbackPorts
-from chalicelib.flows.feedback_again import AgainPorts
 from chalicelib.flows.settled import EventPorts
 from chalicelib.flows.sweep import SweepPorts
-from tests.crash.ports import GatedObjects
+from tests.big_drops import packaged_definition
+from tests.crash.ports import GatedMachine, GatedObjects
 from tests.fakes import SIGNING_KEYS
 from tests.mail_events import TOPIC
+from tests.step_functions import Engine
 from tests.stores import no_sleep
 
 if TYPE_CHECKING:
@@ -112,19 +116,28 @@ def _hear(world: World, batch: Sequence[Message], _worker: str) -> set[int]:
     return _failed(feedback.from_messages(_records(batch), ports=ports, now=world.clock.now))
 
 
-def _take_drop(world: World, batch: Sequence[Message], _worker: str) -> set[int]:
-    ports = DropPorts(
+def _drop_ports(world: World) -> DropPorts:
+    limits = DropLimits(customers_at_once=2, parallel_writes=1)
+    divided: dict[str, Any] = {}
+    if world.above_bytes is not None:
+        divided["sizes"] = Sizes(world.above_bytes, parts_in_one=1)
+        divided["division"] = Division(GatedMachine(world.gate, _Machine(world)), world.above_bytes)
+    return DropPorts(
         world.gated,
         GatedObjects(world.gate, world.objects),
         "results",
         Documents().mapping,
-        DropLimits(customers_at_once=2, parallel_writes=1),
+        limits,
         workdir=IN_MEMORY,
+        **divided,
     )
+
+
+def _take_drop(world: World, batch: Sequence[Message], _worker: str) -> set[int]:
     return _failed(
         drop.from_messages(
             _records(batch),
-            ports=ports,
+            ports=_drop_ports(world),
             rules=world.rules,
             keys=SIGNING_KEYS,
             now=world.clock.now,
@@ -132,6 +145,43 @@ def _take_drop(world: World, batch: Sequence[Message], _worker: str) -> set[int]
             clock=itertools.count().__next__,
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Machine:
+    """The state machine itself: an execution of each name, which a worker runs."""
+
+    world: World
+
+    def start(self, name: str, *, given: Mapping[str, Any]) -> bool:
+        """As ``Machine.start``."""
+        begun = self.world.notes.setdefault("executions", {})
+        if name in begun:
+            return False
+        begun[name] = given
+        self.world.put(Message("parts", name, self.world.clock.now))
+        return True
+
+
+def _work_on_parts(world: World, batch: Sequence[Message], _worker: str) -> set[int]:
+    """One execution, from its first task to its last; the machine retries what fails."""
+    (message,) = batch
+
+    def work(event: dict[str, Any]) -> Any:
+        return big.work(
+            event,
+            ports=_drop_ports(world),
+            rules=world.rules,
+            keys=SIGNING_KEYS,
+            now=world.clock.now,
+        )
+
+    engine = Engine(packaged_definition(), work, world.objects.body)
+    engine.names = world.notes["executions"]
+    error = engine.run(message.body)
+    if error is not None:
+        world.model.wrong(f"an execution failed: {error}")
+    return set()
 
 
 def _answer(world: World, batch: Sequence[Message], _worker: str) -> set[int]:
@@ -185,5 +235,6 @@ HANDLERS: Mapping[str, Callable[[World, Sequence[Message], str], set[int]]] = {
     "effects": _act,
     "feedback": _hear,
     "drops": _take_drop,
+    "parts": _work_on_parts,
     "http": _answer,
 }

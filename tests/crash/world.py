@@ -34,7 +34,8 @@ VISIBILITY_SECONDS = 360
 STALL_SECONDS = VISIBILITY_SECONDS + 1  # past every lease, and past the time a message is hidden
 CLIENT_WAITS_SECONDS = 1
 MOST_DELIVERIES = 40
-AT_ONCE: Mapping[str, int] = {"stream": 100, "effects": 10, "feedback": 10, "drops": 1, "http": 1}
+AT_ONCE: Mapping[str, int] = {"stream": 100, "effects": 10, "feedback": 10, "drops": 1, "parts": 1,
+                               "http": 1}  # fmt: skip
 # When the world looks again once everything is quiet: past leases, resends, and doubts given up.
 PAUSES = (VISIBILITY_SECONDS, 1_000, 90_000, 90_000)
 WAITS = PAUSES[:2]  # within which every hold and every second post comes
@@ -59,6 +60,7 @@ class World:
         says: what SES publishes of each mail that it takes; nothing unless ``expected.hears``.
         policy: the cap and the quiet hours.
         meanwhile: what somebody else does, besides other workers, while a call stalls.
+        above_bytes: where a dropped file is divided; None divides none.
     """
 
     now: int
@@ -68,6 +70,7 @@ class World:
     says: Callable[[str], Sequence[str]] = lambda _effect_id: ("send",)
     policy: ContactPolicy = field(default_factory=ContactPolicy)
     meanwhile: Call | None = None
+    above_bytes: int | None = None
     store: WatchedStore = field(default_factory=WatchedStore)
     ses: Ses = field(default_factory=Ses)
     bus: WatchedBus = field(default_factory=WatchedBus)

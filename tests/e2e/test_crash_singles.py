@@ -14,7 +14,7 @@ from tests.crash.cases import CASES
 from tests.crash.run import replay_line, run
 from tests.crash.sweep import places_of
 from tests.crash.twin import RealTables, TwinStore
-from tests.stack import create_tables
+from tests.stack import create_tables, whole
 
 pytestmark = pytest.mark.e2e
 
@@ -25,7 +25,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealTables]:
     directory: Path = tmp_path_factory.mktemp("crash")
     with running(directory) as stack:
         clients = Clients(endpoint_url=stack.endpoint_url)
-        client = clients.dynamodb_patient()
+        client = whole(clients.dynamodb_patient())
         names = create_tables(client)
         yield RealTables(client, names, DynamoStore(clients.dynamodb_patient, tables=names))
 

@@ -32,7 +32,7 @@ from ops.key import create_key, key_store
 from ops.package import Package, build_from_environment, ensure_package
 from ops.places import ROOT
 from ops.refusals import functions_of
-from ops.seed import build_seed
+from ops.seed import SeedFile, build_seed
 from ops.session import open_session
 from ops.stack import running
 from ops.story.books import read_books
@@ -42,13 +42,21 @@ from ops.story.script import checkout, pick_shopper, scenes
 from ops.story.shop import Shop
 from ops.story.telling import Telling
 from tests.app.packaged import NAMES, statements_of
+from tests.e2e.clicks import Clicks
 from tests.e2e.deployed import Filled, eventually, ledger_of, left_behind, state_of
 from tests.mail_events import ses_event
 
 pytestmark = pytest.mark.e2e
 CUSTOMERS = 60
+BAD_ORDERS = (
+    b"order_id,customer_id,ordered_at,quantity,currency,amount\n"
+    b"bad-1,c-bad,2026-01-01T00:00:00Z,1,USD,no-such-amount\n"
+)
 POLICY = policy_from_toml((ROOT / "policies" / "default.toml").read_text())
 DENIED = re.compile(r"\w+: AccessDenied|not authorized to perform: \S+")
+
+
+ABOVE_BYTES = 3_500
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +66,9 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     judged = _judgeable(package, tmp_path_factory.mktemp("judgeable"))
     with running(tmp_path_factory.mktemp("guarded"), enforce_iam=True) as stack:
         session = open_session(endpoint_url=stack.endpoint_url)
-        done = deploy_package(judged, PLAN, session, endpoint_url=stack.endpoint_url, say=print)
+        # Small enough for the customers and the orders of a small demo to be divided.
+        plan = replace(PLAN, divide_above_bytes=ABOVE_BYTES)
+        done = deploy_package(judged, plan, session, endpoint_url=stack.endpoint_url, say=print)
         client = session.client("dynamodb")
         store = key_store(client, control_table=done.outputs["ControlTable"])
         issued = create_key(store, scopes=SCOPES, now=int(time.time()))
@@ -95,8 +105,9 @@ def test_the_enforcement_is_real(guarded: Venue) -> None:
 
 
 def test_files_become_mails(guarded: Venue, filled: Filled) -> None:
-    """Reading a drop, folding, relaying, acting and mailing need no more than is granted."""
+    """Reading and dividing a drop, folding, relaying, acting, mailing need what is granted."""
     assert [drop.state for drop in filled.drops] == ["COMPLETE"] * 3
+    assert ["partitions" in drop.counts for drop in filled.drops] == [True, False, True]
     assert filled.books.mails_accepted == len(filled.mails) > 0
     assert filled.books.open == 0
 
@@ -118,6 +129,41 @@ def test_the_api_answers(guarded: Venue, filled: Filled) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     body = b"List-Unsubscribe=One-Click"
     assert guarded.shop.call("POST", link[1], body=body, headers=form).status == 200
+
+
+def test_the_console_shows_its_pages(guarded: Venue, filled: Filled) -> None:
+    """Signed in behind the stage's prefix: every page, a rejected row, a replay, a switch."""
+    bad = SeedFile("orders/bad.csv", BAD_ORDERS, 1)
+    drop_id, _ = put_file(guarded, bad)
+    await_drop(guarded, drop_id, bad, Telling())
+    clicks = Clicks(guarded.shop.public_url)
+    issued = create_key(
+        key_store(
+            guarded.session.client("dynamodb"), control_table=guarded.outputs["ControlTable"]
+        ),
+        scopes=SCOPES,
+        now=int(time.time()),
+    )
+    entrance = clicks.page(f"{clicks.home}/sign-in")
+    status, headers, _ = clicks.submit(entrance, "/sign-in", key=issued.text)
+    assert (status, headers["location"]) == (303, clicks.home)
+    assert f"Path={clicks.home};" in headers["set-cookie"]
+
+    overview = clicks.page(clicks.home)
+    for address in (*overview.all("a", "href")[1:], *overview.all("script", "src")):
+        assert address.startswith(clicks.home)
+        assert clicks.ask("GET", address)[0] == 200, address
+    mail = next(each for each in filled.books.effects if each.kind == "mail")
+    customer_id = mail.subject_key.removeprefix("c#")
+    assert "Mail" in clicks.page(f"{clicks.home}/customers/{customer_id}").text
+    assert "no-such-amount" in clicks.page(f"{clicks.home}/drops/{drop_id}").text
+    assert clicks.ask("GET", f"{clicks.home}/drops/{drop_id}/rejects")[0] == 200
+    decision = clicks.page(f"{clicks.home}/decisions/{mail.decision_id}")
+    assert "The same, to the byte." in clicks.submit(decision, "/replay")[2]
+    for stands in ("on", "off"):
+        switch = clicks.page(f"{clicks.home}/switches/offers")
+        assert f"Offers: {stands}" in switch.text
+        assert clicks.submit(switch, "/switches/offers")[0] == 303
 
 
 def test_codes_are_used_refused_and_taken_back(guarded: Venue, filled: Filled) -> None:

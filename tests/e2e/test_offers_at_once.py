@@ -32,7 +32,7 @@ from tests.e2e import codes_worker
 from tests.e2e.codes_worker import LOCK_SECONDS, SPEED
 from tests.e2e.offers_worker import ask
 from tests.makers import DAY_SECONDS, facts_with_orders
-from tests.stack import create_tables
+from tests.stack import create_tables, whole
 from tests.unit.core.situations import NOW
 
 pytestmark = pytest.mark.e2e
@@ -44,7 +44,7 @@ class Books:
 
     def __init__(self, stack: LocalStack) -> None:
         self.clients = Clients(endpoint_url=stack.endpoint_url)
-        self.client = self.clients.dynamodb_patient()
+        self.client = whole(self.clients.dynamodb_patient())
         self.tables = create_tables(self.client)
         self.store = DynamoStore(self.clients.dynamodb_patient, tables=self.tables)
         self.environment = {

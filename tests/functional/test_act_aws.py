@@ -19,11 +19,11 @@ from chalicelib.core.control import SWITCH_COPIES, Switches
 from chalicelib.core.effects import Effect
 from chalicelib.core.kinds import CONTACT, EFFECT, SWITCH
 from chalicelib.core.pace import Limits
+from chalicelib.core.ports import LONGEST_DELAY_SECONDS
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
 from chalicelib.core.tokens import sign
 from chalicelib.flows.act import ActPorts, from_messages
-from chalicelib.flows.put_off import LONGEST_DELAY_SECONDS
 from chalicelib.flows.relay import from_stream
 from chalicelib.flows.sweep import SweepPorts, sweep
 from chalicelib.flows.unsubscribe import act_on

@@ -9,8 +9,9 @@ import boto3
 import pytest
 
 from chalicelib.aws.clients import Clients
+from chalicelib.aws.object_writer import PART_BYTES
 from chalicelib.aws.objects import S3Objects
-from chalicelib.core.errors import Broken, NotFound, Transient
+from chalicelib.core.errors import Broken, NotFound, Replaced, Transient
 from tests.loopback import Bytes, Loopback, Reaction, Request, in_turn
 from tests.stack import Stack
 
@@ -54,6 +55,22 @@ def test_a_version_is_downloaded_and_not_its_successor(
     objects.put(bucket, key="k", body=b"second", content_type="text/csv")
 
     objects.download_to(tmp_path / "x", bucket=bucket, key="k", version_id=version_id)
+
+    assert (tmp_path / "x").read_bytes() == b"first"
+
+
+def test_another_object_is_not_downloaded_in_place_of_the_one_that_was_named(
+    stack: Stack, clients: Clients, tmp_path: Path
+) -> None:
+    """With an entity tag the bytes are that object's, or the download raises Replaced."""
+    objects, bucket = S3Objects(clients.s3), stack.drops_bucket
+    objects.put(bucket, key="k", body=b"first", content_type="text/csv")
+    etag = objects.head(bucket, key="k").etag
+    objects.download_to(tmp_path / "x", bucket=bucket, key="k", etag=etag)
+    objects.put(bucket, key="k", body=b"second", content_type="text/csv")
+
+    with pytest.raises(Replaced):
+        objects.download_to(tmp_path / "y", bucket=bucket, key="k", etag=etag)
 
     assert (tmp_path / "x").read_bytes() == b"first"
 
@@ -147,7 +164,7 @@ def test_a_damaged_download_begins_again(tmp_path: Path) -> None:
         )
 
     assert (tmp_path / "x").read_bytes() == CONTENT
-    assert server.requests[1].headers["Range"] == "bytes=0-"
+    assert "Range" not in server.requests[1].headers
 
 
 def test_a_stream_that_keeps_breaking_is_transient(tmp_path: Path) -> None:
@@ -158,6 +175,119 @@ def test_a_stream_that_keeps_breaking_is_transient(tmp_path: Path) -> None:
         )
 
     assert len(server.requests) == 4
+
+
+def test_a_stream_is_taken_up_where_it_broke() -> None:
+    """Bytes come once each, however often it breaks, as long as it gets farther."""
+
+    def break_often(request: Request) -> Reaction:
+        rest, _ = _slice(request)
+        return Bytes(rest, ETAG, status=206, sent=400_000)
+
+    with Loopback(break_often) as server:
+        chunks = S3Objects(Clients(endpoint_url=server.url).s3).stream("b", key="k", etag="abc")
+        found = b"".join(chunks)
+
+    assert found == CONTENT
+    assert len(server.requests) > 4
+    assert {request.headers["If-Match"] for request in server.requests} == {'"abc"'}
+
+
+def test_a_stream_that_gets_nowhere_is_transient() -> None:
+    """One that breaks four times at the same byte raises Transient."""
+    with Loopback(in_turn(Bytes(CONTENT, ETAG, sent=0))) as server, pytest.raises(Transient):
+        list(S3Objects(Clients(endpoint_url=server.url).s3).stream("b", key="k"))
+
+    assert len(server.requests) == 4
+
+
+def test_a_stream_whose_checksum_fails_ends() -> None:
+    """What was passed on cannot be taken back, so nothing comes after it."""
+    damaged = Bytes(b"bytes that were damaged", {**ETAG, "x-amz-checksum-crc32": "AAAAAA=="})
+
+    with Loopback(in_turn(damaged)) as server, pytest.raises(Transient):
+        list(S3Objects(Clients(endpoint_url=server.url).s3).stream("b", key="k"))
+
+    assert len(server.requests) == 1
+
+
+def test_a_broken_range_is_taken_up_within_it(tmp_path: Path) -> None:
+    """Of a range, too, only what is missing is asked for again."""
+
+    def break_once(request: Request) -> Reaction:
+        start, last = map(int, request.headers["Range"][6:].split("-"))
+        return Bytes(
+            CONTENT[start : last + 1], ETAG, status=206, sent=1_000 if start == 5 else None
+        )
+
+    with Loopback(break_once) as server:
+        S3Objects(Clients(endpoint_url=server.url).s3).download_range(
+            tmp_path / "x", bucket="b", key="k", start=5, end=300_000
+        )
+
+    assert (tmp_path / "x").read_bytes() == CONTENT[5:300_000]
+    assert [each.headers["Range"] for each in server.requests] == [
+        "bytes=5-299999",
+        "bytes=1005-299999",
+    ]
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 9), (5, 300_000), ((1 << 20) + 3, 2 << 20)])
+def test_a_server_may_send_more_than_the_range(tmp_path: Path, start: int, end: int) -> None:
+    """Where a server answers with the whole object, the range is taken out of it."""
+    whole = CONTENT * 2
+    with Loopback(in_turn(Bytes(whole, ETAG))) as server:
+        objects = S3Objects(Clients(endpoint_url=server.url).s3)
+        objects.download_range(tmp_path / "x", bucket="b", key="k", start=start, end=end)
+        streamed = b"".join(objects.stream("b", key="k", start=start, end=end))
+
+    assert (tmp_path / "x").read_bytes() == streamed == whole[start:end]
+
+
+def test_a_written_object_in_parts_that_fails_is_thrown_away() -> None:
+    """When the block of a writer fails after a part was sent, the upload is aborted."""
+
+    def take_parts(request: Request) -> Reaction:
+        match request.method:
+            case "POST":
+                return Bytes(b"<Result><UploadId>u-1</UploadId></Result>")
+            case "PUT":
+                return Bytes(b"", {"ETag": '"p"'})
+        return Bytes(b"", status=204)
+
+    def fail_on_the_way(objects: S3Objects) -> None:
+        with objects.writer("b", key="k", content_type="text/csv") as writer:
+            writer.write(bytes(PART_BYTES + 1))
+            raise ValueError("no more")
+
+    with Loopback(take_parts) as server, pytest.raises(ValueError, match="no more"):
+        fail_on_the_way(S3Objects(Clients(endpoint_url=server.url).s3))
+
+    assert [request.method for request in server.requests] == ["POST", "PUT", "DELETE"]
+
+
+def test_what_failed_is_told_and_not_that_the_clean_up_failed_too() -> None:
+    """An upload that may be completed after all is worth another try, as its error says."""
+
+    def lose_the_end(request: Request) -> Reaction:
+        match request.method, "uploadId" in request.operation:
+            case "POST", False:
+                return Bytes(b"<Result><UploadId>u-1</UploadId></Result>")
+            case "PUT", _:
+                return Bytes(b"", {"ETag": '"p"'})
+            case "DELETE", _:
+                return Bytes(b"<Error><Code>NoSuchUpload</Code></Error>", status=404)
+        return Bytes(b"<Error><Code>SlowDown</Code></Error>", status=503)
+
+    with Loopback(lose_the_end) as server:
+        writer = S3Objects(Clients(endpoint_url=server.url).s3).writer(
+            "b", key="k", content_type="text/csv"
+        )
+        writer.write(bytes(PART_BYTES + 1))
+        with pytest.raises(Transient, match="SlowDown"):
+            writer.close()
+
+    assert server.requests[-1].method == "DELETE"
 
 
 def test_the_owner_of_the_bucket_is_checked_where_it_is_known(tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def test_an_object_that_fails_does_not_hold_up_the_others_of_its_message(team: D
 
     assert failed == failed_again == ["m-0"]
     assert team.facts("c-1") is not None
-    assert [key.split("/")[1] for key in team.objects.keys("results")].count(good.drop_id) == 4
+    assert [key.split("/")[1] for key in team.objects.keys("results")].count(good.drop_id) == 5
     assert [name for name, _ in team.store.calls][len(calls) :].count("write") == 0
 
 

@@ -21,7 +21,7 @@ from chalicelib.flows.switches import flip, read_switches
 from ops.reapply import reapply_to
 from tests.makers import DAY_SECONDS, identify, order_event, rules_with
 from tests.persons import ANN, CANARY, EMAIL, GUEST
-from tests.stack import Stack, session
+from tests.stack import Stack, session, whole
 from tests.stores import no_sleep
 from tests.unit.core.situations import NOW
 
@@ -65,7 +65,7 @@ def test_nothing_is_left_and_nothing_comes_back(
     store: DynamoStore, stack: Stack, clients: Clients
 ) -> None:
     """Consent, copy, erasure, a restore of every table with people in it, and the command."""
-    client, keys = clients.dynamodb_patient(), keys_of(stack, clients)
+    client, keys = whole(clients.dynamodb_patient()), keys_of(stack, clients)
     said = Statement("marketing_email", True, "consent", "v1", "form", NOW - 60)
     entry = record_consent(
         ANN, said, store=store, keys=keys, now=NOW, key_id="k", correlation_id="c"

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib.core.ports import AgainPorts
 from chalicelib.flows.act import ActPorts, from_messages
 from chalicelib.flows.feedback import FeedbackPorts
 from chalicelib.flows.feedback import from_messages as take_in_mail_events
-from chalicelib.flows.feedback_again import AgainPorts
 from chalicelib.flows.reapply import reapply_tombstones
 from tests.drops import DataTeam, order_row, orders_csv
 from tests.fakes import SIGNING_KEYS, MemoryQueue

@@ -16,13 +16,13 @@ import pytest
 from chalicelib.core.errors import SegueError
 from chalicelib.core.instants import format_instant
 from chalicelib.core.kinds import RECORD
+from chalicelib.core.ports import AgainPorts
 from chalicelib.core.storage import Key, Put
 from chalicelib.core.tokens import sign
 from chalicelib.flows.act import ActPorts, from_messages
 from chalicelib.flows.erase import SECOND_LOOK_SECONDS, erase_customer
 from chalicelib.flows.feedback import FeedbackPorts
 from chalicelib.flows.feedback import from_messages as take_in_mail_events
-from chalicelib.flows.feedback_again import AgainPorts
 from chalicelib.flows.settled import EventPorts
 from chalicelib.flows.silence import review_due
 from chalicelib.mail.compose import UNSUBSCRIBE

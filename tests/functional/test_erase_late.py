@@ -10,12 +10,12 @@ import pytest
 
 from chalicelib.core.instants import format_instant
 from chalicelib.core.kinds import EFFECT, RECORD, TOMBSTONE
+from chalicelib.core.ports import AgainPorts
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
 from chalicelib.flows.act import ActPorts, from_messages
 from chalicelib.flows.feedback import FeedbackPorts
 from chalicelib.flows.feedback import from_messages as take_in_mail_events
-from chalicelib.flows.feedback_again import AgainPorts
 from tests.drops import DataTeam, order_row, orders_csv
 from tests.fakes import SIGNING_KEYS, MemoryQueue
 from tests.mail_events import TOPIC, notification, queued, ses_event

@@ -18,9 +18,9 @@ import pytest
 
 from chalicelib.core.breaker import Counts, shard_of
 from chalicelib.core.errors import MailInDoubt
+from chalicelib.core.ports import AgainPorts
 from chalicelib.core.subject import customer
 from chalicelib.flows.feedback import FeedbackPorts, from_messages
-from chalicelib.flows.feedback_again import AgainPorts
 from tests.baton import Switch, interleave
 from tests.gate import Died, Gate, Hook, fault, nothing
 from tests.mail_events import delivered, notification, ports_of, queued, ses_event

@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.aws.clients import Clients
 from ops.moto_in_turns import moto_in_turns
-from tests.stack import create_tables
+from tests.stack import create_tables, whole
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -33,7 +33,7 @@ def test_nothing_is_lost_beside_a_cancelled_transaction(
 ) -> None:
     """A transaction that another thread sees cancelled takes no other write back with it."""
     with moto_in_turns():
-        client = clients.dynamodb_patient()
+        client = whole(clients.dynamodb_patient())
         table = create_tables(client)["profiles"]
         with ThreadPoolExecutor(8) as executor:
             refused = [executor.submit(refuse, client, table) for _ in range(WRITES)]

@@ -1,0 +1,114 @@
+"""Policies and the model: what there is, what differs, and letting another policy decide."""
+
+from __future__ import annotations
+
+from chalicelib.api.console.forms import field_of
+from chalicelib.api.console.operator import Answered, Operator
+from chalicelib.console.model_page import model_page, no_model_page
+from chalicelib.console.page import Elsewhere, Page
+from chalicelib.console.policy_page import Policy, policies_page, policy_page
+from chalicelib.core.errors import NotFound
+from chalicelib.flows import policies
+from chalicelib.scoring.document import read_document
+from chalicelib.scoring.manifest import (
+    DOCUMENT_FILE,
+    listed_sha256,
+    read_bytes,
+    read_listed,
+    read_manifest,
+)
+from chalicelib.scoring.rejections import ArtifactRejected
+
+CARD_FILE = "MODEL_CARD.md"
+
+
+def list_policies(operator: Operator) -> Page:
+    """``GET /console/policies``."""
+    return policies_page(_shown(operator))
+
+
+def show_policy(operator: Operator, policy_hash: str) -> Page:
+    """``GET /console/policies/{policy_hash}``: what it changes against another, and its life."""
+    shown = _shown(operator)
+    against = operator.query("against") or _deciding(shown)
+    return _page(operator, shown, policy_hash, against)
+
+
+def activate_policy(operator: Operator, policy_hash: str) -> Answered:
+    """``POST /console/policies/{policy_hash}/activate``, in place of the one that was shown."""
+    seen = field_of(operator.form, "in_place_of", says="must name the policy that decided")
+    try:
+        policies.activate_policy(
+            policy_hash,
+            store=operator.store,
+            packaged=operator.edge.rulebook().packaged,
+            now=operator.now,
+            key_id=operator.named,
+            correlation_id=operator.correlation_id,
+            in_place_of=seen,
+        )
+    except policies.ActiveMoved as moved:
+        return _page(operator, _shown(operator), policy_hash, moved.deciding, moved_from=seen)
+    return Elsewhere(operator.site.path("policies"))
+
+
+def show_model(operator: Operator) -> Page:
+    """``GET /console/model``: the packaged model that serves, as its document describes it."""
+    directory = operator.edge.model_directory()
+    try:
+        manifest = read_manifest(directory)
+        document = read_document(
+            read_bytes(directory / DOCUMENT_FILE),
+            expected_sha256=listed_sha256(manifest, DOCUMENT_FILE),
+        )
+        card = read_listed(directory, manifest, CARD_FILE).decode()
+    except ArtifactRejected as rejection:
+        return no_model_page(type(rejection).__name__)
+    return model_page(document, card=card, rejected=operator.edge.rejected())
+
+
+def _shown(operator: Operator) -> policies.Shown:
+    packaged = operator.edge.rulebook().packaged
+    return policies.show(store=operator.store, packaged=packaged, now=operator.now)
+
+
+def _deciding(shown: policies.Shown) -> str:
+    return shown.log.active or shown.packaged.hash
+
+
+def _page(
+    operator: Operator,
+    shown: policies.Shown,
+    policy_hash: str,
+    against: str,
+    *,
+    moved_from: str | None = None,
+) -> Page:
+    deciding = _deciding(shown)
+    moved = (
+        None
+        if moved_from is None
+        else (
+            _policy(operator, shown, moved_from),
+            _policy(operator, shown, deciding),
+        )
+    )
+    return policy_page(
+        _policy(operator, shown, policy_hash),
+        against=_policy(operator, shown, against),
+        shown=shown,
+        key_id=operator.named,
+        moved=moved,
+    )
+
+
+def _policy(operator: Operator, shown: policies.Shown, policy_hash: str) -> Policy:
+    """A policy by its hash: stored, or the one that ships; raises NotFound."""
+    try:
+        stored = policies.find_policy(policy_hash, store=operator.store, now=operator.now)
+    except NotFound:
+        if policy_hash != shown.packaged.hash:
+            raise
+        document = shown.packaged.model_dump(mode="json")
+        return Policy(policy_hash, document, stored=None)
+    return Policy(policy_hash, stored.document, stored=stored)

@@ -1,0 +1,81 @@
+"""Whether a dropped file is too big for one function, and how its division begins.
+
+The size that counts is that of the text. Of gzip and Parquet only the compressed size is known
+before they are read, so a fourth of the threshold is held against that: text of this kind shrinks
+to a fourth or less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from chalicelib.aws.objects import ObjectInfo
+from chalicelib.core.control import Drop
+from chalicelib.core.ports import Machine
+from chalicelib.flows.drop_layouts import DropKind, plan_for
+from chalicelib.flows.drop_log import DropLog
+from chalicelib.flows.drop_notice import Arrived
+
+COMPRESSED_SHARE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """What a file is divided by.
+
+    Attributes:
+        machine: works on the parts.
+        above_bytes: the largest text that stays in one function.
+    """
+
+    machine: Machine
+    above_bytes: int
+
+    def is_for(
+        self,
+        arrived: Arrived,
+        info: ObjectInfo,
+        mapping: Callable[[str], Mapping[str, Any] | None],
+    ) -> bool:
+        """Whether a file is to be divided; raises FileRefused where its key says nothing."""
+        plan = plan_for(arrived.key, mapping)
+        if plan.kind is DropKind.CATALOG:  # of two statements about an article the later stands
+            return False
+        packed = plan.compressed or plan.layout.format == "parquet"
+        share = COMPRESSED_SHARE if packed else 1
+        return info.size * share > self.above_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """A drop that is worked on elsewhere."""
+
+    drop: Drop
+
+
+def begin_division(arrived: Arrived, log: DropLog, division: Division) -> Divided:
+    """Say that the drop is under way, and start the execution that is named by it.
+
+    A drop that was begun before keeps the progress that it shows, and is not started twice.
+    """
+    if not log.is_known:
+        log.save({})
+    division.machine.start(arrived.drop_id, given=execution_input(arrived))
+    return Divided(log.drop)
+
+
+def execution_input(arrived: Arrived) -> dict[str, Any]:
+    """What every execution for a drop is given."""
+    return {"drop": {"drop_id": arrived.drop_id, **asdict(arrived)}}
+
+
+def arrived_from(said: Mapping[str, Any]) -> Arrived:
+    """The object that an execution is about."""
+    return Arrived(
+        bucket=said["bucket"],
+        key=said["key"],
+        version_id=said["version_id"],
+        etag=said["etag"],
+    )
