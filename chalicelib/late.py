@@ -1,6 +1,6 @@
 """Modules that are loaded by the first call that needs them, and by no cold start before.
 
-One zip holds eight functions, and each needs a part of it. Whoever imports a module late names it
+One zip holds ten functions, and each needs a part of it. Whoever imports a module late names it
 twice: under ``TYPE_CHECKING`` for the tools, which then check it as any other import, and in
 ``late`` for Python.
 """

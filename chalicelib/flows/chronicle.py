@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from chalicelib.aws.items import stored_of
-from chalicelib.core.canonical import canonical_json
+from chalicelib.core.canonical import canonical_json, short_hash
 from chalicelib.core.errors import SegueError, Transient
 from chalicelib.core.kinds import EFFECT, RECORD, ROLLUP
 from chalicelib.core.log_line import Line, line_of
@@ -144,12 +144,17 @@ def _image(change: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     return {**image, "body": {"B": body}}
 
 
-def _log(date: str, lines: Iterable[Line], batch: Batch, ports: ChroniclePorts) -> None:
-    """Write one object; the same lines give the same bytes."""
+def _log(date: str, lines: Sequence[Line], batch: Batch, ports: ChroniclePorts) -> None:
+    """Write one object; the same lines give the same bytes.
+
+    Numbers of one shard never repeat; the decision tells apart what two shards may have numbered
+    alike, or the later object would take the place of the other.
+    """
+    named = f"{batch.first}-{short_hash(lines[0]['decision_id'], digits=8)}"
     text = b"".join(canonical_json(line) + b"\n" for line in lines)
     ports.objects.put(
         ports.bucket,
-        key=f"{DECISIONS}/date={date}/{batch.first}.jsonl.gz",
+        key=f"{DECISIONS}/date={date}/{named}.jsonl.gz",
         body=gzip.compress(text, mtime=0),
         content_type="application/gzip",
     )

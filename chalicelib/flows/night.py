@@ -9,10 +9,11 @@ next day: a night that broke, or that comes twice, does the same again.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from chalicelib.core.baselines import Baselines
 from chalicelib.core.errors import NotFound
@@ -22,7 +23,7 @@ from chalicelib.core.kinds import MEASURED, NIGHT_KEY, WATCHED
 from chalicelib.core.measured import KEPT_SECONDS, measured_to_json
 from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Store
-from chalicelib.core.storage import WHATEVER, AtVersion, Found, Put
+from chalicelib.core.storage import AtVersion, Found, Key, Put
 from chalicelib.core.watched import Watched
 from chalicelib.files.database import translated
 from chalicelib.files.decision_days import Day, open_day
@@ -134,12 +135,12 @@ def _keep(day: Day, watched: Watched, given: Given, workdir: Path, ports: NightP
             key=f"{STATE}/date={name}/{path.name}",
             content_type="application/vnd.apache.parquet",
         )
-    expires_at = given.now + KEPT_SECONDS
-    ports.store.write([Put(WATCHED.key(name), watched, WHATEVER, expires_at)], now=given.now)
-    for exposed_on, told in measured.items():
-        value = {**measured_to_json(told), "window_days": window_days_of(given.policy)}
+    window_days = window_days_of(given.policy)
+    told: dict[Key[Any], Any] = {WATCHED.key(name): watched}
+    for exposed_on, each in measured.items():
         key = MEASURED.key(_name_of(exposed_on))
-        ports.store.write([Put(key, value, WHATEVER, expires_at)], now=given.now)
+        told[key] = {**measured_to_json(each), "window_days": window_days}
+    _store(told, given.now, ports)
     log_event(
         "night_worked_through",
         version=name,
@@ -147,6 +148,14 @@ def _keep(day: Day, watched: Watched, given: Given, workdir: Path, ports: NightP
         customers=watched.customers,
         count=len(measured),
     )
+
+
+def _store(told: Mapping[Key[Any], Any], now: int, ports: NightPorts) -> None:
+    """Store what a night found, over what the same night may have stored before it broke."""
+    found = ports.store.read(list(told), now=now)
+    for key, value in told.items():
+        at = AtVersion(found.version(key))
+        ports.store.write([Put(key, value, at, now + KEPT_SECONDS)], now=now)
 
 
 def _fetch_log(day: int, workdir: Path, ports: NightPorts) -> Sequence[Path]:

@@ -8,10 +8,12 @@ import time
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from chalicelib.core.instants import format_instant
 from chalicelib.core.kinds import NIGHT_KEY
 from chalicelib.flows.night import STATE
+from ops.cli import main
 from ops.story.play import Venue
 from ops.story.script import checkout
 from tests.e2e.deployed import Filled, eventually
@@ -91,3 +93,16 @@ def test_the_rule_of_the_night_leads_to_the_queue_of_files(venue: Venue) -> None
         for target in rules.list_targets_by_rule(Rule=rule["Name"])["Targets"]
     }
     assert arn.rpartition(":")[2] == venue.outputs["DropsQueue"].rpartition("/")[2]
+
+
+def test_the_command_tells_what_was_measured(venue: Venue) -> None:
+    """Of a stage that is minutes old: too early, in words and in the line of JSON."""
+    command = ["measure", "--stage", "dev", "--endpoint-url", venue.endpoint_url]
+
+    result = CliRunner().invoke(main, command)
+
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout.splitlines()[-1])
+    assert (told["days"], told["window_days"]) == (0, 14)
+    assert told["programme"]["conversion"]["verdict"] == "too_early"
+    assert "nothing was measured yet" in result.stderr

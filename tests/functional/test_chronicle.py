@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib import telemetry
-from chalicelib.core.canonical import canonical_json
+from chalicelib.core.canonical import canonical_json, short_hash
 from chalicelib.core.effects import Effect
 from chalicelib.core.errors import Transient
 from chalicelib.core.instants import DAY_SECONDS, format_instant
@@ -73,6 +73,11 @@ class Shelf:
         return dict(total(rollup for key in keys if (rollup := found.value(key)) is not None))
 
 
+def named(date: str, decision_id: str) -> str:
+    """The object of a batch of ``FIRST`` whose first line of that date is this decision's."""
+    return f"log/decisions/date={date}/{FIRST}-{short_hash(decision_id, digits=8)}.jsonl.gz"
+
+
 @pytest.fixture
 def shelf() -> Shelf:
     """Nothing logged, nothing counted."""
@@ -83,7 +88,7 @@ def test_each_decision_is_one_line(shelf: Shelf) -> None:
     """In the object that the first record names, by the date of the decision; whole lines."""
     assert shelf.take(records_event([record(1), record(2)])) == DONE
 
-    assert shelf.objects.keys(BUCKET) == [f"log/decisions/date={TODAY}/{FIRST}.jsonl.gz"]
+    assert shelf.objects.keys(BUCKET) == [named(TODAY, "d_1")]
     lines = logged(shelf.objects)
     assert [line["decision_id"] for line in lines] == ["d_1", "d_2"]
     for line in lines:
@@ -99,10 +104,15 @@ def test_decisions_of_two_days_are_two_objects(shelf: Shelf) -> None:
     """A batch around midnight is split by the date of the decision."""
     shelf.take(records_event([record(1), record(2, at=NOW - DAY_SECONDS)]))
 
-    assert shelf.objects.keys(BUCKET) == [
-        f"log/decisions/date={YESTERDAY}/{FIRST}.jsonl.gz",
-        f"log/decisions/date={TODAY}/{FIRST}.jsonl.gz",
-    ]
+    assert shelf.objects.keys(BUCKET) == [named(YESTERDAY, "d_2"), named(TODAY, "d_1")]
+
+
+def test_two_shards_that_number_alike_do_not_overwrite_each_other(shelf: Shelf) -> None:
+    """Nothing says that numbers differ between shards."""
+    shelf.take(records_event([record(1)]))
+    shelf.take(records_event([record(2)]))
+
+    assert {line["decision_id"] for line in logged(shelf.objects)} == {"d_1", "d_2"}
 
 
 def test_a_batch_that_comes_again_writes_the_same_and_counts_nothing(shelf: Shelf) -> None:

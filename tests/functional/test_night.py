@@ -439,3 +439,23 @@ def test_a_big_day_fits_into_little_memory() -> None:
     watched = town.watched(TODAY)
     assert (watched.decisions, watched.customers) == (2 * people + 1, people + 1)
     assert sum(watched.segments.values()) == people + 1
+
+
+def test_every_write_of_a_night_says_what_it_writes_over() -> None:
+    """Without a condition it would be an update, which the function may not make."""
+
+    class Watching(MemoryStore):
+        def write(self, writes: Any, **options: Any) -> None:
+            """Refuse what has no condition."""
+            assert not [each for each in writes if each.condition == WHATEVER]
+            super().write(writes, **options)
+
+    town = Town()
+    record = town.decides(person(1))
+    watching = Watching()
+    for day in range(TODAY, TODAY + WINDOW + 1):
+        watching._rows.update(town.store._rows)
+        town.night(day, store=watching)
+
+    assert record["decision_id"]
+    assert watching.all("measured")
