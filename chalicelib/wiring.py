@@ -42,6 +42,7 @@ from chalicelib.version import __version__
 
 if TYPE_CHECKING:
     from chalicelib.core import pace
+    from chalicelib.core.baselines import Baselines
     from chalicelib.core.ports import Queue, Store
     from chalicelib.flows import (
         act,
