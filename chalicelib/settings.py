@@ -98,6 +98,9 @@ class Settings(BaseModel):
         default=None, description="Where the button of a mail leads; without it there is none."
     )
 
+    drop_memory_mb: Annotated[int, Field(ge=64)] = Field(
+        default=512, description="What DuckDB may hold of a file before it spills to disk."
+    )
     divide_above_bytes: Annotated[int, Field(ge=1)] = Field(
         default=64_000_000, description="A dropped file that is larger is divided."
     )

@@ -264,6 +264,7 @@ class Parts:
                 objects=adapters.objects,
                 results_bucket=self.settings.results_bucket,
                 mapping=self.documents.mapping,
+                limits=drop_work.DropLimits(memory_mb=self.settings.drop_memory_mb),
                 division=self._division,
                 sizes=big_sizes.Sizes(self.settings.divide_above_bytes, items_per_second=rate),
                 back_off=timing.back_off,

@@ -89,13 +89,11 @@ def key_for(file: Path, prefix: str) -> str:
 
 def put_file(file: Path, key: str, place: Place, *, as_of: int | None = None) -> Arrived:
     """Put a file into the drops bucket; what is returned names the drop that it becomes."""
-    with file.open("rb") as body:
-        put = place.session.client("s3").put_object(
-            Bucket=place.drops_bucket,
-            Key=key,
-            Body=body,
-            Metadata={} if as_of is None else {"as-of": format_instant(as_of)},
-        )
+    client = place.session.client("s3")
+    metadata = {} if as_of is None else {"as-of": format_instant(as_of)}
+    # In parts where it is big: one PUT takes 5 GB at most.
+    client.upload_file(str(file), place.drops_bucket, key, ExtraArgs={"Metadata": metadata})
+    put = client.head_object(Bucket=place.drops_bucket, Key=key)
     return Arrived(place.drops_bucket, key, put.get("VersionId"), put["ETag"].strip('"'))
 
 

@@ -104,10 +104,14 @@ class DataTeam:
         """Put a file and handle it."""
         return self.handle(self.put(key, body, **options))
 
-    def deliver(self, *bodies: Any) -> list[str]:
-        """Deliver queue messages; returns the ids of those that failed."""
+    def deliver(self, *bodies: Any, times: int = 1) -> list[str]:
+        """Deliver queue messages for the nth time; returns the ids of those that failed."""
         records = [
-            {"messageId": f"m-{index}", "body": body if isinstance(body, str) else json.dumps(body)}
+            {
+                "messageId": f"m-{index}",
+                "body": body if isinstance(body, str) else json.dumps(body),
+                "attributes": {"ApproximateReceiveCount": str(times)},
+            }
             for index, body in enumerate(bodies)
         ]
         answer = from_messages(

@@ -27,10 +27,12 @@ def part_drop(
     named = ", ".join(failed) or "the file could not be divided"
     ending = Ending(
         state="PARTIAL",
-        reason=f"{named}; to go on: python -m ops redrive-drop {task.arrived.drop_id}",
+        # Why a part failed is known to the part alone, which has said it in the log.
+        reason=f"{named}; the log says why under drop-{task.arrived.drop_id}; to go on:"
+        f" python -m ops redrive-drop {task.arrived.drop_id} --stage STAGE",
         tally=tally,
         more={"missing": {stage: list(numbers) for stage, numbers in missing.items()}},
-        failed_parts=failed,
+        failed_parts=failed or ["plan"],
     )
     return close_drop(task, log, ending)
 

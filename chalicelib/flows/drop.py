@@ -32,6 +32,13 @@ from chalicelib.flows.drop_work import DropPorts, Work
 from chalicelib.flows.wordless import places, wordless
 from chalicelib.telemetry import log_event
 
+# As often as the queue delivers a message before it lies with the dead letters.
+MOST_DELIVERIES = 5
+GIVEN_UP = (
+    "file: was tried five times and could not be finished ({error}); what was folded stays; mend"
+    " the cause that the log names under this drop, then python -m ops redrive drops --stage STAGE"
+)
+
 
 @wordless
 def from_messages(
@@ -58,12 +65,13 @@ def from_messages(
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
-def _take(message: Mapping[str, Any], handle_one: Callable[[Arrived], Drop]) -> bool:
+def _take(message: Mapping[str, Any], handle_one: Callable[..., Drop]) -> bool:
     """Handle every object that a message names; one that fails does not hold up the others.
 
     Returns whether all were handled. If not, the message comes again and finds them finished.
     """
     message_id = message["messageId"]
+    deliveries = int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
     try:
         named = read_notification(message["body"])
     except BadInput as error:
@@ -72,7 +80,7 @@ def _take(message: Mapping[str, Any], handle_one: Callable[[Arrived], Drop]) -> 
     done = True
     for arrived in named:
         try:
-            handle_one(arrived)
+            handle_one(arrived, is_last=deliveries >= MOST_DELIVERIES)
         except SegueError as error:
             _tell_failure(message_id, arrived.drop_id, error, reason=str(error))
             done = False
@@ -96,8 +104,12 @@ def handle(
     keys: SigningKeys,
     now: int,
     clock: Callable[[], float] = time.monotonic,
+    is_last: bool = False,
 ) -> Drop:
     """Handle one object; what is finished is not done again.
+
+    ``is_last`` says that the message will not come again by itself: a drop that fails then ends
+    PARTIAL, and is taken up again when the message is sent back from the dead letters.
 
     Raises Transient where a later delivery may succeed, Broken when counts do not add up.
     """
@@ -105,7 +117,7 @@ def handle(
         raise BadInput.of("bucket", "holds results; a drop of them would never end")
     drop_key = DROP.key(arrived.drop_id)
     known = ports.store.read([drop_key], now=now).stored(drop_key)
-    if known is not None and known.value.state != "RUNNING":
+    if known is not None and not _is_open(known.value):
         return known.value
     begun = clock()
     drop = Drop(
@@ -127,6 +139,16 @@ def handle(
         return _finish(work, refusal, seconds=clock() - begun)
     except FinishedElsewhere as finished:
         return finished.drop
+    except Exception as error:
+        if is_last:
+            reason = GIVEN_UP.format(error=type(error).__name__)
+            log.save(work.tally.counts(), state="PARTIAL", reason=reason)
+        raise
+
+
+def _is_open(drop: Drop) -> bool:
+    """Whether there is something to do here; parts of a divided file have their own redrive."""
+    return drop.state == "RUNNING" or (drop.state == "PARTIAL" and not drop.failed_parts)
 
 
 def _attempt(work: Work) -> str | Divided | None:

@@ -76,6 +76,16 @@ def test_a_file_is_written_at_the_rate_that_is_set(shop: Storefront) -> None:
     assert slept == [pytest.approx(n / 50) for n in range(1, 51)] + [0.2]
 
 
+def test_a_file_is_read_in_the_memory_that_is_set(shop: Storefront) -> None:
+    """The rest spills to the function's disk."""
+    settings = SETTINGS.model_copy(update={"drop_memory_mb": 128})
+
+    parts = wiring.Parts(settings, shop.adapters(), Documents(ROOT), shop.clock)
+
+    assert parts.drop_parts()["ports"].limits.memory_mb == 128
+    assert parts.big_parts()["ports"].limits.memory_mb == 128
+
+
 @pytest.mark.parametrize(("at_once", "divides"), [(0, False), (4, True)])
 def test_files_are_divided_where_somebody_has_said_so(
     shop: Storefront, at_once: int, divides: bool

@@ -204,6 +204,18 @@ def test_a_file_that_was_refused_as_a_whole_says_why(browser: Browser) -> None:
     assert "no column customer_id" in browser.page(f"/console/drops/{DROP_ID}").text
 
 
+def test_a_drop_that_lacks_parts_is_not_called_refused(browser: Browser) -> None:
+    """What is there counts; the page says what is missing and that rejects are still to come."""
+    lacking = replace(DONE, state="PARTIAL", reason="range 2; to go on", failed_parts=("range 2",))
+    arrived(browser.shop, lacking, table=None)
+
+    text = browser.page(f"/console/drops/{DROP_ID}").text
+
+    assert "Parts of the file are missing: range 2; to go on" in text
+    assert "The whole file was refused" not in text
+    assert "their file is written when the drop is complete" in text
+
+
 def test_results_that_are_gone_are_said_to_be(browser: Browser) -> None:
     """The bucket keeps them for 29 days; counts stay."""
     arrived(browser.shop, table=None)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import Any
 
 import pytest
 
 from chalicelib.core.control import Drop
-from chalicelib.core.errors import Transient
+from chalicelib.core.errors import Broken, Transient
 from chalicelib.core.kinds import DROP
-from chalicelib.core.storage import WHATEVER, Put
+from chalicelib.core.storage import WHATEVER, Put, Write
 from chalicelib.core.subject import customer
 from chalicelib.files.records import OrderLine
+from chalicelib.flows.drop import MOST_DELIVERIES
 from chalicelib.flows.drop_fold import DropGiven
 from chalicelib.flows.drop_notice import Arrived
 from chalicelib.flows.drop_orders import by_order
@@ -22,8 +24,9 @@ from chalicelib.flows.drop_people import fold_people
 from chalicelib.flows.drop_person import Person
 from chalicelib.flows.drop_work import DropLimits
 from chalicelib.flows.settled import Given
+from ops.template import read_template
 from tests.drops import RESULTS, DataTeam, notification, order_row, orders_csv
-from tests.fakes import SIGNING_KEYS
+from tests.fakes import SIGNING_KEYS, MemoryStore
 from tests.makers import DAY_SECONDS, NOW, identify
 from tests.shop import Shop, bought
 
@@ -175,6 +178,53 @@ def test_a_drop_that_was_begun_by_a_dead_worker_is_taken_up(
     drop = team.handle(arrived)
 
     assert (drop.state, drop.started_at) == ("COMPLETE", NOW - 5_400)
+
+
+class Unwritable(MemoryStore):
+    """Storage that takes nothing but what is said of drops, while ``broken``."""
+
+    broken = True
+
+    def write(self, writes: Sequence[Write], *, now: int) -> None:
+        """As ``Store.write``."""
+        if self.broken and any(write.key.kind.name != DROP.name for write in writes):
+            raise Broken("refused")
+        super().write(writes, now=now)
+
+
+def test_a_drop_that_fails_for_the_last_time_says_so_and_can_be_taken_up() -> None:
+    """Its message lies with the dead letters then; sent back, it finds the drop open."""
+    store = Unwritable()
+    team = DataTeam(store=store)
+    arrived = team.put("orders/a.csv", orders_csv(order_row("o-1", "c-1", days_ago=3)))
+    said = {"Records": [notification(arrived)]}
+    key = DROP.key(arrived.drop_id)
+
+    def standing() -> Drop:
+        drop = team.store.read([key], now=NOW).value(key)
+        assert drop is not None
+        return drop
+
+    states = []
+    for times in range(1, MOST_DELIVERIES + 1):
+        assert team.deliver(said, times=times) == ["m-0"]
+        states.append(standing().state)
+    assert states == [*["RUNNING"] * (MOST_DELIVERIES - 1), "PARTIAL"]
+    reason = standing().reason or ""
+    assert "could not be finished (Broken)" in reason
+    assert "ops redrive drops" in reason
+
+    store.broken = False
+    assert team.deliver(said) == []
+    drop = standing()
+    assert (drop.state, drop.reason, drop.counts["folded"]) == ("COMPLETE", None, 1)
+
+
+def test_deliveries_are_counted_as_the_queue_counts_them() -> None:
+    """The queue's own bound, after which a message lies with the dead letters."""
+    queue = read_template()["Resources"]["DropsQueue"]["Properties"]
+
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == MOST_DELIVERIES
 
 
 @pytest.fixture
