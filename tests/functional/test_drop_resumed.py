@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from concurrent.futures import Executor
 from typing import Any
 
@@ -185,8 +185,9 @@ class Unwritable(MemoryStore):
 
     broken = True
 
-    def write(self, writes: Sequence[Write], *, now: int) -> None:
+    def write(self, writes: Iterable[Write], *, now: int) -> None:
         """As ``Store.write``."""
+        writes = [*writes]
         if self.broken and any(write.key.kind.name != DROP.name for write in writes):
             raise Broken("refused")
         super().write(writes, now=now)
