@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import Any
 
 import pytest
 
+from chalicelib.aws.deadline import Deadline
 from chalicelib.core.control import Drop
 from chalicelib.core.errors import Broken, Transient
 from chalicelib.core.kinds import DROP
@@ -185,12 +186,11 @@ class Unwritable(MemoryStore):
 
     broken = True
 
-    def write(self, writes: Iterable[Write], *, now: int) -> None:
-        """As ``Store.write``."""
-        writes = [*writes]
+    def write(self, writes: Sequence[Write], *, now: int, deadline: Deadline | None = None) -> None:
+        """As ``MemoryStore.write``."""
         if self.broken and any(write.key.kind.name != DROP.name for write in writes):
             raise Broken("refused")
-        super().write(writes, now=now)
+        super().write(writes, now=now, deadline=deadline)
 
 
 def test_a_drop_that_fails_for_the_last_time_says_so_and_can_be_taken_up() -> None:
