@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from chalicelib.files.database import connect, literal, translated
+from chalicelib.files.parquet_file import parquet_translated
 from chalicelib.files.unpack import FileRefused
 
 Fetch = Callable[[int, int], Iterable[bytes]]
@@ -114,7 +115,7 @@ def copy_rows(path: Path, part: RowRange, target: Path, *, workdir: Path, memory
 
 def _row_groups(path: Path, workdir: Path, memory_mb: int) -> Sequence[tuple[int, int, int]]:
     """Of each row group how many rows it has, and between which bytes it lies."""
-    with connect(workdir, memory_mb=memory_mb) as connection, translated():
+    with connect(workdir, memory_mb=memory_mb) as connection, parquet_translated():
         return connection.execute(
             "WITH chunks AS (SELECT row_group_id, row_group_num_rows,"  # noqa: S608
             " total_compressed_size,"
