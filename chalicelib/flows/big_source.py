@@ -7,9 +7,15 @@ from pathlib import Path
 
 from chalicelib.core.errors import Broken, NotFound
 from chalicelib.files.parquet_file import check_parquet
-from chalicelib.files.row_groups import Fetch, RowRange, copy_rows, fetch_footer, fetch_rows
-from chalicelib.files.unpack import FileRefused
-from chalicelib.flows.big_documents import BigPlan, BigRange
+from chalicelib.files.row_groups import (
+    Fetch,
+    RowRange,
+    check_rows,
+    copy_rows,
+    fetch_footer,
+    fetch_rows,
+)
+from chalicelib.flows.big_documents import BigPlan
 from chalicelib.flows.big_work import Task
 from chalicelib.flows.drop_layouts import DropKind, Plan
 
@@ -62,9 +68,11 @@ def fetch_row_groups(task: Task, plan: BigPlan, reading: Plan, folder: Path) -> 
     one = plan.ranges[task.number - 1]
     limits = task.ports.limits
     sparse, target = folder / "sparse", folder / "source"
-    fetch_footer(sparse, size=plan.size_bytes, fetch=fetching(task))
-    _check_rows(one, reading, most_values=limits.most_bytes)
     part = RowRange(one.number, one.first, one.rows, one.start, one.end)
+    fetch_footer(sparse, size=plan.size_bytes, fetch=fetching(task))
+    check_rows(
+        sparse, part, most_bytes=limits.most_bytes, workdir=folder, memory_mb=limits.memory_mb
+    )
     fetch_rows(sparse, part, fetch=fetching(task))
     copy_rows(sparse, part, target, workdir=folder, memory_mb=limits.memory_mb)
     sparse.unlink()
@@ -77,11 +85,3 @@ def fetch_row_groups(task: Task, plan: BigPlan, reading: Plan, folder: Path) -> 
         memory_mb=limits.memory_mb,
     )
     return target
-
-
-def _check_rows(one: BigRange, reading: Plan, *, most_values: int) -> None:
-    """Refuse, before anything is written, rows that alone are more values than are taken."""
-    if one.rows * max(1, len(reading.layout.required)) > most_values:
-        raise FileRefused.of(
-            "file", f"holds more than {most_values} values in a part; write smaller row groups"
-        )
