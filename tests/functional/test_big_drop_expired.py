@@ -51,7 +51,7 @@ def expire(big: BigTeam, *, left: str) -> None:
 
 
 @pytest.mark.parametrize(("key", "body"), [("features/a.csv", FEATURES), ("orders/a.csv", LONG)])
-@pytest.mark.parametrize("above_bytes", [2_000, 3_000])
+@pytest.mark.parametrize("above_bytes", [2_000, 1_500])
 def test_parts_of_an_expired_plan_never_count_in_another(
     key: str, body: str, above_bytes: int
 ) -> None:
