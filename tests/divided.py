@@ -10,7 +10,7 @@ from chalicelib.files.census import Census, joined
 from chalicelib.files.claims import settle_claims, shuffle_claims
 from chalicelib.files.cutting import Cut, Head, Piece, cut
 from chalicelib.files.layout import Layout
-from chalicelib.files.parts import open_part
+from chalicelib.files.parts import read_part
 from chalicelib.files.rejects import Reject, RejectSpool
 from chalicelib.files.shuffle import Blob, Ranges, ShuffledRows, shuffle
 from chalicelib.files.typed_rows import TypedRows
@@ -70,10 +70,8 @@ class Divided:
 
     def _part(self, head: Head, piece: Piece, data: bytes) -> Part:
         workdir = self._new(f"part-{piece.number}")
-        source = workdir / "source"
-        source.write_bytes(data[piece.start : piece.end])
-        rows = open_part(
-            source,
+        rows = read_part(
+            [data[piece.start : piece.end]],
             head,
             layout=self.layout,
             most_bytes=1 << 20,

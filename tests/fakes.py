@@ -278,6 +278,10 @@ class MemoryObjects:
         self._objects[bucket, key] = _Object(body, info, content_type)
         return info
 
+    def expire(self, bucket: str, key: str) -> None:
+        """Let an object go, as a lifecycle rule does."""
+        del self._objects[bucket, key]
+
     def body(self, bucket: str, key: str) -> bytes:
         """What stands under a key; raises KeyError when nothing does."""
         return self._objects[bucket, key].body

@@ -17,26 +17,6 @@ from chalicelib.files.unpack import texts
 _CHUNK_BYTES = 1 << 20
 
 
-def open_part(
-    source: Path, head: Head, *, layout: Layout, most_bytes: int, workdir: Path, memory_mb: int
-) -> Rows:
-    """As ``read_part``, from a local file; it is deleted as soon as it is read."""
-    plain = plain_part(source, head, most_bytes=most_bytes, workdir=workdir)
-    return _rows(plain, head, layout=layout, workdir=workdir, memory_mb=memory_mb)
-
-
-def plain_part(source: Path, head: Head, *, most_bytes: int, workdir: Path) -> Path:
-    """One range as a text of its own, header and all; the local file of the range is deleted.
-
-    Arguments and errors as those of ``read_part``.
-    """
-    with source.open("rb") as file:
-        chunks = iter(lambda: file.read(_CHUNK_BYTES), b"")
-        plain = _unpacked(chunks, head, workdir, most_bytes=most_bytes)
-    source.unlink()
-    return plain
-
-
 def read_part(
     chunks: Iterable[bytes],
     head: Head,
@@ -63,17 +43,17 @@ def read_part(
     Raises:
         FileRefused: the whole file is to be refused.
     """
-    plain = _unpacked(chunks, head, workdir, most_bytes=most_bytes)
-    return _rows(plain, head, layout=layout, workdir=workdir, memory_mb=memory_mb)
-
-
-def _rows(plain: Path, head: Head, *, layout: Layout, workdir: Path, memory_mb: int) -> Rows:
+    plain = plain_part(chunks, head, most_bytes=most_bytes, workdir=workdir)
     rows = Rows(plain, layout, workdir=workdir, memory_mb=memory_mb, part_width=head.width)
     plain.unlink()
     return rows
 
 
-def _unpacked(chunks: Iterable[bytes], head: Head, workdir: Path, *, most_bytes: int) -> Path:
+def plain_part(chunks: Iterable[bytes], head: Head, *, most_bytes: int, workdir: Path) -> Path:
+    """One range on disk as a text of its own, header and all.
+
+    Arguments and errors as those of ``read_part``.
+    """
     plain = workdir / "plain"
     packed = io.BufferedReader(StreamedFile(chain([head.header], chunks)), _CHUNK_BYTES)
     with plain.open("w", encoding="utf-8", newline="") as file:

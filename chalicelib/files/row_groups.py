@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from chalicelib.files.database import connect, literal, translated
+from chalicelib.files.parquet_file import parquet_translated
 from chalicelib.files.unpack import FileRefused
 
 Fetch = Callable[[int, int], Iterable[bytes]]
@@ -21,6 +22,11 @@ Fetch = Callable[[int, int], Iterable[bytes]]
 _MAGIC = b"PAR1"
 _ENDING_BYTES = 8  # the length of the footer, and the magic
 _LARGEST_FOOTER_BYTES = 64 << 20
+# Where in a file the values of a column of a row group begin.
+_START = (
+    "CASE WHEN dictionary_page_offset > 0 THEN least(dictionary_page_offset, data_page_offset)"
+    " ELSE data_page_offset END"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,37 @@ def plan_row_groups(
     return tuple(ranges)
 
 
+def check_rows(
+    path: Path, part: RowRange, *, most_bytes: int, workdir: Path, memory_mb: int
+) -> None:
+    """Refuse a range that says itself that it comes to too much, before any of it is read.
+
+    Args:
+        path: what ``fetch_footer`` laid.
+        part: the range.
+        most_bytes: the largest size of all its values, uncompressed, and the largest number of
+            them: a few bytes can stand for a billion.
+        workdir: a folder of its own.
+        memory_mb: what DuckDB may hold.
+
+    Raises:
+        FileRefused: it is larger, or the footer cannot be read.
+    """
+    with connect(workdir, memory_mb=memory_mb, also=[path]) as connection, parquet_translated():
+        unpacked, values = connection.execute(
+            "SELECT coalesce(sum(greatest(total_uncompressed_size, 0)), 0),"  # noqa: S608
+            " coalesce(sum(greatest(num_values, row_group_num_rows)), 0)"
+            f" FROM parquet_metadata({literal(str(path))})"
+            f" WHERE {_START} >= {part.start} AND {_START} < {part.end}"
+        ).fetchone() or (0, 0)
+    for found, unit in ((unpacked, "bytes"), (values, "values")):
+        if found > most_bytes:
+            raise FileRefused.of(
+                "file",
+                f"holds more than {most_bytes} {unit} in a part; write it with smaller row groups",
+            )
+
+
 def fetch_rows(path: Path, part: RowRange, *, fetch: Fetch) -> None:
     """Fill in the row groups of a range, where ``fetch_footer`` laid the file."""
     with path.open("r+b") as file:
@@ -114,13 +151,11 @@ def copy_rows(path: Path, part: RowRange, target: Path, *, workdir: Path, memory
 
 def _row_groups(path: Path, workdir: Path, memory_mb: int) -> Sequence[tuple[int, int, int]]:
     """Of each row group how many rows it has, and between which bytes it lies."""
-    with connect(workdir, memory_mb=memory_mb) as connection, translated():
+    with connect(workdir, memory_mb=memory_mb) as connection, parquet_translated():
         return connection.execute(
             "WITH chunks AS (SELECT row_group_id, row_group_num_rows,"  # noqa: S608
             " total_compressed_size,"
-            " CASE WHEN dictionary_page_offset > 0"
-            " THEN least(dictionary_page_offset, data_page_offset)"
-            " ELSE data_page_offset END AS start"
+            f" {_START} AS start"
             f" FROM parquet_metadata({literal(str(path))}))"
             " SELECT any_value(row_group_num_rows), min(start), max(start + total_compressed_size)"
             " FROM chunks GROUP BY row_group_id ORDER BY row_group_id"

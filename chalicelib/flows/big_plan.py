@@ -26,6 +26,7 @@ from chalicelib.flows.drop_layouts import DropKind, Plan, plan_for
 from chalicelib.flows.drop_log import DropLog
 from chalicelib.flows.drop_object import GONE, REPLACED, as_of_info
 
+EXPIRED = "file: was begun, and its work files have expired; drop it again"
 # Against gzip bombs; what is larger could not be streamed within the time of one function either.
 MOST_TEXT_BYTES = 64_000_000_000
 
@@ -40,6 +41,10 @@ def plan_drop(task: Task) -> dict[str, Any]:
         return {"next": "nothing"}
     log = _begun(task)
     plan = task.find_plan()
+    if plan is None and any(task.done().keys.values()):
+        # Parts of another plan, whose work files have expired: these ranges need not be its ranges.
+        refuse_drop(task, log, EXPIRED)
+        return {"next": "nothing"}
     if plan is None:
         try:
             plan = _cut(task, log)

@@ -16,7 +16,7 @@ from chalicelib.files.census import Census
 from chalicelib.files.claims import shuffle_claims
 from chalicelib.files.feature_source import unsaid_error
 from chalicelib.files.layout import Layout
-from chalicelib.files.parts import open_part, plain_part
+from chalicelib.files.parts import plain_part, read_part
 from chalicelib.files.reader import Rows
 from chalicelib.files.rejects import Reject, RejectSpool
 from chalicelib.files.score_file import ScoredFile
@@ -24,7 +24,7 @@ from chalicelib.files.shuffle import Ranges, shuffle
 from chalicelib.files.unpack import FileRefused
 from chalicelib.flows.big_documents import BigPlan, PartDone
 from chalicelib.flows.big_rejects import write_part_rejects
-from chalicelib.flows.big_source import fetch_range
+from chalicelib.flows.big_source import fetch_row_groups, text_bytes, text_of
 from chalicelib.flows.big_work import Task
 from chalicelib.flows.drop_features import score_features
 from chalicelib.flows.drop_layouts import DropKind, Plan, plan_for
@@ -34,8 +34,6 @@ from chalicelib.flows.drop_report import Tally
 from chalicelib.flows.drop_work import CSV, PARQUET
 
 BINARY = "application/octet-stream"
-# A range is one record longer than it was to be, and a record that lost its quotes may be long.
-MOST_TEXT_BYTES = 512 << 20
 
 
 def work_on_range(task: Task) -> None:
@@ -50,11 +48,10 @@ def work_on_range(task: Task) -> None:
     with TemporaryDirectory(dir=task.ports.workdir) as name:
         folder = Path(name)
         try:
-            source = fetch_range(task, plan, folder)
             if reading.kind is DropKind.FEATURES:
-                done = _scored(task, plan, reading, source, folder)
+                done = _scored(task, plan, reading, folder)
             else:
-                done = _shuffled(task, plan, reading, source, folder)
+                done = _shuffled(task, plan, reading, folder)
         except NotFound:
             done = PartDone(task.number, refused=GONE)
         except Replaced:
@@ -64,10 +61,17 @@ def work_on_range(task: Task) -> None:
     task.finish_part("ranges", done, plan)
 
 
-def _scored(task: Task, plan: BigPlan, reading: Plan, source: Path, folder: Path) -> PartDone:
+def _scored(task: Task, plan: BigPlan, reading: Plan, folder: Path) -> PartDone:
     """Score every row of the range; nobody's profile is read, and nothing is decided."""
-    if plan.head is not None:
-        source = plain_part(source, plan.head, most_bytes=MOST_TEXT_BYTES, workdir=folder)
+    if plan.head is None:
+        source = fetch_row_groups(task, plan, reading, folder)
+    else:
+        source = plain_part(
+            text_of(task, plan),
+            plan.head,
+            most_bytes=text_bytes(task, plan),
+            workdir=folder,
+        )
     target = folder / "scores"
     rejects = RejectSpool(folder / "rejected")
     try:
@@ -130,9 +134,9 @@ def _said(layout: Layout, lacking: frozenset[str], *, records: int) -> Census:
     return Census((), records, records, filled)
 
 
-def _shuffled(task: Task, plan: BigPlan, reading: Plan, source: Path, folder: Path) -> PartDone:
+def _shuffled(task: Task, plan: BigPlan, reading: Plan, folder: Path) -> PartDone:
     """Leave rejects, rows by customer, and claims by order; in this order."""
-    rows = _open(task, plan, reading, source, folder)
+    rows = _open(task, plan, reading, folder)
     try:
         rejected = sum(1 for _ in rows.rejects)
         _leave_rejects(task, rows.rejects, rejected, folder)
@@ -149,15 +153,16 @@ def _shuffled(task: Task, plan: BigPlan, reading: Plan, source: Path, folder: Pa
         rows.close()
 
 
-def _open(task: Task, plan: BigPlan, reading: Plan, source: Path, folder: Path) -> Rows:
+def _open(task: Task, plan: BigPlan, reading: Plan, folder: Path) -> Rows:
     memory_mb = task.ports.limits.memory_mb
     if plan.head is None:
+        source = fetch_row_groups(task, plan, reading, folder)
         return Rows(source, reading.layout, workdir=folder, memory_mb=memory_mb, part_width=0)
-    return open_part(
-        source,
+    return read_part(
+        text_of(task, plan),
         plan.head,
         layout=reading.layout,
-        most_bytes=MOST_TEXT_BYTES,
+        most_bytes=text_bytes(task, plan),
         workdir=folder,
         memory_mb=memory_mb,
     )

@@ -219,8 +219,8 @@ def test_a_part_that_is_done_leaves_the_work_files_to_others() -> None:
     arrived = big.put(KEY, TEXT)
     big.finish(arrived)
     reads: list[str] = []
-    fetch = big.objects.download_range
-    big.objects.download_range = lambda *a, **k: (reads.append(k["key"]), fetch(*a, **k))[1]  # type: ignore[method-assign, func-returns-value]
+    fetch = big.objects.stream
+    big.objects.stream = lambda *a, **k: (reads.append(k["key"]), fetch(*a, **k))[1]  # type: ignore[method-assign, func-returns-value]
 
     event = {"task": "part", "number": 1, **big.engine.names[arrived.drop_id]}
     assert big.work({**event, "attempt": "again"}) == {"number": 1}

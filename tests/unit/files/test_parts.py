@@ -13,7 +13,7 @@ from chalicelib.files.census import Census, joined
 from chalicelib.files.cutting import Head
 from chalicelib.files.layout import MOST_COLUMNS, Layout
 from chalicelib.files.numbering import LONGEST_RECORD
-from chalicelib.files.parts import open_part, read_part
+from chalicelib.files.parts import read_part
 from chalicelib.files.reader import Rows
 from chalicelib.files.rejects import LONGEST_VALUE
 from chalicelib.files.unpack import FileRefused
@@ -33,12 +33,9 @@ def layout(**changes: Any) -> Layout:
 @contextmanager
 def opened(folder: Path, data: bytes, head: Head, how: Layout | None = None) -> Iterator[Rows]:
     """A range as rows."""
-    source = folder / "source"
-    source.write_bytes(data)
-    rows = open_part(
-        source, head, layout=how or layout(), most_bytes=1000, workdir=folder, memory_mb=128
+    rows = read_part(
+        [data], head, layout=how or layout(), most_bytes=1000, workdir=folder, memory_mb=128
     )
-    assert not source.exists()
     try:
         yield rows
     finally:
