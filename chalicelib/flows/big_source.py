@@ -43,7 +43,7 @@ def text_of(task: Task, plan: BigPlan) -> Iterator[bytes]:
     Raises NotFound, Replaced, Transient or Broken while they are read.
     """
     one = plan.ranges[task.number - 1]
-    return _piece(task) if plan.recut else fetching(task)(one.start, one.end)
+    return _piece(task) if plan.recut else iter(fetching(task)(one.start, one.end))
 
 
 def text_bytes(task: Task, plan: BigPlan) -> int:
