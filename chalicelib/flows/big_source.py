@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from chalicelib.core.errors import Broken, NotFound
@@ -37,7 +37,7 @@ def fetching(task: Task) -> Fetch:
     return fetch
 
 
-def text_of(task: Task, plan: BigPlan) -> Iterator[bytes]:
+def text_of(task: Task, plan: BigPlan) -> Iterable[bytes]:
     """The bytes of the task's range of a text, as they come.
 
     Raises NotFound, Replaced, Transient or Broken while they are read.
