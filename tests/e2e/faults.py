@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ops.bytecode import bytecode_name
 from ops.package import Package
 
 ALWAYS = 1_000_000
@@ -47,6 +48,8 @@ def breakable(package: Package, directory: Path) -> Package:
         zipfile.ZipFile(directory / "deployment.zip", "w", zipfile.ZIP_STORED) as target,
     ):
         for entry in source.infolist():
+            if entry.filename == bytecode_name("app.py"):
+                continue  # Python takes bytecode of a package without looking at the source
             body = source.read(entry)
             target.writestr(entry, body + _CALL.encode() if entry.filename == "app.py" else body)
         target.writestr("faults.py", _MODULE)
