@@ -31,9 +31,13 @@ class LateCalls(Late):
 
     def __getattr__(self, attribute: str) -> Any:
         """A function that calls the module's; its call raises what the import raises."""
+        found: Any = None
 
         def call(*args: Any) -> Any:
-            return super(LateCalls, self).__getattr__(attribute)(*args)
+            nonlocal found
+            if found is None:  # looked for once: a file decodes an order for every row
+                found = super(LateCalls, self).__getattr__(attribute)
+            return found(*args)
 
         return call
 
