@@ -23,6 +23,7 @@ from chalicelib.aws.clients import Clients
 from chalicelib.challenging import load_challengers
 from chalicelib.clock import SortableIds, now, now_ms
 from chalicelib.core.challengers import Challengers
+from chalicelib.core.freshness import expected_hours
 from chalicelib.core.policy import Policy
 from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
@@ -238,6 +239,8 @@ class Parts:
             objects=self.adapters.objects,
             bucket=self.settings.results_bucket,
             baselines=self._baselines,
+            address_secret=lambda: self.adapters.signing_keys(self.clock()).address_secret,
+            fresh_within_hours=expected_hours(self.settings.fresh_within_hours),
         )
         return ports, self._rules_now().policy
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from chalicelib.core import (
         address,
         breaker,
+        calibration,
         consents,
         engagement,
         orders,
@@ -55,8 +56,8 @@ if TYPE_CHECKING:
         watched,
     )
 else:  # how these are encoded is nothing to a checkout, so its cold start does not load them
-    address, breaker, consents, engagement, orders = late_calls(
-        "chalicelib.core", "address", "breaker", "consents", "engagement", "orders"
+    address, breaker, calibration, consents, engagement, orders = late_calls(
+        "chalicelib.core", "address", "breaker", "calibration", "consents", "engagement", "orders"
     )
     pace, policy_life, rollup, signals, watched = late_calls(
         "chalicelib.core", "pace", "policy_life", "rollup", "signals", "watched"
@@ -228,6 +229,17 @@ WATCHED: Kind[watched.Watched] = Kind(
     compressed=True,
 )
 MEASURED: Kind[Json] = Kind("measured", "control", "measured#", _as_is, _as_is, compressed=True)
+# What became of the scores of a day once the model's horizon had passed; named as above.
+CALIBRATED: Kind[calibration.Calibrated] = Kind(
+    "calibrated",
+    "control",
+    "calibrated#",
+    calibration.calibrated_to_json,
+    calibration.calibrated_from_json,
+    compressed=True,
+)
+# The newest file of each kind that ended COMPLETE: {"drop_id", "at"}, named after its folder.
+NEWEST_FILE: Kind[Json] = Kind("newest_file", "control", "newest#", _as_is, _as_is)
 # The last day that was worked through at night: {"through": "2026-11-27"}; one item.
 NIGHT: Kind[Json] = Kind("night", "control", "night#", _as_is, _as_is)
 NIGHT_KEY = NIGHT.key("measured")

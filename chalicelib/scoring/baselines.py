@@ -26,4 +26,5 @@ def read_baselines(artefact: Path) -> Baselines:
         },
         segments=baselines.segment_shares,
         churn=baselines.churn_histogram,
+        horizon_days=document.horizon_days,
     )

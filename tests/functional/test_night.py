@@ -42,7 +42,7 @@ from ops.places import ROOT
 from tests.chronicles import BUCKET, FIRST, ports, records_event
 from tests.crash.gate import FaultGate, Mode
 from tests.crash.ports import GatedObjects, GatedStore
-from tests.fakes import MemoryObjects, MemoryStore
+from tests.fakes import SIGNING_KEYS, MemoryObjects, MemoryStore
 from tests.gate import Died
 from tests.unit.core.situations import NOW, buyer, checkout
 from tests.unit.core.test_engagement_conditions import policy_with
@@ -62,6 +62,11 @@ POLICY = policy_with(
 )
 CDNOW = read_baselines(ROOT / "model_artifacts" / "cdnow-1.0.0")
 BASELINES = replace(CDNOW, model="recency-1.0.0")
+
+
+def secret() -> bytes:
+    """What names addresses."""
+    return SIGNING_KEYS.address_secret
 
 
 def name_of(day: int) -> str:
@@ -98,7 +103,7 @@ class Town:
     def night(self, after: int, *, store: Any = None, objects: Any = None) -> int:
         """The night that follows a day."""
         behind = NightPorts(
-            store or self.store, objects or self.objects, BUCKET, lambda: self.baselines
+            store or self.store, objects or self.objects, BUCKET, lambda: self.baselines, secret
         )
         now = (after + 1) * DAY_SECONDS + 3 * 3600
         return work_through(ports=behind, policy=self.policy, now=now)
@@ -431,7 +436,12 @@ def test_a_big_day_fits_into_little_memory() -> None:
         town.objects.arrive(BUCKET, key=key, body=body)
     now = (TODAY + 1) * DAY_SECONDS + 3 * 3600
     behind = NightPorts(
-        town.store, town.objects, BUCKET, lambda: town.baselines, memory_mb=LITTLE_MB
+        town.store,
+        town.objects,
+        BUCKET,
+        lambda: town.baselines,
+        secret,
+        memory_mb=LITTLE_MB,
     )
 
     work_through(ports=behind, policy=POLICY, now=now)

@@ -25,6 +25,7 @@ BASELINES = Baselines(
     {"recency_days": FeatureBaseline(0.0, tuple(float(n) for n in range(1, 10)))},
     {"loyal": 0.5, "lost": 0.5},
     (0.1,) * 10,
+    91,
 )
 
 

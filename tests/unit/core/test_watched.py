@@ -24,6 +24,7 @@ BASELINES = Baselines(
     features={"recency_days": FeatureBaseline(0.0, tuple(float(n) for n in range(1, 10)))},
     segments={"loyal": 0.5, "lost": 0.5},
     churn=(0.1,) * 10,
+    horizon_days=91,
 )
 
 
