@@ -117,7 +117,9 @@ def calibration_drift(
 
 
 def chi_squared_quantile(probability: float, degrees: int) -> float:
-    """Of the χ² distribution, by Wilson and Hilferty (PNAS 17, 1931); within 1 % above 0.9.
+    """Of the χ² distribution, by Wilson and Hilferty (PNAS 17, 1931).
+
+    Between 0.9 and 0.9999 it is within 2 % from six degrees on, within 8 % with one.
 
     >>> round(chi_squared_quantile(0.99, 9), 1)
     21.7

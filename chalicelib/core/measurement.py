@@ -17,10 +17,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from chalicelib.core.exploration import NOTHING
+from chalicelib.core.exploration import NOTHING, Exploration
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.lift import Lift, lift_of
 from chalicelib.core.outcomes import Bought, Ledger, trial_of
+from chalicelib.core.policy import Policy
 from chalicelib.core.sums import NOBODY, Sums, joined, sums_of
 
 Metric = Literal["conversion", "revenue_minor", "opted_out"]
@@ -29,6 +30,7 @@ METRICS: Sequence[Metric] = ("conversion", "revenue_minor", "opted_out")
 GUARDRAILS: Mapping[Metric, int] = {"revenue_minor": 1, "opted_out": -1}
 # What the programme as a whole is called beside its actions.
 PROGRAMME = "programme"
+DEFAULT_WINDOW_DAYS = int(Exploration.model_fields["reward_window_days"].default)
 # What precedes the name of an action or an experiment in what customers are counted for.
 ACTION, EXPERIMENT = "action:", "experiment:"
 
@@ -107,6 +109,12 @@ class Compared(NamedTuple):
 
 
 NOTHING_YET = Compared(EMPTY, EMPTY)
+
+
+def window_days_of(policy: Policy) -> int:
+    """How long after an exposure an order still counts."""
+    exploration = policy.exploration
+    return DEFAULT_WINDOW_DAYS if exploration is None else exploration.reward_window_days
 
 
 def chosen_of(record: Mapping[str, Any]) -> Chosen | None:

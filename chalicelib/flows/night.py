@@ -17,10 +17,10 @@ from typing import Any
 
 from chalicelib.core.baselines import Baselines
 from chalicelib.core.errors import NotFound
-from chalicelib.core.exploration import Exploration
 from chalicelib.core.instants import DAY_SECONDS, format_instant, parse_instant
 from chalicelib.core.kinds import CALIBRATED, MEASURED, NIGHT_KEY, WATCHED
 from chalicelib.core.measured import KEPT_SECONDS, measured_to_json
+from chalicelib.core.measurement import window_days_of
 from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Store
 from chalicelib.core.storage import AtVersion, Found, Key, Put
@@ -37,7 +37,6 @@ from chalicelib.telemetry import log_event
 STATE = "log/state"
 # After a long pause: each takes minutes at most, and the function has fifteen.
 MOST_DAYS = 7
-DEFAULT_WINDOW_DAYS = int(Exploration.model_fields["reward_window_days"].default)
 _DOWNLOADS = 8
 _NEEDED = {"marks.parquet", "pending.parquet"}
 
@@ -79,12 +78,6 @@ class Given:
     def closed_before(self) -> int:
         """Exposures from before this moment can lead to nothing more: a day closes as a whole."""
         return (self.day - window_days_of(self.policy) + 1) * DAY_SECONDS
-
-
-def window_days_of(policy: Policy) -> int:
-    """How long after an exposure an order still counts."""
-    exploration = policy.exploration
-    return DEFAULT_WINDOW_DAYS if exploration is None else exploration.reward_window_days
 
 
 def work_through(*, ports: NightPorts, policy: Policy, now: int) -> int:

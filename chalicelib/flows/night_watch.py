@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from chalicelib.core.baselines import (
     CHURN_BINS,
@@ -12,27 +12,17 @@ from chalicelib.core.baselines import (
     feature_bin,
     feature_bins,
 )
-from chalicelib.core.calibration import PAST_DAYS as SETTLED_PAST
-from chalicelib.core.calibration import SETTLED_DAYS, Calibrated, Figure, miscalibrated
 from chalicelib.core.features import FEATURE_NAMES
-from chalicelib.core.freshness import EVENTS, FILES, Age, ages
+from chalicelib.core.freshness import FILES
 from chalicelib.core.instants import DAY_SECONDS, format_instant
-from chalicelib.core.kinds import CALIBRATED, NEWEST_FILE, WATCHED
+from chalicelib.core.kinds import NEWEST_FILE
 from chalicelib.core.measurement import EXPERIMENT
 from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Store
-from chalicelib.core.storage import Key
-from chalicelib.core.watched import (
-    CHURN,
-    LOOKS,
-    PAST_DAYS,
-    Watched,
-    moved,
-    newest_event,
-    sample_ratios,
-    unknown_drift,
-)
+from chalicelib.core.report import health_of, rung, shares_of
+from chalicelib.core.watched import CHURN, Watched, sample_ratios
 from chalicelib.files.decision_days import Day
+from chalicelib.flows.measured_days import read_days
 from chalicelib.telemetry import emit_metrics
 
 # So many days of first exposures are looked at together: an experiment that runs longer is looked
@@ -41,14 +31,6 @@ RATIO_DAYS = 100
 # Customers who are taken up on one day until the model's horizon has passed: with a rate of 15 % of
 # them ordering, a week of as many tells a tenth more or fewer from chance.
 MOST_FOLLOWED = 2_000
-
-
-# What figures of the whole day are called where those of features stand beside them.
-UNKNOWN = "unknown"
-CALIBRATION: Mapping[Figure, str] = {
-    "returned": "calibration of churn",
-    "orders": "calibration of orders",
-}
 
 
 def watch(
@@ -90,20 +72,12 @@ def watch(
             for name, arms in exposed.items()
             if name.startswith(EXPERIMENT)
         },
-        stated=stated_shares(policy),
+        stated=shares_of(policy),
         model=None if baselines is None else baselines.model,
         figures=figures,
         segments=segments,
         newest_files=newest_files,
     )
-
-
-def stated_shares(policy: Policy) -> Mapping[str, Mapping[str, float]]:
-    """The share of each arm, by experiment."""
-    return {
-        each.id: {arm.id: arm.share_percent / 100 for arm in each.arms}
-        for each in policy.experiments
-    }
 
 
 def newest_files(store: Store, *, now: int) -> dict[str, int]:
@@ -126,18 +100,22 @@ def ring(
 
     All of them are given every night, so that an alarm ends when its cause has.
     """
-    names = [WATCHED.key(_name_of(day - back)) for back in range(RATIO_DAYS)]
-    settled = _settled_keys(day, baselines)
-    found = store.read([*names, *settled], now=now)
-    today, *before = [found.value(key) for key in names]
+    days = read_days(
+        store,
+        days=RATIO_DAYS,
+        now=(day + 1) * DAY_SECONDS,
+        horizon_days=None if baselines is None else baselines.horizon_days,
+        with_measured=False,
+    )
+    name = _name_of(day)
+    today = days.watched.get(name)
     if today is None:
         return
-    past = [each for each in before if each is not None]
-    ratios = sample_ratios([today, *past], today.stated)
-    mismatched = [name for name, ratio in ratios.items() if ratio.mismatched]
-    late = [each for each in before[:PAST_DAYS] if each is not None]
-    drifted = rung(today, late, [found.value(key) for key in settled], baselines)
-    stale = [each.source for each in _ages(today, late, fresh_within_hours, now) if each.is_stale]
+    ratios = sample_ratios(days.watched.values(), today.stated)
+    mismatched = [each for each, ratio in ratios.items() if ratio.mismatched]
+    health = health_of(days, baselines=baselines, fresh_within_hours=fresh_within_hours, now=now)
+    drifted = rung(health)
+    stale = [each.source for each in health.ages if each.is_stale]
     emit_metrics(
         "day_watched",
         {
@@ -145,51 +123,11 @@ def ring(
             "ModelDrift": len(drifted),
             "StaleData": len(stale),
         },
-        version=_name_of(day),
+        version=name,
         experiment=mismatched or None,
         fields=drifted or None,
         kind=stale or None,
     )
-
-
-def rung(
-    today: Watched,
-    late: Sequence[Watched],
-    settled: Sequence[Calibrated | None],
-    baselines: Baselines | None,
-) -> list[str]:
-    """The figures of a day that ring, by name.
-
-    Args:
-        today: the day.
-        late: the days before it.
-        settled: days whose horizon has passed, the latest first.
-        baselines: of the model that serves; None where it was refused.
-    """
-    unknown = unknown_drift(today, late)
-    moves = {
-        **({} if baselines is None else moved(today, late, baselines)),
-        **{CALIBRATION[name]: each for name, each in miscalibrated(settled, looks=LOOKS).items()},
-    }
-    return [
-        *(name for name, each in moves.items() if each.rings),
-        *([UNKNOWN] if unknown is not None and unknown.drifted else []),
-    ]
-
-
-def _ages(
-    today: Watched, late: Sequence[Watched], expected: Mapping[str, float], now: int
-) -> tuple[Age, ...]:
-    newest = {EVENTS: newest_event([today, *late]), **today.newest_files}
-    return ages(newest, expected, now=now)
-
-
-def _settled_keys(day: int, baselines: Baselines | None) -> list[Key[Calibrated]]:
-    """The days whose horizon has ended by this one, the latest first."""
-    if baselines is None:
-        return []
-    last = day - baselines.horizon_days
-    return [CALIBRATED.key(_name_of(last - back)) for back in range(SETTLED_DAYS + SETTLED_PAST)]
 
 
 def _figures(

@@ -46,7 +46,9 @@ class Desk:
         """What a night needs, unless that is broken."""
         if self.broken is not None:
             raise self.broken
-        return NightPorts(self.store, MemoryObjects(), BUCKET, lambda: None, bytes), default_policy()
+        return NightPorts(
+            self.store, MemoryObjects(), BUCKET, lambda: None, bytes
+        ), default_policy()
 
     def take(self, *bodies: Any) -> list[str]:
         """Deliver messages; the ids of those that failed."""

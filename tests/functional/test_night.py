@@ -297,6 +297,7 @@ def test_a_quiet_day_is_a_day() -> None:
     assert town.night(TODAY) == 1
 
     assert town.watched(TODAY) == Watched(
+        unknown_customers=0,
         model=BASELINES.model,
         stated={"x": {"as-is": 0.5, "off": 0.5}},
         figures=town.watched(TODAY).figures,
@@ -371,7 +372,11 @@ def test_what_waits_names_nobody() -> None:
     town.night(TODAY)
 
     keys = [key for key in town.objects.keys(BUCKET) if key.startswith(STATE)]
-    assert [key.rpartition("/")[2] for key in keys] == ["marks.parquet", "pending.parquet"]
+    assert [key.rpartition("/")[2] for key in keys] == [
+        "followed.parquet",
+        "marks.parquet",
+        "pending.parquet",
+    ]
     for key in keys:
         body = town.objects.body(BUCKET, key)
         assert b"c#" not in body

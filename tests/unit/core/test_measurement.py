@@ -110,13 +110,13 @@ def test_a_customer_converts_once_however_often_they_buy() -> None:
     group = after(exposed(), ledger=paid(("c#c-1", 1, 3_000), ("c#c-1", 2, 500))).treated
     assert group.sums["conversion"].outcome == 1.0
     assert group.sums["revenue_minor"].outcome == 3_500
-    assert group.events == {"conversion": 1, "revenue_minor": 1}
+    assert group.events == {"conversion": 1, "revenue_minor": 1, "opted_out": 0}
 
 
 def test_an_order_that_was_refunded_whole_is_a_conversion_without_revenue() -> None:
     """They bought; what is left of it is nothing."""
     group = after(exposed(), ledger=paid(("c#c-1", 1, 0))).treated
-    assert group.events == {"conversion": 1, "revenue_minor": 0}
+    assert group.events == {"conversion": 1, "revenue_minor": 0, "opted_out": 0}
 
 
 def test_lift_is_of_customers_not_of_orders() -> None:
