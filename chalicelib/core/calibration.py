@@ -128,7 +128,11 @@ def _both(ours: Calibrated, theirs: Calibrated) -> Calibrated:
         joined(ours.returned, theirs.returned),
         joined(ours.orders, theirs.orders),
         tuple(
-            Bin(*(a + b for a, b in zip(one, other, strict=True)))
+            Bin(
+                one.customers + other.customers,
+                one.churn + other.churn,
+                one.stayed_away + other.stayed_away,
+            )
             for one, other in zip(ours.bins, theirs.bins, strict=True)
         ),
         ours.left_out + theirs.left_out,

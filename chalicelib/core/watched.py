@@ -95,7 +95,7 @@ def unknown_drift(day: Watched, past: Sequence[Watched]) -> Drift | None:
     By customers and not by decisions: one of them who decides often says no more than once. None
     while too few days are known.
     """
-    counts = [found for each in past if (found := _unknown(each)) is not None and sum(found)]
+    counts = [found for each in past if each.customers and (found := _unknown(each)) is not None]
     now = _unknown(day)
     if now is None or len(counts) < LEAST_PAST_DAYS:
         return None

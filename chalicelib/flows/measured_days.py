@@ -39,9 +39,9 @@ def read_days(
         settled = [CALIBRATED.key(_name_of(now, back)) for back in backs]
     found = store.read([*measured, *watched, *settled], now=now)
     stored = {
-        name: value
+        name: told
         for name, key in zip(names, measured, strict=False)
-        if (value := found.value(key)) is not None
+        if (told := found.value(key)) is not None
     }
     same = {name: each for name, each in stored.items() if each["window_days"] == window_days}
     return Days(
