@@ -184,6 +184,7 @@ class Parts:
             public_url=self.settings.public_url,
             results=adapters.results,
             model_directory=lambda: self.documents.model(self.settings.model),
+            fresh_within_hours=expected_hours(self.settings.fresh_within_hours),
         )
 
     def act_ports(self) -> act.ActPorts:

@@ -67,6 +67,7 @@ class Edge:
         public_url: base URL of the API.
         results: what drops left behind.
         model_directory: where the packaged model that serves lies.
+        fresh_within_hours: how old each source of data may be, where that is stated.
     """
 
     now: Callable[[], int]
@@ -87,6 +88,7 @@ class Edge:
     public_url: str
     results: Beginnings
     model_directory: Callable[[], Path]
+    fresh_within_hours: Mapping[str, float]
 
 
 GetEdge = Callable[[], Edge]

@@ -25,6 +25,7 @@ SECTIONS = (
     ("", "Overview"),
     ("customers", "Customers"),
     ("messages", "Messages"),
+    ("experiments", "Experiments"),
     ("policies", "Policies"),
     ("drops", "Drops"),
     ("model", "Model"),

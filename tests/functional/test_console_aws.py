@@ -123,7 +123,9 @@ def test_no_page_scans_and_each_asks_for_few_operations(desk: Desk) -> None:
         f"/console/drops/{DROP_ID}": 3,
         f"/console/drops/{DROP_ID}/rejects": 3,
         "/console/policies": 2,
-        "/console/model": 1,
+        "/console/model": 2,
+        "/console/experiments": 5,
+        "/console/experiments/programme": 5,
     }
     for path, most in pages.items():
         response = desk.ask("GET", path)
