@@ -29,7 +29,7 @@ KEPT_SECONDS = 400 * DAY_SECONDS
 SETTLED_DAYS = 7
 PAST_DAYS = 28
 # Below, the number of events is not near normal, and its bound would ring too often.
-LEAST_EVENTS = 30
+LEAST_EVENTS = 50
 
 Figure = Literal["returned", "orders"]
 FIGURES: Sequence[Figure] = ("returned", "orders")

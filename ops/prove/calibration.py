@@ -20,12 +20,12 @@ from chalicelib.core.sums import Sums
 from chalicelib.core.watched import LOOKS, Watched, unknown_drift
 from ops.prove import Figures, within
 
-RUNS = 3_600
+RUNS = 5_400
 SEED = 20_263
 MOST_FALSE_ALARMS = 0.01
 LEAST_POWER = 0.95
 # Customers a day who are followed; so many more orders than the model says in this world.
-SIZES = (30, 150, 700)
+SIZES = (30, 150, 400)
 LARGE = 700
 FACTOR = 1.6
 UNKNOWN_SIZES = (200, 1_000, 5_000)

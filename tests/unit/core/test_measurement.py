@@ -169,3 +169,15 @@ def test_a_choice_of_nothing_exposes_nobody() -> None:
     """Where nothing would have been done there is nothing to compare."""
     policy = policy_with({"min_churn": 1.0}, exploration={})
     assert chosen_of(recorded(checkout(), policy)) is None
+
+
+def test_who_wants_no_more_mail_is_counted_within_the_window_alone() -> None:
+    """Not before the exposure, not after the window; once, however often they say it."""
+    for moments, expected in (
+        ((NOW + DAY_SECONDS, NOW + 2 * DAY_SECONDS), 1),
+        ((NOW - 1,), 0),
+        ((NOW + 400 * DAY_SECONDS,), 0),
+        ((), 0),
+    ):
+        group = after(exposed(), ledger=Ledger(opted_out={"c#c-1": moments})).treated
+        assert (group.customers, group.events["opted_out"]) == (1, expected)
