@@ -682,4 +682,5 @@ def test_more_of_the_unknown_ring(log: io.StringIO) -> None:
 
     rung = [line.get("fields") for line in lines(log, "day_watched")]
     assert rung[:-1] == [None] * 7
+    assert rung[-1] is not None
     assert "unknown" in rung[-1]
