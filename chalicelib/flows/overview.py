@@ -27,7 +27,7 @@ class Overview:
 
     Attributes:
         activity: the last hour by minute.
-        hours: decisions by segment of each of the last ``HOURS`` hours that had any, by its beginning.
+        hours: decisions by segment, by the beginning of the hour; only hours that had any.
         days: customers who came by, by segment, of the last ``DAYS`` days that were looked through.
         budgets: how the deciding policy's budgets stand now.
         noted: how they stood in the nights, oldest first.
