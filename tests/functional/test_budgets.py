@@ -9,17 +9,23 @@ import pytest
 from chalicelib.core import budgets as budgets_module
 from chalicelib.core.allotments import SHARDS, Allotment
 from chalicelib.core.budgets import Budget, Budgets, budgets_from_json, budgets_to_json, standing
-from chalicelib.core.instants import format_instant
+from chalicelib.core.errors import Transient
+from chalicelib.core.instants import DAY_SECONDS, format_instant
 from chalicelib.core.kinds import ALLOTMENT, BUDGETS
 from chalicelib.core.policy import Policy
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.flows.budgets import budget_keys, budgets_of, note_budgets
 from tests.coupon_makers import WINBACK, budget_of, limited
+from tests.crash.gate import FaultGate, Mode
+from tests.crash.ports import GatedObjects, GatedStore
 from tests.fakes import MemoryStore
+from tests.functional.test_night import Town
+from tests.gate import Died
 from tests.storefront import open_storefront
 from tests.unit.core.situations import NOW, default_policy, shipped_rules
 
 LIMITED = default_policy(actions=limited(WINBACK, budget_minor=1_000, codes=50))
+DAY = NOW // DAY_SECONDS
 TODAY = format_instant(NOW)[:10]
 
 
@@ -78,6 +84,31 @@ def test_a_night_notes_how_they_stand_and_a_second_one_replaces_it() -> None:
     assert noted.standing[0] == Budget(WINBACK, "money", 1_000, 10, 30)
     assert budgets_from_json(budgets_to_json(noted)) == noted
     assert store.read([BUDGETS.key(TODAY)], now=NOW).value(BUDGETS.key(TODAY)) == noted
+
+
+@pytest.mark.parametrize("mode", ["crash", "lost", "error"])
+def test_whatever_call_of_a_night_breaks_its_note_is_made(mode: Mode) -> None:
+    """Every call breaks in turn; done again, the note and the night are as if nothing had."""
+
+    def town() -> Town:
+        made = Town(LIMITED)
+        shard = ALLOTMENT.key(WINBACK, "money", "3")
+        made.store.write([Put(shard, Allotment(1_000, 100, spent=30), WHATEVER)], now=NOW)
+        return made
+
+    whole, gate = town(), FaultGate()
+    whole.night(DAY, store=GatedStore(gate, whole.store), objects=GatedObjects(gate, whole.objects))
+    assert len(whole.store.all("budgets")) == 1
+
+    for broken in range(1, len(gate.passed) + 1):
+        again, faults = town(), FaultGate({broken: mode})
+        store, objects = GatedStore(faults, again.store), GatedObjects(faults, again.objects)
+        try:
+            again.night(DAY, store=store, objects=objects)
+        except (Died, Transient):
+            again.night(DAY, store=store, objects=objects)
+        for kind in ("budgets", "night"):
+            assert again.store.all(kind) == whole.store.all(kind), (broken, kind)
 
 
 @pytest.mark.parametrize(
