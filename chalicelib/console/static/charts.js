@@ -118,8 +118,14 @@
     drawAll();
   });
   dark.addEventListener("change", drawAnew);
+  let resized;
+  addEventListener("resize", () => { clearTimeout(resized); resized = setTimeout(drawAnew, 200); });
   // What is asked for again and again: not while nobody looks, and what cannot be had leaves what is there.
   const again = ({ detail }) => (detail.requestConfig?.elt ?? detail.elt)?.closest("[data-while-seen]");
+  const tell = (part, failed) => {
+    const note = document.getElementById(part.dataset.whileSeen);
+    if (note) note.hidden = !failed;
+  };
   let opened = false;
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (again(event) && document.hidden) event.preventDefault();
@@ -128,12 +134,12 @@
     const part = again(event);
     if (!part) return;
     const failed = event.detail.xhr.status >= 400;
-    document.getElementById(part.dataset.whileSeen).hidden = !failed;
+    tell(part, failed);
     event.detail.shouldSwap = !failed;
     opened = part.querySelector("details")?.open ?? false;
   });
   document.addEventListener("htmx:sendError", (event) => {
     const part = again(event);
-    if (part) document.getElementById(part.dataset.whileSeen).hidden = false;
+    if (part) tell(part, true);
   });
 })();
