@@ -83,14 +83,17 @@
   }
 
   async function draw(figure) {
-    const plot = figure.querySelector(".plot");
+    // A place of its own for each time: one that is overtaken ends where nobody sees it.
+    const plot = document.createElement("div");
+    figure.querySelector(".plot").replaceChildren(plot);
     const entry = { figure, end: () => {} };
     drawn.push(entry);
     try {
       entry.end = await ("live" in figure.dataset ? drawLive : drawChart)(figure, plot);
+      if (!drawn.includes(entry)) entry.end();
     } catch (error) {
       // The numbers are there: open the table instead, and leave the reason for whoever looks.
-      plot.textContent = "";
+      plot.remove();
       figure.querySelector("details")?.setAttribute("open", "");
       console.error(error);
     }
@@ -106,7 +109,7 @@
   }
 
   function drawAnew() {
-    for (const each of drawn) { each.end(); each.figure.querySelector(".plot").textContent = ""; }
+    for (const each of drawn) each.end();
     drawn = [];
     drawAll();
   }
