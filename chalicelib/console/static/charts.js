@@ -2,7 +2,7 @@
 // Draws what the page holds: figure[data-chart] is Vega-Lite, figure[data-live] a line for now.
 // The libraries are fetched with the first figure, so a page without one does not know them.
 (() => {
-  const PIXELS_OF_A_NAME = 125;
+  const PIXELS_OF_A_LETTER = 7;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const fetched = new Map();
   let drawn = []; // {figure, end}
@@ -29,7 +29,15 @@
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const palette = () => [1, 2, 3, 4, 5, 6, 7, 8].map((each) => colour(`series-${each}`));
 
-  function theme(width) {
+  // How wide a name in the legend is, with its mark: as the longest, and never wider than the plot.
+  function nameWidth(spec, width) {
+    const [coloured] = [spec, ...(spec.layer ?? [])].map((each) => each.encoding?.color?.scale?.domain).filter(Boolean);
+    const letters = Math.max(8, ...(coloured ?? []).map((each) => each.length));
+    return Math.min(letters * PIXELS_OF_A_LETTER + 30, width - 60);
+  }
+
+  function theme(spec, width) {
+    const name = nameWidth(spec, width);
     const soft = { labelColor: colour("soft"), titleColor: colour("soft"), titleFontWeight: "normal" };
     return {
       background: null,
@@ -42,8 +50,8 @@
       axisX: { titleLimit: width / 2 },
       axisY: { titleLimit: 120 },
       scale: { barBandPaddingInner: 0.25 },
-      legend: { ...soft, orient: "top", labelFontSize: 12, titleFontSize: 12, labelLimit: PIXELS_OF_A_NAME - 25,
-        columns: Math.max(1, Math.floor((width - 60) / PIXELS_OF_A_NAME)), gradientLength: Math.min(200, width / 2) },
+      legend: { ...soft, orient: "top", labelFontSize: 12, titleFontSize: 12, labelLimit: name - 25,
+        columns: Math.max(1, Math.floor((width - 60) / name)), gradientLength: Math.min(200, width / 2) },
       range: { category: palette(), heatmap: [colour("heat-least"), colour("heat-most")],
         ramp: [colour("heat-least"), colour("heat-most")] },
       mark: { color: colour("series-1") },
@@ -58,7 +66,7 @@
     const spec = { height: width < 480 ? 240 : 280, ...JSON.parse(figure.dataset.chart), width: "container",
       autosize: { type: "fit", contains: "padding", resize: true } };
     const result = await vegaEmbed(plot, spec, {
-      actions: false, ast: true, defaultStyle: false, renderer: "svg", config: theme(width),
+      actions: false, ast: true, defaultStyle: false, renderer: "svg", config: theme(spec, width),
       tooltip: { disableDefaultStyle: true, theme: "own" },
     });
     return () => result.finalize();
