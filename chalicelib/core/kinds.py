@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from chalicelib.core import (
         address,
         breaker,
+        budgets,
         calibration,
         consents,
         engagement,
@@ -56,9 +57,10 @@ if TYPE_CHECKING:
         watched,
     )
 else:  # how these are encoded is nothing to a checkout, so its cold start does not load them
-    address, breaker, calibration, consents, engagement, orders = late_calls(
-        "chalicelib.core", "address", "breaker", "calibration", "consents", "engagement", "orders"
+    address, breaker, budgets, calibration, consents = late_calls(
+        "chalicelib.core", "address", "breaker", "budgets", "calibration", "consents"
     )
+    engagement, orders = late_calls("chalicelib.core", "engagement", "orders")
     pace, policy_life, rollup, signals, watched = late_calls(
         "chalicelib.core", "pace", "policy_life", "rollup", "signals", "watched"
     )
@@ -240,6 +242,10 @@ CALIBRATED: Kind[calibration.Calibrated] = Kind(
 )
 # The newest file of each kind that ended COMPLETE: {"drop_id", "at"}, named after its folder.
 NEWEST_FILE: Kind[Json] = Kind("newest_file", "control", "newest#", _as_is, _as_is)
+# How budgets stood in the night of a day, named as 2026-11-27.
+BUDGETS: Kind[budgets.Budgets] = Kind(
+    "budgets", "control", "budgets#", budgets.budgets_to_json, budgets.budgets_from_json
+)
 # The last day that was worked through at night: {"through": "2026-11-27"}; one item.
 NIGHT: Kind[Json] = Kind("night", "control", "night#", _as_is, _as_is)
 NIGHT_KEY = NIGHT.key("measured")

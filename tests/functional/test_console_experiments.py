@@ -121,7 +121,7 @@ def test_a_policy_that_keeps_nothing_from_anybody_can_compare_nothing() -> None:
     with open_storefront(rules=replace(RULES, policy=policy)) as storefront:
         page = Browser(storefront).sign_in().page("/console/experiments")
 
-    assert "Nothing can be compared" in page.text
+    assert "have nothing to be compared with" in page.text
     assert "The policy in force states none." in page.text
 
 
