@@ -427,9 +427,13 @@ def on_mail_event(event: SQSEvent) -> Any:
 
 @app.on_sqs_message(queue="drops", batch_size=1)
 def on_drop(event: SQSEvent) -> Any:
-    """Take in files that were dropped into S3; once a night measure what decisions brought."""
+    """Take in files that were dropped into S3; measure at night; simulate policies."""
     return drop_queue.from_messages(
-        event.to_dict(), take_files=wiring.take_files, night=wiring.night_parts, now=clock.now()
+        event.to_dict(),
+        take_files=wiring.take_files,
+        night=wiring.night_parts,
+        simulation=wiring.simulation_ports,
+        now=clock.now(),
     )
 
 

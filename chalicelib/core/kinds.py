@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         policy_life,
         rollup,
         signals,
+        simulation_job,
         watched,
     )
 else:  # how these are encoded is nothing to a checkout, so its cold start does not load them
@@ -61,6 +62,7 @@ else:  # how these are encoded is nothing to a checkout, so its cold start does 
     pace, policy_life, rollup, signals, watched = late_calls(
         "chalicelib.core", "pace", "policy_life", "rollup", "signals", "watched"
     )
+    (simulation_job,) = late_calls("chalicelib.core", "simulation_job")
 
 ORDER_WINDOW_SECONDS = 400 * DAY_SECONDS
 MESSAGE_WINDOW_SECONDS = 30 * DAY_SECONDS
@@ -193,6 +195,15 @@ POLICY_LOG: Kind[policy_life.PolicyLog] = Kind(
     compressed=True,
 )
 POLICY_LOG_NAME = "all"
+# The latest simulation that was asked for, by the hash of the policy that is tried.
+SIMULATION: Kind[simulation_job.Job] = Kind(
+    "simulation",
+    "control",
+    "simulation#",
+    simulation_job.job_to_json,
+    simulation_job.job_from_json,
+    compressed=True,
+)
 # When operators let those counts begin anew, and what stood there; one item, RESTARTS_NAME.
 RESTARTS: Kind[breaker.Restarts] = Kind(
     "restarts", "control", "restarts#", breaker.restarts_to_json, breaker.restarts_from_json
