@@ -388,6 +388,36 @@ def console_activate(policy_hash: str) -> Response:
     return console("activate", app.current_request, wiring.edge, policy_hash)
 
 
+@app.route("/console/policies", methods=["POST"], content_types=["*/*"])
+def console_store_policy() -> Response:
+    """Validate and keep a policy."""
+    return console("store", app.current_request, wiring.edge)
+
+
+@app.route("/console/policies/{policy_hash}/simulation", methods=["GET"], content_types=["*/*"])
+def console_simulation(policy_hash: str) -> Response:
+    """Show how far a simulation is, and what it showed."""
+    return console("simulation", app.current_request, wiring.edge, policy_hash)
+
+
+@app.route("/console/policies/{policy_hash}/simulation", methods=["POST"], content_types=["*/*"])
+def console_simulate(policy_hash: str) -> Response:
+    """Let a policy be simulated."""
+    return console("simulate", app.current_request, wiring.edge, policy_hash)
+
+
+@app.route("/console/breaker", methods=["GET"], content_types=["*/*"])
+def console_breaker() -> Response:
+    """Say what beginning the breaker's count anew would do."""
+    return console("ask-breaker", app.current_request, wiring.edge)
+
+
+@app.route("/console/breaker", methods=["POST"], content_types=["*/*"])
+def console_reset_breaker() -> Response:
+    """Begin the breaker's count anew."""
+    return console("reset-breaker", app.current_request, wiring.edge)
+
+
 @app.route("/console/model", methods=["GET"], content_types=["*/*"])
 def console_model() -> Response:
     """Show the model."""

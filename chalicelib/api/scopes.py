@@ -65,6 +65,11 @@ CONSOLE: frozenset[Route] = frozenset({
     ("GET", "/console/policies"),
     ("GET", "/console/policies/{policy_hash}"),
     ("POST", "/console/policies/{policy_hash}/activate"),
+    ("POST", "/console/policies"),
+    ("GET", "/console/policies/{policy_hash}/simulation"),
+    ("POST", "/console/policies/{policy_hash}/simulation"),
+    ("GET", "/console/breaker"),
+    ("POST", "/console/breaker"),
     ("GET", "/console/model"),
 })  # fmt: skip
 

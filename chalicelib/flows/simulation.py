@@ -233,7 +233,8 @@ class _Run:
             AtVersion(version),
             now + KEPT_SECONDS,
         )
-        simulation = Simulation(job.key_id, now, job.subject, {**figures, "skipped": job.skipped})
+        told = {**figures, "skipped": job.skipped, "run_id": job.run_id}
+        simulation = Simulation(job.key_id, now, job.subject, told)
         try:
             note_simulation(
                 self.message.policy,

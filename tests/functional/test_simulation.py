@@ -24,6 +24,7 @@ from chalicelib.core.simulation_job import (
     SILENT_SECONDS,
     Asked,
     Job,
+    Sampled,
     fewest,
 )
 from chalicelib.core.storage import WHATEVER, Conflict, Delete, Put
@@ -155,6 +156,11 @@ def at_once(bench: Bench) -> dict[str, Any]:
     return compare(situations, before=RULES, after=after).figures()
 
 
+def told(bench: Bench, run_id: str = "run-1") -> dict[str, Any]:
+    """The same as a job writes it down."""
+    return {**at_once(bench), "skipped": {}, "run_id": run_id}
+
+
 # --- from the click to the figures --------------------------------------------------------------
 
 
@@ -174,7 +180,7 @@ def test_portions_add_up_to_what_ops_simulate_says(bench: Bench) -> None:
     job = bench.job
     [noted] = bench.noted
     assert (job.state, job.done, job.total, job.skipped) == ("DONE", 13, 13, {})
-    assert noted.figures == {**at_once(bench), "skipped": {}}
+    assert noted.figures == told(bench)
     assert noted.figures["changed"] == 7
     assert (noted.key_id, noted.subject) == (
         "asker",
@@ -276,7 +282,7 @@ def test_a_crash_after_any_write_counts_nothing_twice(bench: Bench, write: int, 
         bench.work()
 
     assert bench.job.state == "DONE"
-    assert [each.figures for each in bench.noted] == [{**at_once(bench), "skipped": {}}]
+    assert [each.figures for each in bench.noted] == [told(bench)]
 
 
 @pytest.mark.usefixtures("small")
@@ -291,7 +297,7 @@ def test_two_workers_at_once_count_nothing_twice(bench: Bench) -> None:
     assert bench.work()
 
     assert len(bench.noted) == 1
-    assert bench.noted[0].figures == {**at_once(bench), "skipped": {}}
+    assert bench.noted[0].figures == told(bench)
 
 
 def test_a_worker_that_always_loses_leaves_it_to_the_other(bench: Bench) -> None:
@@ -333,7 +339,7 @@ def test_a_turn_that_takes_long_goes_to_the_end_of_the_queue(bench: Bench) -> No
     assert 0 < bench.job.done < 10
     while bench.queue.messages:
         bench.work()
-    assert bench.noted[0].figures == {**at_once(bench), "skipped": {}}
+    assert bench.noted[0].figures == told(bench)
 
 
 def test_the_log_of_today_may_grow_meanwhile(bench: Bench) -> None:
@@ -463,7 +469,7 @@ def test_the_last_delivery_gives_up_and_a_redriven_message_goes_on(bench: Bench)
     assert "was tried five times and could not be finished (Transient)" in (job.reason or "")
     assert bench.work(now=NOW + 60)  # ops redrive has sent it back
     assert (bench.job.state, bench.job.reason) == ("DONE", None)
-    assert bench.noted[0].figures == {**at_once(bench), "skipped": {}}
+    assert bench.noted[0].figures == told(bench)
 
 
 def test_what_is_ours_and_broken_ends_the_run(bench: Bench) -> None:
@@ -487,7 +493,7 @@ def test_what_is_ours_and_broken_ends_the_run(bench: Bench) -> None:
     ],
 )
 def test_what_is_out_of_bounds_is_named_and_nothing_is_begun(
-    bench: Bench, asked: dict[str, int], field: str
+    bench: Bench, asked: dict[str, Any], field: str
 ) -> None:
     """The log is kept for 29 days; a simulation shall end within minutes."""
     with pytest.raises(BadInput, match=field):
@@ -569,7 +575,7 @@ def test_progress_says_pace_and_time_left() -> None:
     """By the last save; nothing before that can be known."""
     job = Job("r", "k", Asked(), "sha256:x", NOW, NOW)
     assert (job.per_second(), job.seconds_left(), job.total) == (None, None, None)
-    sampled = simulation_sample.Sampled("key", 1_000, 1_000, 1, 1, "m", "j")
+    sampled = Sampled("key", 1_000, 1_000, 1, 1, "m", "j")
     running = replace(
         job, state="RUNNING", sampled=sampled, begun_at=NOW, changed_at=NOW + 4, done=300
     )
@@ -588,5 +594,11 @@ def test_the_job_comes_back_from_storage_as_it_was(bench: Bench) -> None:
 def test_messages_about_other_things_are_none_of_ours() -> None:
     """Only what names a policy and a run is a simulation."""
     assert read_message({"simulate": {"policy": "p", "run_id": "r"}}) == Message("p", "r")
-    for said in ({}, {"simulate": 1}, {"simulate": {"policy": 1, "run_id": "r"}}, {"Records": []}):
+    others: list[Any] = [
+        {},
+        {"simulate": 1},
+        {"simulate": {"policy": 1, "run_id": "r"}},
+        {"Records": []},
+    ]
+    for said in others:
         assert read_message(said) is None
