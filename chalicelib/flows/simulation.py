@@ -31,9 +31,9 @@ from chalicelib.flows.simulation_ask import Message, job_key, save_job
 from chalicelib.flows.simulation_sample import read_sample, take_sample
 from chalicelib.telemetry import log_event
 
-# So many records are read, decided and saved at once: about a second, and what a crash costs.
+# About a second's work, which is what a crash costs.
 PORTION = 500
-# Then somebody else's file may come first; the function itself has fifteen minutes.
+# The function itself has fifteen minutes.
 TURN_SECONDS = 240
 MOST_ROUNDS = 8
 GIVEN_UP = (
@@ -56,6 +56,8 @@ class SimulationPorts:
         queue: the queue of files, for what does not fit into one turn.
         rulebook: the rules of any policy.
         clock: seconds of any origin, for how long a turn takes.
+        portion: how many records are read, decided and saved at once.
+        turn_seconds: then somebody else's file may come first.
     """
 
     store: Store
@@ -64,6 +66,8 @@ class SimulationPorts:
     queue: Queue
     rulebook: Rulebook
     clock: Callable[[], float]
+    portion: int = PORTION
+    turn_seconds: int = TURN_SECONDS
 
 
 class _Over(Exception):
@@ -190,13 +194,13 @@ class _Run:
         except NotFound:
             raise _Over("FAILED", EXPIRED) from None
         while job.done < sampled.total:
-            portion = ids[job.done : job.done + PORTION]
+            portion = ids[job.done : job.done + self.ports.portion]
             situations, skipped = self._situations(portion)
             counted = _added(job.counted, situations, before, after)
             job = advanced(job, counted, by=len(portion), skipped=skipped, now=self.now)
             self._save(job, version)
             version += 1
-            if self.seconds >= TURN_SECONDS and job.done < sampled.total:
+            if self.seconds >= self.ports.turn_seconds and job.done < sampled.total:
                 self.ports.queue.send([self.message.body()])
                 return True
         return False

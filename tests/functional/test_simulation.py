@@ -55,6 +55,7 @@ class Bench:
     seconds: Callable[[], float] = lambda: 0.0
     records: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     packaged: Any = RULES
+    portion: int = 4
 
     def __post_init__(self) -> None:
         self.policy = policies.store_policy(
@@ -95,7 +96,15 @@ class Bench:
             return replace(packaged, policy=policy)
 
         rulebook = Rulebook(packaged, rules_for)
-        return SimulationPorts(self.store, self.objects, BUCKET, self.queue, rulebook, self.seconds)
+        return SimulationPorts(
+            self.store,
+            self.objects,
+            BUCKET,
+            self.queue,
+            rulebook,
+            self.seconds,
+            portion=self.portion,
+        )
 
     def ask(self, *, now: int = NOW, run_id: str = "run-1", **asked: Any) -> Job:
         """Press the button."""
@@ -143,12 +152,6 @@ def bench() -> Bench:
     return Bench()
 
 
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Portions of four."""
-    monkeypatch.setattr(simulation, "PORTION", 4)
-
-
 def at_once(bench: Bench) -> dict[str, Any]:
     """What ``ops simulate`` says of the same decisions, compared in one go."""
     situations = [situation_from_json(each["situation"]) for each in bench.records.values()]
@@ -164,7 +167,6 @@ def told(bench: Bench, run_id: str = "run-1") -> dict[str, Any]:
 # --- from the click to the figures --------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("small")
 def test_portions_add_up_to_what_ops_simulate_says(bench: Bench) -> None:
     """The same code counts; what was done in portions of four equals what is done at once."""
     bench.decides(7, day=TODAY - 3)
@@ -191,6 +193,7 @@ def test_portions_add_up_to_what_ops_simulate_says(bench: Bench) -> None:
 def test_records_are_read_by_key_a_hundred_at_once_and_no_table_is_searched(bench: Bench) -> None:
     """The log names them; the store is asked for nothing but reads by key and writes."""
     bench.decides(150)
+    bench.portion = 500
     bench.ask()
     bench.store.calls.clear()
     bench.work()
@@ -268,7 +271,6 @@ def test_erased_and_expired_records_are_skipped_and_counted(bench: Bench) -> Non
 # --- again, and after a crash -------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("lost", [False, True])
 @pytest.mark.parametrize("write", range(5))
 def test_a_crash_after_any_write_counts_nothing_twice(bench: Bench, write: int, lost: bool) -> None:
@@ -285,7 +287,6 @@ def test_a_crash_after_any_write_counts_nothing_twice(bench: Bench, write: int, 
     assert [each.figures for each in bench.noted] == [told(bench)]
 
 
-@pytest.mark.usefixtures("small")
 def test_two_workers_at_once_count_nothing_twice(bench: Bench) -> None:
     """The other one finishes while this one is in the middle; this one's write is lost."""
     bench.decides(10)
@@ -310,7 +311,6 @@ def test_a_worker_that_always_loses_leaves_it_to_the_other(bench: Bench) -> None
     assert (bench.job.state, bench.noted) == ("QUEUED", [])
 
 
-@pytest.mark.usefixtures("small")
 def test_a_message_that_comes_again_after_the_end_changes_nothing(bench: Bench) -> None:
     """Nor does one of a run before."""
     bench.decides(3)
@@ -326,7 +326,6 @@ def test_a_message_that_comes_again_after_the_end_changes_nothing(bench: Bench) 
     assert len(bench.noted) == 1
 
 
-@pytest.mark.usefixtures("small")
 def test_a_turn_that_takes_long_goes_to_the_end_of_the_queue(bench: Bench) -> None:
     """So that a file may come first; the next turn goes on from the mark."""
     bench.decides(10)
@@ -456,7 +455,6 @@ def test_a_sample_that_has_expired_is_said(bench: Bench) -> None:
     assert (bench.job.state, bench.job.reason) == ("FAILED", simulation.EXPIRED)
 
 
-@pytest.mark.usefixtures("small")
 def test_the_last_delivery_gives_up_and_a_redriven_message_goes_on(bench: Bench) -> None:
     """It does not retry for ever; what was counted stays, and is not counted again."""
     bench.decides(10)
@@ -554,7 +552,6 @@ def test_two_operators_at_once_begin_one_run(bench: Bench) -> None:
     assert len(bench.store.all("simulation")) == 1
 
 
-@pytest.mark.usefixtures("small")
 def test_what_has_ended_is_begun_anew_and_what_failed_may_go_on(bench: Bench) -> None:
     """As the operator chooses."""
     bench.decides(10)
