@@ -15,7 +15,7 @@ from chalicelib.console.charts import Chart, bars, stacked
 from chalicelib.console.policy_diff import flat
 from chalicelib.core.money import MINOR_DIGITS, format_amount
 
-NOW, NEW = "now", "with the new policy"
+NOW, NEW = "now", "new"
 # Beyond so many segments or actions a chart is a wall, and the table says more.
 MOST_BARS = 40
 Count = Annotated[int, Field(ge=0, strict=True)]
@@ -136,8 +136,8 @@ def _shares(title: str, category: str, counted: str, read: Figures) -> Chart:
         for policy, side in ((NOW, before), (NEW, after))
     ]
     return bars(
-        f"{title}, {NOW} and {NEW}",
-        f"The share of decisions with each {category}.",
+        title,
+        f"The share of decisions with each {category}, now and by the new policy.",
         rows,
         category=category,
         value="share of decisions",
@@ -150,7 +150,7 @@ def _by_segment(named: Sequence[tuple[str, SegmentFigures]]) -> Chart:
     rows = [
         {"segment": f"{name}, {policy}", "decisions": count, "action": action}
         for name, each in named[1 : MOST_BARS // 2]
-        for policy, side in (("now", each.before), ("new", each.after))
+        for policy, side in ((NOW, each.before), (NEW, each.after))
         for action, count in sorted(side.actions.items())
     ]
     return stacked(
@@ -175,7 +175,7 @@ def _discounts(named: Sequence[tuple[str, SegmentFigures]], currency: str) -> Ch
     ]
     return bars(
         "Discount per decision",
-        "What is taken off if every price is paid and every offer is used.",
+        "What is taken off if every price is paid and every offer used, now and by the new policy.",
         rows,
         category="segment",
         value=unit,
@@ -187,20 +187,19 @@ def _discounts(named: Sequence[tuple[str, SegmentFigures]], currency: str) -> Ch
 def _moved(read: Figures) -> Chart:
     """Decisions that change, by how much more or less they take off."""
     rows = [
-        {"taken off": _step(step, read.currency), "decisions": read.moved_minor[step]}
+        {"discount": _step(step, read.currency), "decisions": read.moved_minor[step]}
         for step in sorted(read.moved_minor)
     ]
     return bars(
         "By how much decisions change",
-        "Decisions that come out otherwise, by how much less or more is taken off.",
+        "Decisions that come out otherwise: from which amount on they take off more, or less.",
         rows,
-        category="taken off",
+        category="discount",
         value="decisions",
     )
 
 
 def _step(step: int, currency: str) -> str:
     if step == 0:
-        return "the same amount"
-    amount = format_amount(abs(step), currency=currency)
-    return f"{amount} or more {'less' if step < 0 else 'in addition'}"
+        return "as before"
+    return f"{'−' if step < 0 else '+'}{format_amount(abs(step), currency=currency)}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.console.page import Page
+from chalicelib.console.render import short
 from chalicelib.console.simulation_figures import tell
 from chalicelib.core.policy_life import Simulation, StoredPolicy
 from chalicelib.core.simulation_job import Job, State
@@ -28,7 +29,7 @@ def simulation_page(policy_hash: str, stored: StoredPolicy, job: Job, *, now: in
     result = _result(stored, job)
     return Page(
         "simulation",
-        f"Simulation of {stored.document.get('name', 'unnamed')}",
+        f"Simulation of {stored.document.get('name', 'unnamed')} {short(policy_hash)}",
         {
             "hash": policy_hash,
             "job": job,

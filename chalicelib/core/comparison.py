@@ -180,11 +180,7 @@ class Tallied:
 
 
 def step_of(minor: int) -> int:
-    """The step of 1, 2, 5, 10, 20, 50 … that an amount has reached, away from zero.
-
-    >>> step_of(0), step_of(1), step_of(19), step_of(-730)
-    (0, 1, 10, -500)
-    """
+    """The step of 1, 2, 5, 10, 20, 50 … that an amount has reached, away from zero."""
     if minor == 0:
         return 0
     ten: int = 10 ** (len(str(abs(minor))) - 1)

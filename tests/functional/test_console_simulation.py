@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -241,6 +242,19 @@ def test_what_decides_and_what_ships_is_not_simulated(browser: Browser) -> None:
     browser.page(f"/console/policies/{deciding}/simulation", status=404)
 
 
+def test_a_stage_that_does_not_know_its_queue_says_what_to_do(browser: Browser) -> None:
+    """Functions that were not told the queue's name begin nothing that nobody would work on."""
+    shop = browser.shop
+    stored = store(shop, document(discount=900))
+    shop.start(replace(shop.adapters(), drops_queue=None))
+
+    response = ask(browser, stored)
+
+    assert response.status_code == 409
+    assert "Deploy it once more." in Document(response.body.decode()).text
+    assert shop.store.all("simulation") == {}
+
+
 def test_every_state_has_words() -> None:
     """So that no page shows a bare code."""
     assert set(WORDS) == set(State.__args__)  # type: ignore[attr-defined]
@@ -297,8 +311,8 @@ def test_what_is_drawn_is_what_was_counted() -> None:
     assert ("left out: erased", "3") in told.summary
     assert tables["Who is treated otherwise"] == (("(all)", "50.0 %"), ("s", "50.0 %"))
     assert [row[0] for row in tables["By how much decisions change"]] == [
-        "2.00 USD or more less",
-        "the same amount",
+        "−2.00 USD",
+        "as before",
     ]
     assert told.segments[0] == ("(all)", "2", "1", "1 → 1", "5.00 USD → 2.50 USD")
 

@@ -19,11 +19,11 @@ from chalicelib.core.policy_life import (
     StoredPolicy,
     activate,
     list_policy,
-    with_simulation,
     policy_log_from_json,
     policy_log_to_json,
     stored_policy_from_json,
     stored_policy_to_json,
+    with_simulation,
 )
 from tests.unit.core.situations import NOW
 
