@@ -76,7 +76,7 @@
       width: plot.clientWidth, height: 220,
       tzDate: (at) => uPlot.tzDate(new Date(at * 1e3), "Etc/UTC"),
       series: [{ label: "UTC", value: (_, at) => (at ? new Date(at * 1e3).toISOString().slice(11, 16) : "") }, ...told.series.map(line)],
-      axes: [{ ...axis, values: (_, at) => at.map((each) => new Date(each * 1e3).toISOString().slice(11, 16)) }, { ...axis, size: 40 }],
+      axes: [{ ...axis, values: (_, at) => at.map((each) => new Date(each * 1e3).toISOString().slice(11, 16)) }, { ...axis, size: 40, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6] }],
       scales: { y: { range: (_, least, most) => [0, Math.max(1, most)] } },
     }, [told.at, ...told.series.map((each) => each.values)], plot);
     return () => live.destroy();
@@ -112,10 +112,28 @@
   }
 
   addEventListener("DOMContentLoaded", drawAll);
-  document.addEventListener("htmx:afterSwap", drawAll);
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const details = again(event)?.querySelector("details");
+    if (details) details.open = opened;
+    drawAll();
+  });
   dark.addEventListener("change", drawAnew);
-  // Nobody looks at a page in the background, so it asks for nothing.
+  // What is asked for again and again: not while nobody looks, and what cannot be had leaves what is there.
+  const again = ({ detail }) => (detail.requestConfig?.elt ?? detail.elt)?.closest("[data-while-seen]");
+  let opened = false;
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (document.hidden && event.detail.elt.matches("[data-while-seen]")) event.preventDefault();
+    if (again(event) && document.hidden) event.preventDefault();
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const part = again(event);
+    if (!part) return;
+    const failed = event.detail.xhr.status >= 400;
+    document.getElementById(part.dataset.whileSeen).hidden = !failed;
+    event.detail.shouldSwap = !failed;
+    opened = part.querySelector("details")?.open ?? false;
+  });
+  document.addEventListener("htmx:sendError", (event) => {
+    const part = again(event);
+    if (part) document.getElementById(part.dataset.whileSeen).hidden = false;
   });
 })();
