@@ -8,26 +8,21 @@ nothing twice: the slower one's write is lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
-from chalicelib.core.comparison import tallied_from_json, tallied_to_json
-from chalicelib.core.erasure import is_erased
+from chalicelib.core.comparison import tallied_from_json
 from chalicelib.core.errors import BadInput, Broken, NotFound, Refused, SegueError, Transient
-from chalicelib.core.kinds import RECORD
 from chalicelib.core.policy_life import Simulation
 from chalicelib.core.ports import Queue, Store
-from chalicelib.core.record import situation_from_json
 from chalicelib.core.rules import Rules
 from chalicelib.core.simulation_job import KEPT_SECONDS, Job, State, advanced, ended
-from chalicelib.core.situation import Situation
 from chalicelib.core.storage import AtVersion, Conflict, Put
-from chalicelib.core.trial import outcome_of
 from chalicelib.flows.objects import Objects
 from chalicelib.flows.policies import note_simulation
 from chalicelib.flows.rulebook import Rulebook
 from chalicelib.flows.simulation_ask import Message, job_key, save_job
+from chalicelib.flows.simulation_portion import added, read_portion
 from chalicelib.flows.simulation_sample import read_sample, take_sample
 from chalicelib.telemetry import log_event
 
@@ -195,35 +190,15 @@ class _Run:
             raise _Over("FAILED", EXPIRED) from None
         while job.done < sampled.total:
             portion = ids[job.done : job.done + self.ports.portion]
-            situations, skipped = self._situations(portion)
-            counted = _added(job.counted, situations, before, after)
-            job = advanced(job, counted, by=len(portion), skipped=skipped, now=self.now)
+            read = read_portion(portion, store=self.ports.store, now=self.now)
+            counted = added(job.counted, read.situations, before=before, after=after)
+            job = advanced(job, counted, by=len(portion), skipped=read.skipped, now=self.now)
             self._save(job, version)
             version += 1
             if self.seconds >= self.ports.turn_seconds and job.done < sampled.total:
                 self.ports.queue.send([self.message.body()])
                 return True
         return False
-
-    def _situations(self, ids: Sequence[str]) -> tuple[list[Situation], Mapping[str, int]]:
-        """What was decided on then, and how many records say it no longer."""
-        keys = [RECORD.key(each) for each in ids]
-        found = self.ports.store.read(keys, now=self.now)
-        situations: list[Situation] = []
-        skipped = {"expired": 0, "erased": 0, "unreadable": 0}
-        for key in keys:
-            record = found.value(key)
-            if record is None:
-                skipped["expired"] += 1
-            elif is_erased(record):
-                skipped["erased"] += 1
-            else:
-                try:
-                    situations.append(situation_from_json(record["situation"]))
-                except (KeyError, TypeError, ValueError) as error:
-                    skipped["unreadable"] += 1
-                    log_event("record_unreadable", error=type(error).__name__)
-        return situations, skipped
 
     def _finish(self, job: Job, version: int, before: Rules, after: Rules) -> None:
         """Write the simulation down with the policy and end the job, both or neither."""
@@ -268,21 +243,6 @@ class _Run:
 
     def _save(self, job: Job, version: int) -> None:
         save_job(job_key(self.message.policy), job, version, self.ports.store, self.now)
-
-
-def _added(
-    so_far: Mapping[str, Any], situations: Sequence[Situation], before: Rules, after: Rules
-) -> Mapping[str, Any]:
-    """What was counted, and these as well."""
-    tallied = tallied_from_json(so_far)
-    for each in situations:
-        tallied.add(
-            outcome_of(each, before),
-            outcome_of(each, after),
-            before=before.policy,
-            after=after.policy,
-        )
-    return tallied_to_json(tallied)
 
 
 def take(message: Message, *, ports: SimulationPorts, now: int, is_last: bool) -> bool:

@@ -11,6 +11,7 @@ import pytest
 
 import app as segue
 from chalicelib.api.console.rules import LARGEST_UPLOAD_BYTES
+from chalicelib.api.schemas import LARGEST_BODY_BYTES
 from chalicelib.console.simulation_figures import tell
 from chalicelib.console.simulation_page import WORDS
 from chalicelib.core.breaker import Counts, Tally
@@ -378,6 +379,7 @@ def post_file(browser: Browser, content: bytes, *, token: str | None = None) -> 
         ("a = " + "[" * 5_000, "policy"),
         ('{"a": ' + "[" * 5_000, "is not JSON"),
         (TOML.replace('segments = ["at_risk"]', 'segments = ["nobody"]', 1), "segments"),
+        ("#" * (LARGEST_BODY_BYTES + 1), "must be at most 262,144 bytes, not 262,145"),
         (TOML.replace("share_percent", "share_percnt", 1), "holdout.share_percent"),
     ],
 )

@@ -37,10 +37,8 @@ def store_policy(operator: Operator) -> Answered:
     # A browser sends a file field whether or not one was chosen.
     text = form.get("file", "") or form.get("document", "")
     try:
-        if not text.strip():
-            raise BadInput.of("policy", "is missing: choose a file or paste the document")
         stored = policies.store_policy(
-            document_of(text),
+            document_of(_checked(text)),
             store=operator.store,
             rules=operator.edge.rulebook().packaged,
             now=operator.now,
@@ -50,6 +48,16 @@ def store_policy(operator: Operator) -> Answered:
     except BadInput as error:
         return policies_page(_shown(operator), typed=text, wrong=error.errors)
     return Elsewhere(operator.site.path("policies", stored.hash))
+
+
+def _checked(text: str) -> str:
+    """A text that is there, and no longer than the interface takes; raises BadInput."""
+    if not text.strip():
+        raise BadInput.of("policy", "is missing: choose a file or paste the document")
+    size = len(text.encode())
+    if size > LARGEST_BODY_BYTES:
+        raise BadInput.of("policy", f"must be at most {LARGEST_BODY_BYTES:,} bytes, not {size:,}")
+    return text
 
 
 def show_policy(operator: Operator, policy_hash: str) -> Page:
