@@ -22,9 +22,9 @@ MOST_DAYS = 28
 MOST_DECISIONS = 20_000
 DEFAULT_DAYS, DEFAULT_DECISIONS = 7, 5_000
 KEPT_SECONDS = 29 * DAY_SECONDS
-# Nobody is at work any more who was silent for this long: the function has fifteen minutes, and
-# what waits in the queue before it is a file or a night.
-SILENT_SECONDS = 1_200
+# Work is heard of every second or so. Whoever has waited for this long may ask for it once more:
+# it costs a message, and counts nothing twice even where it only waits behind a file.
+SILENT_SECONDS = 300
 # So many decisions are held while the fewest of them are looked for.
 _HELD = 4
 
@@ -114,7 +114,7 @@ class Job:
         return None if self.sampled is None else self.sampled.total
 
     def is_silent(self, now: int) -> bool:
-        """Whether it was not heard of for so long that nobody can be taken to be at work."""
+        """Whether it was not heard of for so long that somebody should ask for it once more."""
         return self.is_open and now - self.changed_at > SILENT_SECONDS
 
     def per_second(self) -> float | None:
