@@ -258,8 +258,14 @@ def get_openapi() -> Response:
 
 @app.route("/console", methods=["GET"], content_types=["*/*"])
 def console_overview() -> Response:
-    """How everything stands: switches, breaker, policy, model."""
+    """How everything stands and moves: switches, breaker, budgets, segments."""
     return console("overview", app.current_request, wiring.edge)
+
+
+@app.route("/console/activity", methods=["GET"], content_types=["*/*"])
+def console_activity() -> Response:
+    """What happened within the last hour, for the overview to look again."""
+    return console("activity", app.current_request, wiring.edge)
 
 
 @app.route("/console/static/{name}", methods=["GET"], content_types=["*/*"])
@@ -388,6 +394,36 @@ def console_activate(policy_hash: str) -> Response:
     return console("activate", app.current_request, wiring.edge, policy_hash)
 
 
+@app.route("/console/policies", methods=["POST"], content_types=["*/*"])
+def console_store_policy() -> Response:
+    """Validate and keep a policy."""
+    return console("store", app.current_request, wiring.edge)
+
+
+@app.route("/console/policies/{policy_hash}/simulation", methods=["GET"], content_types=["*/*"])
+def console_simulation(policy_hash: str) -> Response:
+    """Show how far a simulation is, and what it showed."""
+    return console("simulation", app.current_request, wiring.edge, policy_hash)
+
+
+@app.route("/console/policies/{policy_hash}/simulation", methods=["POST"], content_types=["*/*"])
+def console_simulate(policy_hash: str) -> Response:
+    """Let a policy be simulated."""
+    return console("simulate", app.current_request, wiring.edge, policy_hash)
+
+
+@app.route("/console/breaker", methods=["GET"], content_types=["*/*"])
+def console_breaker() -> Response:
+    """Say what beginning the breaker's count anew would do."""
+    return console("ask-breaker", app.current_request, wiring.edge)
+
+
+@app.route("/console/breaker", methods=["POST"], content_types=["*/*"])
+def console_reset_breaker() -> Response:
+    """Begin the breaker's count anew."""
+    return console("reset-breaker", app.current_request, wiring.edge)
+
+
 @app.route("/console/model", methods=["GET"], content_types=["*/*"])
 def console_model() -> Response:
     """Show the model."""
@@ -427,9 +463,13 @@ def on_mail_event(event: SQSEvent) -> Any:
 
 @app.on_sqs_message(queue="drops", batch_size=1)
 def on_drop(event: SQSEvent) -> Any:
-    """Take in files that were dropped into S3; once a night measure what decisions brought."""
+    """Take in files that were dropped into S3; measure at night; simulate policies."""
     return drop_queue.from_messages(
-        event.to_dict(), take_files=wiring.take_files, night=wiring.night_parts, now=clock.now()
+        event.to_dict(),
+        take_files=wiring.take_files,
+        night=wiring.night_parts,
+        simulation=wiring.simulation_ports,
+        now=clock.now(),
     )
 
 

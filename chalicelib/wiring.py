@@ -23,6 +23,7 @@ from chalicelib.aws.clients import Clients
 from chalicelib.challenging import load_challengers
 from chalicelib.clock import SortableIds, now, now_ms
 from chalicelib.core.challengers import Challengers
+from chalicelib.core.errors import Broken
 from chalicelib.core.policy import Policy
 from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
         feedback,
         night,
         settled,
+        simulation,
         sweep,
     )
     from chalicelib.mail import compose
@@ -66,6 +68,7 @@ else:  # each is needed by some functions and by no checkout
     events, feedback, night, settled, sweep = late(
         "chalicelib.flows", "events", "feedback", "night", "settled", "sweep"
     )
+    (simulation,) = late("chalicelib.flows", "simulation")
     (baselines,) = late("chalicelib.scoring", "baselines")
     (pace,) = late("chalicelib.core", "pace")
     (compose,) = late("chalicelib.mail", "compose")
@@ -183,6 +186,7 @@ class Parts:
             public_url=self.settings.public_url,
             results=adapters.results,
             model_directory=lambda: self.documents.model(self.settings.model),
+            drops_queue=adapters.drops_queue,
         )
 
     def act_ports(self) -> act.ActPorts:
@@ -240,6 +244,20 @@ class Parts:
             baselines=self._baselines,
         )
         return ports, self._rules_now().policy
+
+    def simulation_ports(self) -> simulation.SimulationPorts:
+        """What simulating a policy needs; raises Broken where nobody said which queue it is."""
+        adapters = self.adapters
+        if adapters.drops_queue is None:
+            raise Broken("settings: SEGUE_DROPS_QUEUE_URL: is missing, and simulations wait there")
+        return simulation.SimulationPorts(
+            store=adapters.store,
+            objects=adapters.objects,
+            bucket=self.settings.results_bucket,
+            queue=adapters.drops_queue,
+            rulebook=self.rulebook,
+            clock=self.timing.clock,
+        )
 
     def _baselines(self) -> Baselines | None:
         """Those of the packaged model; None where it was refused, which was said when it was."""
@@ -417,6 +435,11 @@ def take_files(event: Mapping[str, Any], *, now: int) -> dict[str, list[dict[str
 def night_parts() -> tuple[night.NightPorts, Policy]:
     """What a night's measuring needs, and the policy that decides."""
     return parts().night_parts()
+
+
+def simulation_ports() -> simulation.SimulationPorts:
+    """What simulating a policy needs."""
+    return parts().simulation_ports()
 
 
 def chronicle_ports() -> chronicle.ChroniclePorts:

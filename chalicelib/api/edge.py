@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from chalicelib.core.ports import Beginnings, Store
+from chalicelib.core.ports import Beginnings, Queue, Store
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.authorize import RememberedKeys
 from chalicelib.flows.learned import RememberedLearning
@@ -67,6 +67,7 @@ class Edge:
         public_url: base URL of the API.
         results: what drops left behind.
         model_directory: where the packaged model that serves lies.
+        drops_queue: where simulations wait; None where the stage names no such queue.
     """
 
     now: Callable[[], int]
@@ -87,6 +88,7 @@ class Edge:
     public_url: str
     results: Beginnings
     model_directory: Callable[[], Path]
+    drops_queue: Queue | None = None
 
 
 GetEdge = Callable[[], Edge]

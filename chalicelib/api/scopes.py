@@ -44,6 +44,7 @@ SCOPES: Mapping[Route, Scope | None] = {
 # The operator's pages: their cookie is checked by ``console.door``, its key's scopes by the page.
 CONSOLE: frozenset[Route] = frozenset({
     ("GET", "/console"),
+    ("GET", "/console/activity"),
     ("GET", "/console/static/{name}"),
     ("GET", "/console/sign-in"),
     ("POST", "/console/sign-in"),
@@ -65,6 +66,11 @@ CONSOLE: frozenset[Route] = frozenset({
     ("GET", "/console/policies"),
     ("GET", "/console/policies/{policy_hash}"),
     ("POST", "/console/policies/{policy_hash}/activate"),
+    ("POST", "/console/policies"),
+    ("GET", "/console/policies/{policy_hash}/simulation"),
+    ("POST", "/console/policies/{policy_hash}/simulation"),
+    ("GET", "/console/breaker"),
+    ("POST", "/console/breaker"),
     ("GET", "/console/model"),
 })  # fmt: skip
 

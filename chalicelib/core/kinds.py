@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from chalicelib.core import (
         address,
         breaker,
+        budgets,
         consents,
         engagement,
         orders,
@@ -52,15 +53,17 @@ if TYPE_CHECKING:
         policy_life,
         rollup,
         signals,
+        simulation_job,
         watched,
     )
 else:  # how these are encoded is nothing to a checkout, so its cold start does not load them
-    address, breaker, consents, engagement, orders = late_calls(
-        "chalicelib.core", "address", "breaker", "consents", "engagement", "orders"
+    address, breaker, budgets, consents, engagement, orders = late_calls(
+        "chalicelib.core", "address", "breaker", "budgets", "consents", "engagement", "orders"
     )
     pace, policy_life, rollup, signals, watched = late_calls(
         "chalicelib.core", "pace", "policy_life", "rollup", "signals", "watched"
     )
+    (simulation_job,) = late_calls("chalicelib.core", "simulation_job")
 
 ORDER_WINDOW_SECONDS = 400 * DAY_SECONDS
 MESSAGE_WINDOW_SECONDS = 30 * DAY_SECONDS
@@ -193,6 +196,15 @@ POLICY_LOG: Kind[policy_life.PolicyLog] = Kind(
     compressed=True,
 )
 POLICY_LOG_NAME = "all"
+# The latest simulation that was asked for, by the hash of the policy that is tried.
+SIMULATION: Kind[simulation_job.Job] = Kind(
+    "simulation",
+    "control",
+    "simulation#",
+    simulation_job.job_to_json,
+    simulation_job.job_from_json,
+    compressed=True,
+)
 # When operators let those counts begin anew, and what stood there; one item, RESTARTS_NAME.
 RESTARTS: Kind[breaker.Restarts] = Kind(
     "restarts", "control", "restarts#", breaker.restarts_to_json, breaker.restarts_from_json
@@ -228,6 +240,10 @@ WATCHED: Kind[watched.Watched] = Kind(
     compressed=True,
 )
 MEASURED: Kind[Json] = Kind("measured", "control", "measured#", _as_is, _as_is, compressed=True)
+# How budgets stood in the night of a day, named as 2026-11-27.
+BUDGETS: Kind[budgets.Budgets] = Kind(
+    "budgets", "control", "budgets#", budgets.budgets_to_json, budgets.budgets_from_json
+)
 # The last day that was worked through at night: {"through": "2026-11-27"}; one item.
 NIGHT: Kind[Json] = Kind("night", "control", "night#", _as_is, _as_is)
 NIGHT_KEY = NIGHT.key("measured")

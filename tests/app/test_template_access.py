@@ -62,7 +62,10 @@ def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
         ("states:", {"OnDrop"}),
         (
             "sqs:SendMessage",
-            {"OnDecided", "OnEffect", "OnEffectsPlanned", "OnMailEvent", "OnReviewDue", "OnSweep"},
+            {
+                *("APIHandler", "OnDecided", "OnDrop", "OnEffect"),
+                *("OnEffectsPlanned", "OnMailEvent", "OnReviewDue", "OnSweep"),
+            },
         ),
         (
             "dynamodb:DeleteItem",
@@ -171,6 +174,7 @@ def test_the_api_writes_tombstones_switches_and_policies_and_no_keys(template: J
             }:
                 assert function == "APIHandler"
                 prefixes = ["x#*", "switch#*", "alias#*", "policy#*", "policies#*"]
+                prefixes += ["simulation#*", "breaker#*", "restarts#*"]
                 assert statement["Condition"] == {
                     "ForAllValues:StringLike": {"dynamodb:LeadingKeys": prefixes}
                 }

@@ -112,7 +112,8 @@ def desk(stack: Stack, clients: Clients) -> Iterator[Desk]:
 def test_no_page_scans_and_each_asks_for_few_operations(desk: Desk) -> None:
     """Reads by key, queries of an index, the start of one object: nothing else, and not many."""
     pages = {
-        "/console": 4,
+        "/console": 5,
+        "/console/activity": 2,
         "/console/switches/sending": 2,
         "/console/customers": 1,
         "/console/customers/c-1": 6,
@@ -123,6 +124,7 @@ def test_no_page_scans_and_each_asks_for_few_operations(desk: Desk) -> None:
         f"/console/drops/{DROP_ID}": 3,
         f"/console/drops/{DROP_ID}/rejects": 3,
         "/console/policies": 2,
+        "/console/breaker": 2,
         "/console/model": 1,
     }
     for path, most in pages.items():
@@ -160,6 +162,16 @@ def test_a_switch_turns_under_the_version_that_was_read(desk: Desk) -> None:
     assert (
         'Offers</th><td><span class="state state-off">' in desk.ask("GET", "/console").body.decode()
     )
+
+
+def test_the_breaker_begins_anew_in_one_transaction(desk: Desk) -> None:
+    """All of its shards and the record of it, as from the command."""
+    token = desk.token("/console/breaker")
+    response = desk.ask("POST", "/console/breaker", f"form={token}&reason=mended")
+
+    assert response.status_code == 303
+    assert desk.operations.count("TransactWriteItems") == 1
+    assert "mended" in desk.ask("GET", "/console").body.decode()
 
 
 def test_a_key_that_ops_revokes_ends_its_session(

@@ -16,13 +16,14 @@ from chalicelib.api.console.table import PAGES
 from chalicelib.api.scopes import CONSOLE
 from chalicelib.console import decision_page, model_page, policy_diff, render, site
 from chalicelib.console.problem_page import problem_page
+from chalicelib.core import simulation_job
 from chalicelib.core.canonical import sha256_hex
 from chalicelib.core.contact import Contact, Stamped
 from chalicelib.core.effects import effect_id
 from chalicelib.core.errors import Refused
 from chalicelib.core.facts import Facts
 from chalicelib.core.instants import Instant
-from chalicelib.core.kinds import DROP, EFFECT, FACTS, STORED_POLICY
+from chalicelib.core.kinds import DROP, EFFECT, FACTS, SIMULATION, STORED_POLICY
 from chalicelib.core.policy_life import Listed, PolicyLog, Simulation, StoredPolicy
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
@@ -101,12 +102,23 @@ def shop() -> Iterator[Storefront]:
             EVIL: {EVIL: EVIL},
         }
         simulation = Simulation(EVIL, NOW, EVIL, {EVIL: EVIL})
-        stored = StoredPolicy(document, EVIL, NOW, (simulation,))
+        stored = StoredPolicy(document, EVIL, NOW, (simulation, evil_figures()))
+        asked = simulation_job.Asked()
+        job = simulation_job.Job(
+            EVIL,
+            EVIL,
+            asked,
+            storefront.rules.policy.hash,
+            *(NOW, NOW, "FAILED"),
+            reason=EVIL,
+            skipped={EVIL: 1},
+        )
         storefront.store.write(
             [
                 Put(EFFECT.key(mail.effect_id), mail, WHATEVER),
                 Put(DROP.key(DROP_ID), drop, WHATEVER),
                 Put(STORED_POLICY.key(HASH), stored, WHATEVER),
+                Put(SIMULATION.key(HASH), job, WHATEVER),
                 Put(LOG_KEY, PolicyLog((Listed(HASH, EVIL, EVIL, NOW),)), WHATEVER),
             ],
             now=NOW,
@@ -114,6 +126,14 @@ def shop() -> Iterator[Storefront]:
         table = f'record,column,value,reason\n1,"{SCRIPT}","{SINGLE}",{TEMPLATE}\n'
         storefront.objects.arrive("results", key=REJECTS, body=table.encode())
         yield storefront
+
+
+def evil_figures() -> Simulation:
+    """A simulation in the form of ours, whose every name is an attack."""
+    side = {"actions": {EVIL: 1}, "tiers": {EVIL: 1}, "discount_minor": 5, "mails": 1}
+    whole = {"cases": 2, "changed": 1, "before": side, "after": side}
+    figures = {**whole, "segments": {EVIL: whole}, "moved_minor": {"-5": 1}, "currency": "USD"}
+    return Simulation(EVIL, NOW, EVIL, {**figures, "skipped": {EVIL: 1}})
 
 
 def pages(shop: Storefront) -> list[Asked]:
@@ -133,6 +153,8 @@ def pages(shop: Storefront) -> list[Asked]:
         Asked(f"/console/drops/{DROP_ID}"),
         Asked("/console/policies"),
         Asked(f"/console/policies/{HASH}"),
+        Asked(f"/console/policies/{HASH}/simulation"),
+        Asked("/console/breaker"),
         Asked("/console/model"),
         Asked(f"/console/customers/{step(EVIL)}", 404),
         Asked(f"/console/decisions/{step(EVIL)[:100]}", 404),
@@ -153,6 +175,12 @@ def answers(shop: Storefront) -> Iterator[tuple[str, Document]]:
     lookup = browser.page("/console/customers").form_to("/customers")
     for typed in (SCRIPT, "x@example.com", EVIL * 9):
         yield f"look up {typed}", Document(browser.submit(lookup, customer=typed).body.decode())
+    upload = browser.page("/console/policies").form_to("/policies")
+    for typed in (EVIL, '{"' + SCRIPT + '": 1}'):
+        response = browser.submit(upload, document=typed)
+        yield f"store {typed}", Document(response.body.decode())
+    reset = browser.page("/console/breaker").form_to("/breaker")
+    yield "reset", Document(browser.submit(reset, reason=f"a@b {EVIL}").body.decode())
     erase = browser.page(f"/console/customers/{step(WHO)}/erase").form_to("/erase")
     yield "erase", Document(browser.submit(erase, typed=EVIL).body.decode())
     decision = next(asked.path for asked in pages(shop) if "/decisions/" in asked.path)
@@ -273,6 +301,15 @@ def test_every_page_can_be_used_by_keyboard_and_read_aloud(shop: Storefront) -> 
             if tag == "th":
                 assert values.get("scope") in ("row", "col"), (name, values)
             assert (values.get("tabindex") or "0") in ("0", "-1"), name
+
+
+def test_a_part_that_is_looked_at_again_is_no_page_and_asks_little(shop: Storefront) -> None:
+    """No head of its own, nothing of markup in it, and one read whatever the shop holds."""
+    browser = Browser(shop).sign_in()
+    part = browser.page("/console/activity")
+
+    assert not {tag for tag, _ in part.tags} & {"html", "main", "script", "h1", "style", "img"}
+    assert shop.calls() == ["read"]
 
 
 def test_every_form_that_changes_something_carries_a_token(shop: Storefront) -> None:

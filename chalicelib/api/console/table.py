@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from chalice.app import Request
 
 from chalicelib.api.boundary import Answer
-from chalicelib.api.console import home, mails, people, rules
+from chalicelib.api.console import breakers, home, mails, people, rules, simulations
 from chalicelib.api.console.door import enter
 from chalicelib.api.console.operator import Route
 from chalicelib.api.edge import GetEdge
@@ -20,6 +20,7 @@ PAGES: Mapping[str, Route] = {
     "enter": Route(home.sign_in, None, is_open=True),
     "leave": Route(home.sign_out, None),
     "overview": Route(home.overview, None),
+    "activity": Route(home.show_activity, None),
     "switch": Route(home.ask_switch, None),
     "turn": Route(home.turn_switch, None),
     "customers": Route(people.ask_for_customer, "read", section="customers"),
@@ -37,6 +38,13 @@ PAGES: Mapping[str, Route] = {
     "policies": Route(rules.list_policies, None, section="policies"),
     "policy": Route(rules.show_policy, None, section="policies"),
     "activate": Route(rules.activate_policy, None, section="policies"),
+    "store": Route(
+        rules.store_policy, None, section="policies", largest_form_bytes=rules.LARGEST_UPLOAD_BYTES
+    ),
+    "simulate": Route(simulations.ask_for_simulation, None, section="policies"),
+    "simulation": Route(simulations.show_simulation, None, section="policies"),
+    "ask-breaker": Route(breakers.ask_breaker, None),
+    "reset-breaker": Route(breakers.reset_breaker, None),
     "model": Route(rules.show_model, None, section="model"),
 }
 
