@@ -17,7 +17,9 @@ from ops.story.script import checkout
 _MADE_UP_ORDERS_DAYS = (190, 160, 130)
 
 
-def start_checkout(ways: Ways, turn: Turn, tell: Tell, *, shopper: Contact | None, policy: Policy) -> None:
+def start_checkout(
+    ways: Ways, turn: Turn, tell: Tell, *, shopper: Contact | None, policy: Policy
+) -> None:
     """Ask for a decision on a customer; without one, on somebody with a history made for it."""
     who, place = _somebody(ways, turn, policy) if shopper is None else _known(shopper)
     request = checkout(

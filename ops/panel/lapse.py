@@ -1,4 +1,4 @@
-"""*Let a customer lapse*: nobody says anything of them any more, and that alone changes who they are.
+"""*Let a customer lapse*: nothing is heard of them any more, and that alone makes them another.
 
 Their orders lie so far back that the model lets go of them within seconds. A profile is looked at
 when its review is due, which a silent history makes once in about 40 minutes; the checkout that

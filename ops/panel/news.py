@@ -71,9 +71,7 @@ class News:
         """Add an entry; the oldest go when there are too many."""
         with self._lock:
             self._count += 1
-            entry = Entry(
-                self._count, self.clock(), what, step, text, links, tuple(facts.items())
-            )
+            entry = Entry(self._count, self.clock(), what, step, text, links, tuple(facts.items()))
             self._entries.append(entry)
             del self._entries[:-MOST_ENTRIES]
             return entry

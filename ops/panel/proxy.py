@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 TIMEOUT_SECONDS = 60
 # What the console reads of a request; nothing else of the browser goes on.
@@ -65,11 +65,11 @@ class Upstream:
 
     def has(self, path: str) -> bool:
         """Whether a path is one of the console's."""
+        if {".", ".."} & set(unquote(path).split("/")):
+            return False
         return path == self.home or path.startswith(f"{self.home}/")
 
-    def ask(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes = b""
-    ) -> Reply:
+    def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Reply:
         """Pass a request on; raises NoConsole.
 
         Args:
@@ -88,7 +88,9 @@ class Upstream:
             raise NoConsole(f"{type(error).__name__}: {error}") from error
         finally:
             connection.close()
-        passed = [(name, value) for name, value in answer.getheaders() if name.lower() not in _DROPPED]
+        passed = [
+            (name, value) for name, value in answer.getheaders() if name.lower() not in _DROPPED
+        ]
         return Reply(answer.status, passed, text)
 
 
