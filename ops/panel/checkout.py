@@ -67,7 +67,8 @@ def _known(shopper: Contact) -> tuple[str, Place]:
 
 def _somebody(ways: Ways, turn: Turn, policy: Policy) -> tuple[str, Place]:
     who, place = not_left_alone(f"shopper-{turn.tag}", policy), Place("US", "CO", "America/Denver")
-    times = [turn.now - days * DAY_SECONDS for days in _MADE_UP_ORDERS_DAYS]
+    now = turn.now
+    times = [now - days * DAY_SECONDS for days in _MADE_UP_ORDERS_DAYS]
     ways.send(
         [
             introduced(who, at=times[0]),

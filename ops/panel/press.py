@@ -17,6 +17,7 @@ from chalicelib.core.rules import Rules
 from ops.panel.checkout import start_checkout
 from ops.panel.drop_file import drop_file
 from ops.panel.lapse import let_lapse
+from ops.panel.lapsing import Lapse, find_lapse
 from ops.panel.mail_fails import Doubted, break_ses, doubt, let_recover
 from ops.panel.news import News
 from ops.panel.ways import Ways
@@ -97,6 +98,10 @@ class Presser:
         return self.rules_of_stage()
 
     @cached_property
+    def _lapse(self) -> Lapse:
+        return find_lapse(self._rules)
+
+    @cached_property
     def _next_shopper(self) -> Callable[[], Contact | None]:
         return partial(next, cycle(self.shoppers or [None]))
 
@@ -114,7 +119,7 @@ class Presser:
                 self._busy.discard(button)
 
     def _do(self, button: Button) -> None:
-        turn = Turn(int(self.clock()), self.new_tag(), self.pages, self._pause)
+        turn = Turn(self.clock, self.new_tag(), self.pages, self._pause)
         tell = partial(self.news.tell, button)
         match button:
             case "drop":
@@ -128,7 +133,7 @@ class Presser:
                     policy=self._rules.policy,
                 )
             case "lapse":
-                let_lapse(self.ways, turn, tell, rules=self._rules)
+                let_lapse(self.ways, turn, tell, lapse=self._lapse, policy=self._rules.policy)
             case "mail-fails":
                 self._turn_ses(turn, tell)
 

@@ -68,16 +68,21 @@ class Turn:
     """One press of a button.
 
     Attributes:
-        now: epoch seconds at which it was pressed.
+        clock: epoch seconds.
         tag: tells its customers and files from those of every other press.
         pages: where the console's pages are.
         pause: waits so many seconds; raises when the demo is over.
     """
 
-    now: int
+    clock: Callable[[], float]
     tag: str
     pages: Pages
     pause: Callable[[float], None]
+
+    @property
+    def now(self) -> int:
+        """The moment, in epoch seconds."""
+        return int(self.clock())
 
     def until(self, look: Callable[[], T | None], *, what: str) -> T:
         """Look every half second until there is something; raises PressFailed after a minute."""
