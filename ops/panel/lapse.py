@@ -52,11 +52,10 @@ def let_lapse(ways: Ways, turn: Turn, tell: Tell, *, lapse: Lapse, policy: Polic
         link,
     )
     mails = turn.until(lambda: _mails(ways, who, len(known["messages"])), what="a mail")
-    subjects = " and ".join(f"“{mail.subject}”" for _, mail in mails)
     tell(
         "done",
-        f"in the inbox: {subjects}",
-        *(turn.pages.mail(number) for number, _ in mails),
+        f"{who} has been written to",
+        *(turn.pages.mail(number, mail.subject) for number, mail in mails),
         link,
         customer_id=who,
         before=lapse.before,

@@ -46,7 +46,10 @@ class Presser:
         pages: where the console's pages are.
         shoppers: customers with a history, who take turns at the checkout.
         news: what just happened.
+        rules_of_stage: policy, law and model that serve; asked once.
         new_tag: tells one press from every other.
+        clock: epoch seconds.
+        pause: waits in place of the clock on the wall; None waits for real.
     """
 
     ways: Ways
@@ -56,6 +59,7 @@ class Presser:
     rules_of_stage: Callable[[], Rules] = packaged_rules
     new_tag: Callable[[], str] = lambda: secrets.token_hex(3)
     clock: Callable[[], float] = time.time
+    pause: Callable[[float], None] | None = None
     _busy: set[Button] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _over: threading.Event = field(default_factory=threading.Event)
@@ -119,7 +123,7 @@ class Presser:
                 self._busy.discard(button)
 
     def _do(self, button: Button) -> None:
-        turn = Turn(self.clock, self.new_tag(), self.pages, self._pause)
+        turn = Turn(self.clock, self.new_tag(), self.pages, self.pause or self._pause)
         tell = partial(self.news.tell, button)
         match button:
             case "drop":

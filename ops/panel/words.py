@@ -52,9 +52,9 @@ class Pages:
         """Mails in a state."""
         return Link("Messages", f"{self._to('messages')}?state={quote(state)}")
 
-    def mail(self, number: int) -> Link:
+    def mail(self, number: int, words: str = "the mail") -> Link:
         """A mail in the inbox."""
-        return Link("the mail", f"{INBOX}/{number}")
+        return Link(words, f"{INBOX}/{number}")
 
     def _to(self, *steps: str) -> str:
         return "/".join((self.home, *(quote(step, safe="") for step in steps)))
