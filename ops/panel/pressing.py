@@ -14,7 +14,7 @@ from ops.panel.serving import Panel
 from ops.story.pressed import Pressed, Told
 
 LOOK_SECONDS = 0.2
-MOST_SECONDS = 90.0
+MOST_SECONDS = 180.0
 
 
 def press_all(panel: Panel) -> Pressed:

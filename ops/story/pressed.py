@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-MOST_PRESS_SECONDS = 60
+MOST_PRESS_SECONDS = 120
 # The last that the news said of a press: its step, its text, and facts by name.
 Told = Mapping[str, Any]
 
