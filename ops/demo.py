@@ -200,7 +200,8 @@ def _show(venue: Venue, played: Played, panel: Panel, telling: Telling, *, quiet
     telling.call(venue.shop.as_curl(first.request), first.answer.body)
     telling.places(
         [
-            ("console", f"{panel.url} (one click signs in; key {panel.key})"),
+            ("console", f"{panel.url} (one click signs in)"),
+            ("its key", panel.key),
             ("API", venue.shop.public_url),
             ("health", f"{venue.shop.public_url}/v1/health"),
             ("mails", f"{index} ({len(saved)})"),

@@ -20,11 +20,8 @@ _PASSED_ON = (
     "content-type",
     "cookie",
     "user-agent",
-    "hx-request",
-    "hx-target",
-    "hx-trigger",
-    "hx-current-url",
 )
+_OF_HTMX = "hx-"
 # What is about this connection and not about the page.
 _DROPPED = frozenset(
     {"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"}
@@ -79,7 +76,11 @@ class Upstream:
             body: of a form.
         """
         connection = HTTPConnection(urlsplit(self.public_url).netloc, timeout=TIMEOUT_SECONDS)
-        kept = {name: headers[name] for name in _PASSED_ON if name in headers}
+        kept = {
+            name: value
+            for name, value in headers.items()
+            if name in _PASSED_ON or name.startswith(_OF_HTMX)
+        }
         try:
             connection.request(method, target, body or None, kept)
             answer = connection.getresponse()
