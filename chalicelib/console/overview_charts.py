@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic_core import to_json
@@ -23,8 +24,9 @@ def live_text(activity: Activity, words: Mapping[Tick, str]) -> str:
 def segment_charts(overview: Overview) -> list[Chart]:
     """Who came by, day by day, and who is decided for today; none before anything was counted."""
     charts = []
+    order = _order(overview)
     if overview.days:
-        rows = _rows("day", overview.days, "customers")
+        rows = _rows("day", overview.days, "customers", order)
         charts.append(
             stacked(
                 "Customers who came by, by day",
@@ -37,7 +39,7 @@ def segment_charts(overview: Overview) -> list[Chart]:
             )
         )
     if overview.hours:
-        rows = _rows("hour", overview.hours, "decisions")
+        rows = _rows("hour", overview.hours, "decisions", order)
         charts.append(
             stacked(
                 "Decisions by hour",
@@ -77,13 +79,18 @@ def budget_chart(overview: Overview) -> Chart | None:
     )
 
 
-def _rows(name: str, counts: Mapping[Any, Mapping[str, int]], counted: str) -> list[dict[str, Any]]:
-    """A row for each place and segment; segments in the same order everywhere, the usual first."""
-    totals: dict[str, int] = {}
-    for each in counts.values():
-        for segment, count in each.items():
-            totals[segment] = totals.get(segment, 0) + count
-    order = sorted(totals, key=lambda segment: (-totals[segment], segment))
+def _order(overview: Overview) -> list[str]:
+    """Every segment, the usual first: the same order, and so the same colours, in both charts."""
+    totals: Counter[str] = Counter()
+    for counts in (*overview.days.values(), *overview.hours.values()):
+        totals.update(counts)
+    return sorted(totals, key=lambda segment: (-totals[segment], segment))
+
+
+def _rows(
+    name: str, counts: Mapping[Any, Mapping[str, int]], counted: str, order: Sequence[str]
+) -> list[dict[str, Any]]:
+    """A row for each place and each segment, one that nobody is in among them."""
     return [
         {name: place, "segment": segment, counted: each.get(segment, 0)}
         for place, each in counts.items()

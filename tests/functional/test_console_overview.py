@@ -110,7 +110,7 @@ def test_segments_are_shown_by_day_and_by_hour(shop: Storefront) -> None:
 
     charts = charts_of(page)
     days = charts["Customers who came by, by day"]
-    told = {(each["moment"], each["series"]): each["y"] for each in days}
+    told = {(each["moment"], each["series"]): each["y"] for each in days if each["series"] != EVIL}
     yesterday, before = (format_instant(NOW - n * DAY_SECONDS)[:10] for n in (1, 2))
     assert told == {
         (before, "at_risk"): 0,
@@ -122,9 +122,14 @@ def test_segments_are_shown_by_day_and_by_hour(shop: Storefront) -> None:
     assert {(each["series"], each["y"]) for each in hours} == {
         ("at_risk", 4),
         ("at_risk", 3),
+        ("loyal", 0),
         (EVIL, 0),
         (EVIL, 2),
     }
+    places = [
+        {each["series"]: each["place"] for each in each_chart} for each_chart in (days, hours)
+    ]
+    assert places[0] == places[1]
     assert EVIL in page.text
     assert not {tag for tag, _ in page.tags} & {"img", "style"}
 
