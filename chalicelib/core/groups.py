@@ -53,8 +53,10 @@ def group_of_contact(contact: Contact) -> IndexAttributes:
 def addressed(contact: Contact, *, secret: bytes) -> Contact:
     """The contact with the hash of its address; a guest is no account to be found by it."""
     email = contact.text("email")
-    if email is None or contact.subject.kind != "customer":
-        named = None
-    else:
-        named = address_hash(email, secret=secret)
+    return under(contact, None if email is None else address_hash(email, secret=secret))
+
+
+def under(contact: Contact, named: str | None) -> Contact:
+    """The contact with this hash of its address, where it is an account's."""
+    named = named if contact.subject.kind == "customer" else None
     return contact if contact.address_hash == named else replace(contact, address_hash=named)
