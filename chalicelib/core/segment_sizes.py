@@ -18,10 +18,12 @@ class Sizes:
     Attributes:
         at: when the counting began.
         counts: customers and guests by segment, as far as the night has come.
+        is_whole: whether every segment was counted.
     """
 
     at: int
     counts: Mapping[str, int] = field(default_factory=dict)
+    is_whole: bool = False
 
     @property
     def total(self) -> int:
@@ -50,9 +52,9 @@ def to_be_counted(segments: Sequence[str], past: Iterable[Sizes]) -> list[str]:
 
 def sizes_to_json(sizes: Sizes) -> dict[str, Any]:
     """The stored form."""
-    return {"at": sizes.at, "counts": dict(sizes.counts)}
+    return {"at": sizes.at, "counts": dict(sizes.counts), "is_whole": sizes.is_whole}
 
 
 def sizes_from_json(stored: Mapping[str, Any]) -> Sizes:
     """Undo ``sizes_to_json``."""
-    return Sizes(stored["at"], stored["counts"])
+    return Sizes(stored["at"], stored["counts"], stored["is_whole"])

@@ -8,7 +8,6 @@ any more how many there were.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Protocol
 
 from chalicelib.core.groups import SHARDS, segment_group
@@ -47,11 +46,13 @@ def count_segments(*, store: CountingStore, segments: Sequence[str], now: int) -
     found = store.read([*before, tonight], now=now)
     past = [each for key in before if (each := found.value(key)) is not None]
     sizes, version = found.value(tonight) or Sizes(now), found.version(tonight)
-    for segment in to_be_counted(segments, past):
-        if segment in sizes.counts:
-            continue
+    if sizes.is_whole:
+        return sizes
+    missing = [each for each in to_be_counted(segments, past) if each not in sizes.counts]
+    for left in reversed(range(len(missing))):
+        segment = missing[-left - 1]
         counted = sum(store.count_group(segment_group(segment, shard)) for shard in range(SHARDS))
-        sizes = replace(sizes, counts={**sizes.counts, segment: counted})
+        sizes = Sizes(sizes.at, {**sizes.counts, segment: counted}, is_whole=not left)
         put = Put(tonight, sizes, AtVersion(version), sizes.at + KEPT_SECONDS)
         store.write([put], now=now)
         version += 1
