@@ -39,9 +39,14 @@ class Row:
     left: int
 
 
-def segments_page(view: SegmentsView, *, document: ModelDocument | None) -> Page:
-    """The page; without a document (it was refused) there are no medians."""
-    names = ordered(view, document)
+def segments_page(
+    view: SegmentsView, *, named: Sequence[str], document: ModelDocument | None
+) -> Page:
+    """The page; ``named`` are the segments that serve.
+
+    Without a document (it was refused) there are no medians.
+    """
+    names = ordered(view, named)
     return Page(
         "segments",
         "Segments",
@@ -59,9 +64,8 @@ def segments_page(view: SegmentsView, *, document: ModelDocument | None) -> Page
     )
 
 
-def ordered(view: SegmentsView, document: ModelDocument | None) -> list[str]:
-    """The model's segments as it orders them, then others that somebody is or was in."""
-    named = [] if document is None else list(document.segment_names)
+def ordered(view: SegmentsView, named: Sequence[str]) -> list[str]:
+    """The segments that serve, as the model orders them, then others that somebody is in."""
     return [*named, *sorted(view.names - {*named, NOWHERE})]
 
 

@@ -175,23 +175,23 @@ def test_a_segment_shows_description_medians_size_movements_and_who_came_last(
 def test_who_left_expired_was_erased_or_is_a_guest_is_no_example(browser: Browser) -> None:
     """The index follows the table with a delay; the profile decides."""
     shop = browser.shop
-    in_segment(shop, 1, 2)
-    lena = Facts(guest("g-1"), segment="loyal")
+    in_segment(shop, 1, 2, segment="champions")
+    lena = Facts(guest("g-1"), segment="champions")
     shop.store.write([Put(FACTS.key(lena.subject.key), lena, WHATEVER)], now=NOW)
     gone = replace(shop.store.all("facts")["c#c-2"], subject=customer("c-3"))
     shop.store.write([Put(FACTS.key("c#c-3"), gone, WHATEVER, NOW - 1)], now=NOW)
     shop.call("DELETE", "/v1/customers/c-1")
 
-    assert customers_in(browser.page("/console/segments/loyal")) == ["c-2"]
+    assert customers_in(browser.page("/console/segments/champions")) == ["c-2"]
 
 
 def test_customers_are_shown_to_keys_that_may_read(shop: Storefront) -> None:
     """Others see sizes and movements alone."""
-    in_segment(shop, 1)
+    in_segment(shop, 1, segment="champions")
     browser = Browser(shop).sign_in("operate")
     shop.store.calls.clear()
 
-    page = browser.page("/console/segments/loyal")
+    page = browser.page("/console/segments/champions")
 
     assert "Customers are shown to keys with the scope read" in page.text
     assert customers_in(page) == []

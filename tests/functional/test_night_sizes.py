@@ -59,8 +59,8 @@ def counted(store: Any, *, now: int = NOW, segments: tuple[str, ...] = SEGMENTS)
 
 def test_every_segment_is_counted_once_a_night(store: MemoryStore, log: io.StringIO) -> None:
     """Nobody's as well; what was counted stands, and a second message counts nothing again."""
-    assert counted(store) == Sizes(NOW, {"loyal": 40, "at_risk": 1, "new": 0})
-    assert store.one(TONIGHT) == Sizes(NOW, {"loyal": 40, "at_risk": 1, "new": 0})
+    assert counted(store) == Sizes(NOW, {"loyal": 40, "at_risk": 1, "new": 0}, is_whole=True)
+    assert store.one(TONIGHT) == Sizes(NOW, {"loyal": 40, "at_risk": 1, "new": 0}, is_whole=True)
     asked = store.count("count_group")
     assert asked == len(SEGMENTS) * SHARDS
 
@@ -81,7 +81,7 @@ def test_another_night_counts_anew(store: MemoryStore) -> None:
     tomorrow = counted(store, now=NOW + DAY_SECONDS)
 
     assert tomorrow.counts == {"loyal": 38, "at_risk": 2, "new": 0}
-    assert store.one(TONIGHT) == Sizes(NOW, {"loyal": 40, "at_risk": 1, "new": 0})
+    assert store.one(TONIGHT) == Sizes(NOW, {"loyal": 40, "at_risk": 1, "new": 0}, is_whole=True)
 
 
 def test_segments_of_an_earlier_model_are_counted_until_nobody_is_in_them() -> None:
@@ -114,6 +114,7 @@ def test_a_night_that_breaks_at_any_call_goes_on_behind_what_it_counted(
             pass
         begun = broken.one(TONIGHT)
         done = 0 if begun is None else len(begun.counts)
+        assert begun is None or begun.is_whole == (done == len(SEGMENTS))
         broken.calls.clear()
 
         assert counted(broken) == whole

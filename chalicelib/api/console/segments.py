@@ -16,19 +16,26 @@ from chalicelib.scoring.rejections import ArtifactRejected
 def show_segments(operator: Operator) -> Page:
     """``GET /console/segments``: sizes, movements and medians of all."""
     view = view_segments(store=operator.store, days=_days(operator), now=operator.now)
-    return segments_page(view, document=_document(operator))
+    document = _document(operator)
+    return segments_page(view, named=_named(operator, document), document=document)
 
 
 def show_segment(operator: Operator, name: str) -> Page:
     """``GET /console/segments/{name}``; who is in it is shown to keys with the scope read."""
     view = view_segments(store=operator.store, days=_days(operator), now=operator.now)
     document = _document(operator)
-    if name not in ordered(view, document):
-        raise NotFound.of("name", "names no segment of the model, and nobody was counted in one")
+    if name not in ordered(view, _named(operator, document)):
+        raise NotFound.of("name", "names no segment that serves, and nobody was counted in it")
     examples = None
     if operator.may("read"):
         examples = latest_of(name, store=operator.store, now=operator.now)
     return segment_page(name, view, document=document, examples=examples)
+
+
+def _named(operator: Operator, document: ModelDocument | None) -> list[str]:
+    """What the model calls segments; where it was refused, what the rules in its place do."""
+    described = () if document is None else document.segment_names
+    return list(dict.fromkeys((*described, *operator.edge.rulebook().packaged.scorer.segments)))
 
 
 def _days(operator: Operator) -> Days:
