@@ -10,7 +10,7 @@ stay exact; the date of the first order stays where it was if that very order wa
 ones, and the date of the latest is exact until all recent orders are cancelled. Which orders are
 kept one by one then depends on the order of arrival. ``segment``, ``review_at`` and
 ``abandoned_checkout_at`` say what was announced when, so they follow the order of arrival until
-``absence.settle`` brings them up to one moment.
+``absence.settle`` brings them up to one moment; ``segment_at`` says since when, so it always does.
 """
 
 from __future__ import annotations
