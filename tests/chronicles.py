@@ -10,7 +10,7 @@ from typing import Any
 
 from chalicelib.aws.items import item_of
 from chalicelib.core.effects import Effect
-from chalicelib.core.kinds import EFFECT, RECORD
+from chalicelib.core.kinds import EFFECT, MESSAGE, RECORD
 from chalicelib.core.storage import Put
 from chalicelib.flows.chronicle import DECISIONS, ChroniclePorts
 from tests.fakes import SIGNING_KEYS, MemoryObjects, MemoryStore
@@ -37,7 +37,22 @@ def effects_event(effects: Iterable[Effect], *, first: int = FIRST) -> Json:
     return {"Records": [_inserted(put, first + n) for n, put in enumerate(puts)]}
 
 
-def _inserted(put: Put[Any], number: int) -> Json:
+def change_event(*changed: Put[Any], stored_at: int, first: int = FIRST) -> Json:
+    """Things that were stored over what stood there."""
+    records = [_inserted(put, first + n, stored_at) for n, put in enumerate(changed)]
+    return {"Records": [{**each, "eventName": "MODIFY"} for each in records]}
+
+
+def messages_event(*message_ids: str, stored_at: int, first: int = FIRST) -> Json:
+    """New messages, of whom the stream of profiles says their keys alone."""
+    puts = [Put(MESSAGE.key(each), {"source": "x"}) for each in message_ids]
+    records = [_inserted(put, first + n, stored_at) for n, put in enumerate(puts)]
+    for each in records:
+        del each["dynamodb"]["NewImage"]
+    return {"Records": records}
+
+
+def _inserted(put: Put[Any], number: int, stored_at: int = 0) -> Json:
     image: Json = item_of(put, version=1)
     if "B" in image["body"]:
         image["body"] = {"B": b64encode(image["body"]["B"]).decode()}
@@ -45,6 +60,7 @@ def _inserted(put: Put[Any], number: int) -> Json:
         "Keys": {name: image[name] for name in ("pk", "sk")},
         "NewImage": image,
         "SequenceNumber": str(number),
+        "ApproximateCreationDateTime": float(stored_at),
     }
     inserted: Json = json.loads(json.dumps({"eventName": "INSERT", "dynamodb": change}))
     return inserted

@@ -1,7 +1,7 @@
 """What specifications of charts are made of: encodings, and rows under names of ours.
 
-The fields of a row are ``x``, ``y``, ``low``, ``high`` and ``series``. The same in words are ``moment``
-and ``…_told``; ``place`` is where a series stands among its neighbours.
+The fields of a row are ``x``, ``y``, ``low``, ``high`` and ``series``. The same in words are
+``moment`` and ``…_told``; ``place`` is where a series stands among its neighbours.
 """
 
 from __future__ import annotations

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from chalicelib.aws.store import DynamoStore
 from chalicelib.core.instants import format_instant
 from chalicelib.core.kinds import NIGHT_KEY
+from chalicelib.flows.activity import Activity, read_activity
 from chalicelib.flows.night import STATE
 from ops.cli import main
 from ops.story.play import Venue
@@ -47,6 +49,30 @@ def test_decisions_of_files_and_of_checkouts_are_logged(venue: Venue, filled: Fi
     assert "@example.com" not in text
     known = {each.customer_id for each in filled.seed.contacts}
     assert not [each for each in found if each["subject"] in known]
+
+
+def test_what_happens_is_counted_by_minute(venue: Venue, filled: Filled) -> None:
+    """Events from the stream of keys, mails from changes of effects, through the real filters."""
+    tables: Any = venue.session.client("dynamodb")
+    store = DynamoStore(lambda: tables, tables={"control": venue.outputs["ControlTable"]})
+    viewed = {
+        "type": "track",
+        "event": "Product Viewed",
+        "userId": "c-e2e-activity",
+        "messageId": f"e2e-activity-{time.time_ns()}",
+        "properties": {"sku": "MUG"},
+    }
+    assert venue.shop.send([viewed]).body["accepted"] == 1
+
+    def counted() -> Activity | None:
+        shown = read_activity(store, now=int(time.time()))
+        return shown if sum(shown.counts["events"]) and sum(shown.counts["mails"]) else None
+
+    shown = eventually(counted, within_seconds=150, what="an event and a mail in the counts")
+
+    assert filled.mails
+    assert sum(shown.counts["decisions"]) > 0
+    assert sum(shown.counts["mails"]) <= len(venue.inbox.read())
 
 
 def test_a_night_is_worked_through(venue: Venue, filled: Filled) -> None:

@@ -112,7 +112,8 @@ def desk(stack: Stack, clients: Clients) -> Iterator[Desk]:
 def test_no_page_scans_and_each_asks_for_few_operations(desk: Desk) -> None:
     """Reads by key, queries of an index, the start of one object: nothing else, and not many."""
     pages = {
-        "/console": 4,
+        "/console": 5,
+        "/console/activity": 2,
         "/console/switches/sending": 2,
         "/console/customers": 1,
         "/console/customers/c-1": 6,

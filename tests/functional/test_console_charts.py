@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import doctest
 import json
+import math
+import re
+from collections.abc import Sequence
+from itertools import combinations
 from types import ModuleType
 from typing import Any
 
@@ -176,3 +180,64 @@ def test_the_examples_in_the_docstrings_are_true(module: ModuleType) -> None:
     result = doctest.testmod(module)
 
     assert (result.failed, result.attempted > 0) == (0, True)
+
+
+# How who sees linear RGB: Machado, Oliveira and Fernandes (2009), table 1, severity 1.
+_SEEN_BY = {
+    "everybody": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "the red-blind": (
+        (0.152286, 1.052583, -0.204868),
+        (0.114503, 0.786281, 0.099216),
+        (-0.003882, -0.048116, 1.051998),
+    ),
+    "the green-blind": (
+        (0.367322, 0.860646, -0.227968),
+        (0.280085, 0.672501, 0.047413),
+        (-0.011820, 0.042940, 0.968881),
+    ),
+    "the blue-blind": (
+        (1.255528, -0.076749, -0.178779),
+        (-0.078411, 0.930809, 0.147602),
+        (0.004733, 0.691367, 0.303900),
+    ),
+}
+_XYZ = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
+_WHITE = (0.9505, 1.0, 1.089)
+
+
+def linear(colour: str) -> tuple[float, ...]:
+    """A colour of a stylesheet in linear RGB, from 0 to 1."""
+    channels = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    return tuple(c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+
+
+def applied(matrix: Sequence[Sequence[float]], vector: Sequence[float]) -> tuple[float, ...]:
+    """A matrix times a vector."""
+    return tuple(sum(a * b for a, b in zip(row, vector, strict=True)) for row in matrix)
+
+
+def lab(rgb: Sequence[float]) -> tuple[float, float, float]:
+    """CIE L*a*b* of linear RGB, in which distances are what the eye makes of them."""
+    relative = (max(c, 0.0) / w for c, w in zip(applied(_XYZ, rgb), _WHITE, strict=True))
+    x, y, z = (t ** (1 / 3) if t > 0.008856 else 7.787 * t + 16 / 116 for t in relative)
+    return (116 * y - 16, 500 * (x - y), 200 * (y - z))
+
+
+def contrast(one: str, other: str) -> float:
+    """As WCAG 2 has it."""
+    low, high = sorted(applied(_XYZ, linear(each))[1] for each in (one, other))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_series_are_told_apart_by_everybody(theme: int) -> None:
+    """Three to one against the card; ten times what is just told apart, whoever looks."""
+    sheet = (STATIC / "charts.css").read_text().partition("@media (prefers-color-scheme: dark)")
+    cards = re.findall(r"--card: (#[0-9a-f]{6})", (STATIC / "console.css").read_text())
+    series = re.findall(r"--series-\d: (#[0-9a-f]{6})", sheet[2 * theme])
+
+    assert len(series) == 8
+    assert min(contrast(each, cards[theme]) for each in series) >= 3
+    for who, matrix in _SEEN_BY.items():
+        seen = [lab(applied(matrix, linear(each))) for each in series]
+        assert min(math.dist(a, b) for a, b in combinations(seen, 2)) > 23, who

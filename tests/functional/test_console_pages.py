@@ -298,6 +298,15 @@ def test_every_page_can_be_used_by_keyboard_and_read_aloud(shop: Storefront) -> 
             assert (values.get("tabindex") or "0") in ("0", "-1"), name
 
 
+def test_a_part_that_is_looked_at_again_is_no_page_and_asks_little(shop: Storefront) -> None:
+    """No head of its own, nothing of markup in it, and one read whatever the shop holds."""
+    browser = Browser(shop).sign_in()
+    part = browser.page("/console/activity")
+
+    assert not {tag for tag, _ in part.tags} & {"html", "main", "script", "h1", "style", "img"}
+    assert shop.calls() == ["read"]
+
+
 def test_every_form_that_changes_something_carries_a_token(shop: Storefront) -> None:
     """Bound to the session; what a GET form asks changes nothing."""
     for name, page in answers(shop):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import boto3
@@ -15,7 +15,7 @@ from chalicelib.aws.packed import unpack
 from chalicelib.aws.store import DynamoStore
 from chalicelib.core.canonical import canonical_json
 from chalicelib.core.effects import Effect
-from chalicelib.core.kinds import COUPON, EFFECT, RECORD, SESSION
+from chalicelib.core.kinds import COUPON, EFFECT, LIVE_OFFER, MESSAGE, RECORD, SESSION
 from chalicelib.core.offers import Coupon, Offer
 from chalicelib.core.sessions import Session
 from chalicelib.core.storage import AtVersion, Put
@@ -161,6 +161,34 @@ def test_a_new_decision_reaches_the_log_as_lambda_would_hand_it_over(
     assert name == "on_decided"
     [change] = json.loads(json.dumps(event))["Records"]
     assert unpack(b64decode(change["dynamodb"]["NewImage"]["body"]["B"])) == canonical_json(record)
+
+
+def test_only_changes_that_are_counted_reach_the_log(
+    pump: Pump, recorder: Recorder, store: DynamoStore
+) -> None:
+    """A mail that the provider took, and a live code; not a mail that is under way."""
+    effect, live = make_effect("e-1"), Offer("winback-10", "CODE", "percent_off", 10, NOW + 60)
+    key, at = EFFECT.key("e-1"), LIVE_OFFER.key("c#1", "winback-10")
+    store.write([Put(key, effect), Put(at, live), Put(MESSAGE.key("m-1"), {})], now=NOW)
+    store.write([Put(key, replace(effect, state="CLAIMED"), AtVersion(1))], now=NOW)
+    store.write([Put(key, replace(effect, state="ACCEPTED"), AtVersion(2))], now=NOW)
+    store.write([Put(at, replace(live, spent=True), AtVersion(1))], now=NOW)
+
+    for _ in range(3):
+        pump.step()
+
+    read = [
+        (record["eventName"], record["dynamodb"]["Keys"]["sk"]["S"])
+        for name, event in recorder.calls
+        if name == "on_decided"
+        for record in event["Records"]
+    ]
+    assert read == [
+        ("INSERT", "effect"),
+        ("MODIFY", "effect"),
+        ("MODIFY", "live"),
+        ("INSERT", "message"),
+    ]
 
 
 def test_failed_items_stay_and_the_others_go(pump: Pump, recorder: Recorder, stack: Stack) -> None:

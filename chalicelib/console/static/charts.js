@@ -2,7 +2,7 @@
 // Draws what the page holds: figure[data-chart] is Vega-Lite, figure[data-live] a line for now.
 // The libraries are fetched with the first figure, so a page without one does not know them.
 (() => {
-  const PIXELS_OF_A_NAME = 125;
+  const PIXELS_OF_A_LETTER = 7;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const fetched = new Map();
   let drawn = []; // {figure, end}
@@ -29,7 +29,15 @@
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const palette = () => [1, 2, 3, 4, 5, 6, 7, 8].map((each) => colour(`series-${each}`));
 
-  function theme(width) {
+  // How wide a name in the legend is, with its mark: as the longest, and never wider than the plot.
+  function nameWidth(spec, width) {
+    const [coloured] = [spec, ...(spec.layer ?? [])].map((each) => each.encoding?.color?.scale?.domain).filter(Boolean);
+    const letters = Math.max(8, ...(coloured ?? []).map((each) => each.length));
+    return Math.min(letters * PIXELS_OF_A_LETTER + 30, width - 60);
+  }
+
+  function theme(spec, width) {
+    const name = nameWidth(spec, width);
     const soft = { labelColor: colour("soft"), titleColor: colour("soft"), titleFontWeight: "normal" };
     return {
       background: null,
@@ -42,8 +50,8 @@
       axisX: { titleLimit: width / 2 },
       axisY: { titleLimit: 120 },
       scale: { barBandPaddingInner: 0.25 },
-      legend: { ...soft, orient: "top", labelFontSize: 12, titleFontSize: 12, labelLimit: PIXELS_OF_A_NAME - 25,
-        columns: Math.max(1, Math.floor((width - 60) / PIXELS_OF_A_NAME)), gradientLength: Math.min(200, width / 2) },
+      legend: { ...soft, orient: "top", labelFontSize: 12, titleFontSize: 12, labelLimit: name - 25,
+        columns: Math.max(1, Math.floor((width - 60) / name)), gradientLength: Math.min(200, width / 2) },
       range: { category: palette(), heatmap: [colour("heat-least"), colour("heat-most")],
         ramp: [colour("heat-least"), colour("heat-most")] },
       mark: { color: colour("series-1") },
@@ -58,7 +66,7 @@
     const spec = { height: width < 480 ? 240 : 280, ...JSON.parse(figure.dataset.chart), width: "container",
       autosize: { type: "fit", contains: "padding", resize: true } };
     const result = await vegaEmbed(plot, spec, {
-      actions: false, ast: true, defaultStyle: false, renderer: "svg", config: theme(width),
+      actions: false, ast: true, defaultStyle: false, renderer: "svg", config: theme(spec, width),
       tooltip: { disableDefaultStyle: true, theme: "own" },
     });
     return () => result.finalize();
@@ -76,21 +84,24 @@
       width: plot.clientWidth, height: 220,
       tzDate: (at) => uPlot.tzDate(new Date(at * 1e3), "Etc/UTC"),
       series: [{ label: "UTC", value: (_, at) => (at ? new Date(at * 1e3).toISOString().slice(11, 16) : "") }, ...told.series.map(line)],
-      axes: [{ ...axis, values: (_, at) => at.map((each) => new Date(each * 1e3).toISOString().slice(11, 16)) }, { ...axis, size: 40 }],
+      axes: [{ ...axis, values: (_, at) => at.map((each) => new Date(each * 1e3).toISOString().slice(11, 16)) }, { ...axis, size: 40, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6] }],
       scales: { y: { range: (_, least, most) => [0, Math.max(1, most)] } },
     }, [told.at, ...told.series.map((each) => each.values)], plot);
     return () => live.destroy();
   }
 
   async function draw(figure) {
-    const plot = figure.querySelector(".plot");
+    // A place of its own for each time: one that is overtaken ends where nobody sees it.
+    const plot = document.createElement("div");
+    figure.querySelector(".plot").replaceChildren(plot);
     const entry = { figure, end: () => {} };
     drawn.push(entry);
     try {
       entry.end = await ("live" in figure.dataset ? drawLive : drawChart)(figure, plot);
+      if (!drawn.includes(entry)) entry.end();
     } catch (error) {
       // The numbers are there: open the table instead, and leave the reason for whoever looks.
-      plot.textContent = "";
+      plot.remove();
       figure.querySelector("details")?.setAttribute("open", "");
       console.error(error);
     }
@@ -106,16 +117,40 @@
   }
 
   function drawAnew() {
-    for (const each of drawn) { each.end(); each.figure.querySelector(".plot").textContent = ""; }
+    for (const each of drawn) each.end();
     drawn = [];
     drawAll();
   }
 
   addEventListener("DOMContentLoaded", drawAll);
-  document.addEventListener("htmx:afterSwap", drawAll);
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const details = again(event)?.querySelector("details");
+    if (details) details.open = opened;
+    drawAll();
+  });
   dark.addEventListener("change", drawAnew);
-  // Nobody looks at a page in the background, so it asks for nothing.
+  let resized;
+  addEventListener("resize", () => { clearTimeout(resized); resized = setTimeout(drawAnew, 200); });
+  // What is asked for again and again: not while nobody looks, and what cannot be had leaves what is there.
+  const again = ({ detail }) => (detail.requestConfig?.elt ?? detail.elt)?.closest("[data-while-seen]");
+  const tell = (part, failed) => {
+    const note = document.getElementById(part.dataset.whileSeen);
+    if (note) note.hidden = !failed;
+  };
+  let opened = false;
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (document.hidden && event.detail.elt.matches("[data-while-seen]")) event.preventDefault();
+    if (again(event) && document.hidden) event.preventDefault();
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const part = again(event);
+    if (!part) return;
+    const failed = event.detail.xhr.status >= 400;
+    tell(part, failed);
+    event.detail.shouldSwap = !failed;
+    opened = part.querySelector("details")?.open ?? false;
+  });
+  document.addEventListener("htmx:sendError", (event) => {
+    const part = again(event);
+    if (part) tell(part, true);
   });
 })();
