@@ -352,6 +352,18 @@ def console_replay(decision_id: str) -> Response:
     return console("replay", app.current_request, wiring.edge, decision_id)
 
 
+@app.route("/console/segments", methods=["GET"], content_types=["*/*"])
+def console_segments() -> Response:
+    """Show sizes of segments and movements between them."""
+    return console("segments", app.current_request, wiring.edge)
+
+
+@app.route("/console/segments/{name}", methods=["GET"], content_types=["*/*"])
+def console_segment(name: str) -> Response:
+    """Show one segment and who moved into it."""
+    return console("segment", app.current_request, wiring.edge, name)
+
+
 @app.route("/console/messages", methods=["GET"], content_types=["*/*"])
 def console_messages() -> Response:
     """Show mails by state."""

@@ -36,11 +36,13 @@ if TYPE_CHECKING:  # these flows bring whatever else they import, and no checkou
     from typing import Protocol
 
     from chalicelib.flows.list_mails import MailIndex
+    from chalicelib.flows.look_up import GroupIndex
+    from chalicelib.flows.night_sizes import CountingStore
     from chalicelib.flows.objects import Objects
     from chalicelib.flows.read import Library
     from chalicelib.flows.sweep import OverdueIndex
 
-    class Storage(MailIndex, Library, OverdueIndex, Protocol):
+    class Storage(MailIndex, Library, OverdueIndex, GroupIndex, CountingStore, Protocol):
         """Storage with all of its indexes."""
 
 

@@ -237,13 +237,15 @@ class Parts:
 
     def night_parts(self) -> tuple[night.NightPorts, Policy]:
         """What a night's measuring needs, and the policy that decides."""
+        rules = self._rules_now()
         ports = night.NightPorts(
             store=self.adapters.store,
             objects=self.adapters.objects,
             bucket=self.settings.results_bucket,
             baselines=self._baselines,
+            segments=_segments(rules),
         )
-        return ports, self._rules_now().policy
+        return ports, rules.policy
 
     def simulation_ports(self) -> simulation.SimulationPorts:
         """What simulating a policy needs; raises Broken where nobody said which queue it is."""
@@ -373,6 +375,13 @@ class Parts:
         return self.rulebook.apply(
             lambda rules: fold(rules=rules), store=self.adapters.store, now=now
         )
+
+
+def _segments(rules: Rules) -> tuple[str, ...]:
+    """What a profile may be called: by the model, by the rules in its place, by an arm's model."""
+    policies = (rules.policy, *rules.challengers.policies.values())
+    scorers = (rules.scorer, *rules.challengers.scorers.values(), *map(Scorecard, policies))
+    return tuple(dict.fromkeys(name for each in scorers for name in each.segments))
 
 
 _installed: list[Parts] = []

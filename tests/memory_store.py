@@ -28,7 +28,17 @@ from chalicelib.core.storage import (
 from chalicelib.core.subject import Subject
 
 T = TypeVar("T")
-Named = Literal["read", "write", "due", "recent_decisions", "belongings", "overdue", "listed"]
+Named = Literal[
+    "read",
+    "write",
+    "due",
+    "recent_decisions",
+    "belongings",
+    "members",
+    "count_group",
+    "overdue",
+    "listed",
+]
 Call = tuple[Named, int]
 
 
@@ -155,6 +165,24 @@ class MemoryStore:
             for key, row in self._rows.items()
             if key.kind.table == table and row.indexed.get("owned_by") == subject_key
         ]
+
+    def members(self, group: str, *, limit: int) -> list[tuple[Subject, int]]:
+        """As ``DynamoStore.members``."""
+        self.calls.append(("members", limit))
+        self._reads.play()
+        found = [
+            (int(row.indexed["grouped_at"]), key.partition)
+            for key, row in self._rows.items()
+            if row.indexed.get("in_group") == group
+        ]
+        latest = sorted(found, reverse=True)[:limit]
+        return [(Subject.from_key(name), at) for at, name in latest]
+
+    def count_group(self, group: str) -> int:
+        """As ``DynamoStore.count_group``."""
+        self.calls.append(("count_group", 1))
+        self._reads.play()
+        return sum(row.indexed.get("in_group") == group for row in self._rows.values())
 
     def overdue(self, kind: Kind[Any], *, shard: str, now: int, limit: int) -> list[str]:
         """As ``DynamoStore.overdue``."""

@@ -59,6 +59,8 @@ CONSOLE: frozenset[Route] = frozenset({
     ("POST", "/console/customers/{customer_id}/erase"),
     ("GET", "/console/decisions/{decision_id}"),
     ("POST", "/console/decisions/{decision_id}/replay"),
+    ("GET", "/console/segments"),
+    ("GET", "/console/segments/{name}"),
     ("GET", "/console/messages"),
     ("GET", "/console/drops"),
     ("GET", "/console/drops/{drop_id}"),

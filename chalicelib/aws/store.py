@@ -154,6 +154,36 @@ class DynamoStore:
         )
         return [Key(OWNED[item["sk"]["S"]], item["pk"]["S"]) for item in items]
 
+    def members(self, group: str, *, limit: int) -> list[tuple[Subject, int]]:
+        """Who is in a group since when, the latest first; some may have left it or expired."""
+        items = self._query(
+            "profiles",
+            limit=limit,
+            IndexName="by_group",
+            KeyConditionExpression="in_group = :group",
+            ExpressionAttributeValues={":group": {"S": group}},
+            ScanIndexForward=False,
+        )
+        return [(Subject.from_key(item["pk"]["S"]), int(item["grouped_at"]["N"])) for item in items]
+
+    def count_group(self, group: str) -> int:
+        """How many are in a group, counted page by page (a megabyte of keys each)."""
+        client, request, found = self._client(), dict[str, Any](), 0
+        while True:
+            with translated():
+                answer = client.query(
+                    TableName=self._tables["profiles"],
+                    IndexName="by_group",
+                    KeyConditionExpression="in_group = :group",
+                    ExpressionAttributeValues={":group": {"S": group}},
+                    Select="COUNT",
+                    **request,
+                )
+            found += answer["Count"]
+            if "LastEvaluatedKey" not in answer:
+                return found
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
     def overdue(self, kind: Kind[Any], *, shard: str, now: int, limit: int) -> list[str]:
         """Names of things of a kind that somebody should have looked at by now, oldest first.
 

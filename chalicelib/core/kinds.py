@@ -48,10 +48,12 @@ if TYPE_CHECKING:
         budgets,
         consents,
         engagement,
+        groups,
         orders,
         pace,
         policy_life,
         rollup,
+        segment_sizes,
         signals,
         simulation_job,
         watched,
@@ -64,6 +66,7 @@ else:  # how these are encoded is nothing to a checkout, so its cold start does 
         "chalicelib.core", "pace", "policy_life", "rollup", "signals", "watched"
     )
     (simulation_job,) = late_calls("chalicelib.core", "simulation_job")
+    groups, segment_sizes = late_calls("chalicelib.core", "groups", "segment_sizes")
 
 ORDER_WINDOW_SECONDS = 400 * DAY_SECONDS
 MESSAGE_WINDOW_SECONDS = 30 * DAY_SECONDS
@@ -78,14 +81,18 @@ def _as_is(value: Json) -> Json:
     return value
 
 
+_group_of = groups.group_of_facts  # named once, so that it is looked up once
+
+
 def _due(facts: Facts) -> IndexAttributes:
     if facts.merged_into is not None:
         return {"owned_by": customer(facts.merged_into).key}
     if facts.review_at is None:
-        return {}
+        return _group_of(facts)
     return {
         "due_shard": f"due#{facts.subject.due_shard:02}",
         "review_at": facts.review_at,
+        **_group_of(facts),
     }
 
 
@@ -111,7 +118,9 @@ def _of_effect(effect: Effect) -> IndexAttributes:
 
 
 FACTS: Kind[Facts] = Kind("facts", "profiles", "", facts_to_json, facts_from_json, index=_due)
-CONTACT: Kind[Contact] = Kind("contact", "profiles", "", contact_to_json, contact_from_json)
+CONTACT: Kind[Contact] = Kind(
+    "contact", "profiles", "", contact_to_json, contact_from_json, index=groups.group_of_contact
+)
 ORDER: Kind[orders.OrderState] = Kind(
     "order", "profiles", "o#", orders.order_to_json, orders.order_from_json, index=_owned
 )
@@ -240,6 +249,14 @@ WATCHED: Kind[watched.Watched] = Kind(
     compressed=True,
 )
 MEASURED: Kind[Json] = Kind("measured", "control", "measured#", _as_is, _as_is, compressed=True)
+# How many customers each segment had in a night; named as 2026-11-27.
+SIZES: Kind[segment_sizes.Sizes] = Kind(
+    "sizes",
+    "control",
+    "sizes#",
+    segment_sizes.sizes_to_json,
+    segment_sizes.sizes_from_json,
+)
 # How budgets stood in the night of a day, named as 2026-11-27.
 BUDGETS: Kind[budgets.Budgets] = Kind(
     "budgets", "control", "budgets#", budgets.budgets_to_json, budgets.budgets_from_json

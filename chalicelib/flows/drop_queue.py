@@ -15,6 +15,7 @@ from chalicelib.core.errors import SegueError
 from chalicelib.core.policy import Policy
 from chalicelib.flows.drop import MOST_DELIVERIES
 from chalicelib.flows.night import NightPorts, work_through
+from chalicelib.flows.night_sizes import count_segments
 from chalicelib.flows.simulation import SimulationPorts, take
 from chalicelib.flows.simulation_ask import read_message
 from chalicelib.flows.wordless import wordless
@@ -86,9 +87,21 @@ def _is_last(message: Mapping[str, Any]) -> bool:
 def _work_through(
     message_id: str, night: Callable[[], tuple[NightPorts, Policy]], now: int
 ) -> bool:
+    """Count the segments and read the log; what fails of the one holds up nothing of the other."""
+    steps = (
+        lambda ports, _: count_segments(store=ports.store, segments=ports.segments, now=now),
+        lambda ports, policy: work_through(ports=ports, policy=policy, now=now),
+    )
+    return all([_try(step, message_id, night) for step in steps])
+
+
+def _try(
+    step: Callable[[NightPorts, Policy], object],
+    message_id: str,
+    night: Callable[[], tuple[NightPorts, Policy]],
+) -> bool:
     try:
-        ports, policy = night()
-        work_through(ports=ports, policy=policy, now=now)
+        step(*night())
     except SegueError as error:
         log_event(
             "night_failed", message_id=message_id, error=type(error).__name__, reason=str(error)

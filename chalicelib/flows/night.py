@@ -22,7 +22,6 @@ from chalicelib.core.instants import DAY_SECONDS, format_instant, parse_instant
 from chalicelib.core.kinds import MEASURED, NIGHT_KEY, WATCHED
 from chalicelib.core.measured import KEPT_SECONDS, measured_to_json
 from chalicelib.core.policy import Policy
-from chalicelib.core.ports import Store
 from chalicelib.core.storage import AtVersion, Found, Key, Put
 from chalicelib.core.watched import Watched
 from chalicelib.files.database import translated
@@ -30,6 +29,7 @@ from chalicelib.files.decision_days import Day, open_day
 from chalicelib.flows.budgets import note_budgets
 from chalicelib.flows.chronicle import DECISIONS
 from chalicelib.flows.night_outcomes import measure_closed
+from chalicelib.flows.night_sizes import CountingStore
 from chalicelib.flows.night_watch import ring, watch
 from chalicelib.flows.objects import Objects
 from chalicelib.telemetry import log_event
@@ -52,14 +52,16 @@ class NightPorts:
         baselines: reads those of the packaged model; None where it was refused.
         workdir: where temporary files lie; None for the system's place.
         memory_mb: what DuckDB may hold before it spills to disk.
+        segments: the names that a profile may be given now.
     """
 
-    store: Store
+    store: CountingStore
     objects: Objects
     bucket: str
     baselines: Callable[[], Baselines | None]
     workdir: Path | None = None
     memory_mb: int = 512
+    segments: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,6 +235,7 @@ def test_indexes_hold_keys_alone(template: Json) -> None:
     keys_only = {"ProjectionType": "KEYS_ONLY"}
     assert indexes == {
         ("ProfilesTable", "due"): (["due_shard", "review_at"], keys_only),
+        ("ProfilesTable", "by_group"): (["in_group", "grouped_at"], keys_only),
         ("ProfilesTable", "by_owner"): (["owned_by"], keys_only),
         ("EffectsTable", "by_owner"): (["owned_by"], keys_only),
         ("DecisionsTable", "by_subject"): (["subject", "decided_at"], keys_only),

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from chalicelib.aws.store import DynamoStore
+from chalicelib.core.contact import Contact, Stamped
 from chalicelib.core.effects import Effect, State, effect_id
 from chalicelib.core.facts import Facts
+from chalicelib.core.groups import UNDATED, address_group, segment_group
 from chalicelib.core.instants import Instant
-from chalicelib.core.kinds import COUPON, EFFECT, FACTS, ORDER, RECORD
+from chalicelib.core.kinds import CONTACT, COUPON, EFFECT, FACTS, ORDER, RECORD
 from chalicelib.core.mail_list import SHARDS as LIST_SHARDS
 from chalicelib.core.mail_list import Standing, effect_id_at, listed_under
 from chalicelib.core.offers import Coupon, Offer
@@ -112,6 +114,62 @@ def test_what_is_given_away_leaves_the_index(store: AnyStore, condition: AtVersi
 
     assert store.belongings(ANN.key, table="profiles") == []
     assert store.belongings(BOB.key, table="profiles") == [key]
+
+
+def test_a_profile_stands_in_the_group_of_its_segment_alone(store: AnyStore) -> None:
+    """It moves with the segment, the latest comes first, and without a segment it is in none."""
+    for number, subject in enumerate((ANN, BOB)):
+        facts = Facts(subject, segment="loyal", segment_at=Instant(NOW + number))
+        store.write([Put(FACTS.key(subject.key), facts)], now=NOW)
+    ann, bob = (segment_group("loyal", each.due_shard) for each in (ANN, BOB))
+
+    found = dict([*store.members(ann, limit=5), *store.members(bob, limit=5)])
+    assert found == {ANN: NOW, BOB: NOW + 1}
+
+    moved = Facts(BOB, segment="at_risk", review_at=NOW)
+    store.write([Put(FACTS.key(BOB.key), moved, AtVersion(1))], now=NOW)
+    assert BOB not in dict(store.members(bob, limit=5))
+    at_risk = segment_group("at_risk", BOB.due_shard)
+    assert store.members(at_risk, limit=5) == [(BOB, UNDATED)]
+    assert store.count_group(at_risk) == 1
+    assert store.due(shard=BOB.due_shard, now=NOW, limit=5) == [(BOB, NOW)]
+
+    store.write([Put(FACTS.key(BOB.key), Facts(BOB), AtVersion(2))], now=NOW)
+    assert store.members(at_risk, limit=5) == []
+    assert store.count_group(at_risk) == 0
+
+
+def test_members_come_latest_first_and_no_more_than_asked(store: AnyStore) -> None:
+    """All are counted, however many are listed."""
+    in_shard = [s for s in map(customer, map(str, range(200))) if s.due_shard == 0][:6]
+    for age, subject in enumerate(in_shard):
+        facts = Facts(subject, segment="loyal", segment_at=Instant(NOW - age))
+        store.write([Put(FACTS.key(subject.key), facts)], now=NOW)
+    group = segment_group("loyal", 0)
+
+    assert store.members(group, limit=3) == [(in_shard[age], NOW - age) for age in range(3)]
+    assert store.count_group(group) == 6
+    assert store.count_group(segment_group("loyal", 1)) == 0
+    assert store.count_group(segment_group("loya", 0)) == 0
+
+
+@pytest.mark.parametrize("condition", [AtVersion(1), WHATEVER])
+def test_accounts_stand_in_the_group_of_their_address(
+    store: AnyStore, condition: AtVersion
+) -> None:
+    """Until they have another one or are gone; a profile of the same person is not among them."""
+    said = {"email": Stamped("a@example.com", NOW)}
+    for subject in (ANN, BOB):
+        put = Put(CONTACT.key(subject.key), Contact(subject, said, address_hash="f" * 40))
+        store.write([put, Put(FACTS.key(subject.key), Facts(subject))], now=NOW)
+    group = address_group("f" * 40)
+    assert sorted(store.members(group, limit=5), key=str) == [(ANN, NOW), (BOB, NOW)]
+
+    store.write([Put(CONTACT.key(ANN.key), Contact(ANN), condition)], now=NOW)
+    assert store.members(group, limit=5) == [(BOB, NOW)]
+
+    store.write([Delete(CONTACT.key(BOB.key), AtVersion(1))], now=NOW)
+    assert store.members(group, limit=5) == []
 
 
 def test_an_effect_stands_in_its_index_until_it_is_done(store: AnyStore) -> None:

@@ -65,6 +65,18 @@ class GatedStore:
         )
         return keys
 
+    def members(self, group: str, *, limit: int) -> list[tuple[Subject, int]]:
+        """As ``GroupIndex.members``."""
+        members: list[tuple[Subject, int]] = self._call(
+            "members", self.store.members, group, limit=limit
+        )
+        return members
+
+    def count_group(self, group: str) -> int:
+        """As ``CountingStore.count_group``."""
+        count: int = self._call("count_group", self.store.count_group, group)
+        return count
+
     def _call(self, port: str, function: Any, *what: Any, **options: Any) -> Any:
         request = Request(port, what, options)
         return self.gate.call(request, lambda asked: function(*asked.what, **asked.options))

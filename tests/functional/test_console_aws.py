@@ -126,6 +126,9 @@ def test_no_page_scans_and_each_asks_for_few_operations(desk: Desk) -> None:
         "/console/policies": 2,
         "/console/breaker": 2,
         "/console/model": 1,
+        "/console/segments": 4,
+        "/console/segments?days=28": 9,
+        "/console/segments/at_risk": 13,
     }
     for path, most in pages.items():
         response = desk.ask("GET", path)

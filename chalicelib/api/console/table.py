@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from chalice.app import Request
 
 from chalicelib.api.boundary import Answer
-from chalicelib.api.console import breakers, home, mails, people, rules, simulations
+from chalicelib.api.console import breakers, home, mails, people, rules, segments, simulations
 from chalicelib.api.console.door import enter
 from chalicelib.api.console.operator import Route
 from chalicelib.api.edge import GetEdge
@@ -31,6 +31,8 @@ PAGES: Mapping[str, Route] = {
     "erase": Route(people.erase_customer, "privacy", section="customers"),
     "decision": Route(people.show_decision, "read", section="customers"),
     "replay": Route(people.replay_decision, "read", section="customers"),
+    "segments": Route(segments.show_segments, None, section="segments"),
+    "segment": Route(segments.show_segment, None, section="segments"),
     "messages": Route(mails.show_messages, "read", section="messages"),
     "drops": Route(mails.ask_for_drop, "read", section="drops"),
     "drop": Route(mails.show_drop, "read", section="drops"),
