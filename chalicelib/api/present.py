@@ -108,6 +108,7 @@ def drop(state: Drop, *, now: int) -> Json:
         "counts": dict(state.counts),
         "reason": state.reason,
         "failed_parts": list(state.failed_parts),
+        "failures": [{"part": each.part, "reason": each.reason} for each in state.failures],
         "progress": None if progress is None else _progress(progress),
     }
 

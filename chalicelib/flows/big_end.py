@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chalicelib.core.control import Drop
+from chalicelib.flows.big_failed import failures_of
 from chalicelib.flows.big_places import Stage
 from chalicelib.flows.big_work import Task
 from chalicelib.flows.drop_end import Ending, end_drop
@@ -23,16 +24,17 @@ def part_drop(
     task: Task, log: DropLog, tally: Tally, missing: Mapping[Stage, Sequence[int]]
 ) -> Drop:
     """End a drop of which parts failed, until somebody lets them be worked on again."""
-    failed = told(missing)
+    failed, failures = told(missing), failures_of(task, missing)
+    first = next((f"; {each.part}: {each.reason}" for each in failures), "")
     named = ", ".join(failed) or "the file could not be divided"
     ending = Ending(
         state="PARTIAL",
-        # Why a part failed is known to the part alone, which has said it in the log.
-        reason=f"{named}; the log says why under drop-{task.arrived.drop_id}; to go on:"
-        f" python -m ops redrive-drop {task.arrived.drop_id} --stage STAGE",
+        reason=f"{named}{first}; failures and the log under drop-{task.arrived.drop_id} say more;"
+        f" to go on: python -m ops redrive-drop {task.arrived.drop_id} --stage STAGE",
         tally=tally,
         more={"missing": {stage: list(numbers) for stage, numbers in missing.items()}},
         failed_parts=failed or ["plan"],
+        failures=failures,
     )
     return close_drop(task, log, ending)
 

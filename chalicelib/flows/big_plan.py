@@ -75,7 +75,15 @@ def _begun(task: Task) -> DropLog:
     log = task.drop_log()
     if log is not None:
         return log
-    drop = Drop(task.arrived.drop_id, task.arrived.key, "RUNNING", task.now, task.now, task.now)
+    drop = Drop(
+        task.arrived.drop_id,
+        task.arrived.key,
+        "RUNNING",
+        as_of=task.now,
+        started_at=task.now,
+        changed_at=task.now,
+        divided=True,
+    )
     return DropLog(drop, None, store=task.ports.store, clock=lambda: task.now)
 
 
