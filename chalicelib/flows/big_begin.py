@@ -48,9 +48,7 @@ class Division:
         share = COMPRESSED_SHARE if packed else 1
         return info.size * share > self.above_bytes
 
-    def takes(
-        self, arrived: Arrived, mapping: Callable[[str], Mapping[str, Any] | None]
-    ) -> bool:
+    def takes(self, arrived: Arrived, mapping: Callable[[str], Mapping[str, Any] | None]) -> bool:
         """Whether a file of this kind can be divided at all; raises FileRefused as ``is_for``."""
         # Of two statements about an article the later stands, so a catalogue stays in one piece.
         return plan_for(arrived.key, mapping).kind is not DropKind.CATALOG

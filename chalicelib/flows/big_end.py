@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from chalicelib.core.control import Drop
 from chalicelib.flows.big_failed import failures_of
@@ -12,11 +13,21 @@ from chalicelib.flows.drop_end import Ending, end_drop
 from chalicelib.flows.drop_log import DropLog
 from chalicelib.flows.drop_report import Tally
 
+OF_PARTS = ("scores/", "unscored/")  # the folders into which parts put results
 MOST_NAMED = 20  # in a reason; the summary names all
 
 
 def refuse_drop(task: Task, log: DropLog, reason: str) -> Drop:
-    """End a drop that cannot be used as a whole: nothing of it counts."""
+    """End a drop that cannot be used as a whole: nothing of it counts, and nothing is left of it.
+
+    What parts have left among the results goes first. Nobody is to find scores of a refused file,
+    and whoever ends the drop a second time finds less to take away.
+    """
+    objects = task.ports.objects
+    left = [each.key for each in objects.list(task.bucket, prefix=task.places.result(""))]
+    parts = [key for key in left if key.startswith(tuple(map(task.places.result, OF_PARTS)))]
+    with ThreadPoolExecutor(task.ports.limits.parallel_writes) as hands:
+        list(hands.map(lambda key: objects.delete(task.bucket, key=key), parts))
     return close_drop(task, log, Ending("REJECTED", reason, Tally()))
 
 
