@@ -72,22 +72,24 @@ def reason_of(error: Exception) -> str:
     return told if len(told) <= LONGEST_REASON else told[: LONGEST_REASON - 1] + "…"
 
 
-def failures_of(task: Task, missing: Mapping[Stage, Sequence[int]]) -> list[Failure]:
+def failures_of(
+    task: Task, missing: Mapping[Stage, Sequence[int]], failed: Sequence[str]
+) -> list[Failure]:
     """Why the first of the missing parts failed; those that were never begun are left out.
 
     Args:
         task: the last one of the attempt.
-        missing: the parts that are not done; none where the file could not be planned.
+        missing: the parts that are not done.
+        failed: what is to be told of; its first is ``plan`` where the file could not be planned.
     """
-    return [Failure(part, _told(_word_of(task, *named))) for part, named in _begun(task, missing)]
+    begun = [("plan", ("plan", 0))] if "plan" in failed else _begun(task, missing)
+    return [Failure(part, _told(_word_of(task, *named))) for part, named in begun]
 
 
 def _begun(
     task: Task, missing: Mapping[Stage, Sequence[int]]
 ) -> Sequence[tuple[str, tuple[str, int]]]:
     """The first of the parts that are missing because they failed, and not because others did."""
-    if not missing:
-        return [("plan", ("plan", 0))]
     if "ranges" in missing:
         stages: Sequence[Stage] = ("ranges",)
     elif _join_failed(task):
@@ -107,7 +109,7 @@ def _join_failed(task: Task) -> bool:
     word = _word_of(task, "join", 0)
     if word is not None:
         return word.reason is not None
-    return not any(task.ports.objects.list(task.bucket, prefix=task.places.joined))
+    return task.find_joined() is None
 
 
 def _told(word: _Word | None) -> str:

@@ -18,7 +18,7 @@ from chalicelib.files.row_groups import fetch_footer, plan_row_groups
 from chalicelib.files.unpack import FileRefused
 from chalicelib.flows.big_begin import COMPRESSED_SHARE
 from chalicelib.flows.big_documents import BigPlan, BigRange, plan_json
-from chalicelib.flows.big_end import refuse_drop
+from chalicelib.flows.big_end import clear_results, refuse_drop
 from chalicelib.flows.big_places import STAGES
 from chalicelib.flows.big_source import fetching
 from chalicelib.flows.big_work import Task
@@ -38,13 +38,17 @@ def plan_drop(task: Task) -> dict[str, Any]:
     """
     known = task.known_drop()
     if known is not None and known.value.state in ("COMPLETE", "REJECTED"):
+        if known.value.state == "REJECTED":
+            clear_results(task)  # whoever refused it may have come no farther
         return {"next": "nothing"}
     log = _begun(task)
     plan = task.find_plan()
     if plan is None and any(task.done().keys.values()):
-        # Parts of another plan, whose work files have expired: these ranges need not be its ranges.
-        refuse_drop(task, log, EXPIRED)
-        return {"next": "nothing"}
+        plan = task.find_plan()  # somebody who was quicker may have made it since
+        if plan is None:
+            # Parts of another plan, which has expired: these ranges need not be its ranges.
+            refuse_drop(task, log, EXPIRED)
+            return {"next": "nothing"}
     if plan is None:
         try:
             plan = _cut(task, log)
