@@ -42,26 +42,10 @@ def plan_drop(task: Task) -> dict[str, Any]:
             clear_results(task)  # whoever refused it may have come no farther
         return {"next": "nothing"}
     log = _begun(task)
-    plan = task.find_plan()
-    if plan is None and any(task.done().keys.values()):
-        plan = task.find_plan()  # somebody who was quicker may have made it since
-        if plan is None:
-            # Parts of another plan, which has expired: these ranges need not be its ranges.
-            refuse_drop(task, log, EXPIRED)
-            return {"next": "nothing"}
-    if plan is None:
-        try:
-            plan = _cut(task, log)
-        except NotFound:
-            refuse_drop(task, log, GONE)
-            return {"next": "nothing"}
-        except Replaced:
-            refuse_drop(task, log, REPLACED)
-            return {"next": "nothing"}
-        except FileRefused as refusal:
-            refuse_drop(task, log, str(refusal))
-            return {"next": "nothing"}
-        task.put_json(task.places.plan, plan_json(plan))
+    plan = _planned(task, log)
+    if isinstance(plan, str):
+        refuse_drop(task, log, plan)
+        return {"next": "nothing"}
     done = task.done()
     log.enter("reading", done.progress(plan))
     missing = done.missing(plan)
@@ -73,6 +57,28 @@ def plan_drop(task: Task) -> dict[str, Any]:
         task.put_json(key, json.dumps([{"number": number} for number in numbers]).encode())
         told[stage] = key
     return told
+
+
+def _planned(task: Task, log: DropLog) -> BigPlan | str:
+    """The plan that stands, or else a new one; a text says why there can be none."""
+    plan = task.find_plan()
+    if plan is None and any(task.done().keys.values()):
+        plan = task.find_plan()  # somebody who was quicker may have made it since
+        if plan is None:
+            # Parts of another plan, which has expired: these ranges need not be its ranges.
+            return EXPIRED
+    if plan is not None:
+        return plan
+    try:
+        plan = _cut(task, log)
+    except NotFound:
+        return GONE
+    except Replaced:
+        return REPLACED
+    except FileRefused as refusal:
+        return str(refusal)
+    task.put_json(task.places.plan, plan_json(plan))
+    return plan
 
 
 def _begun(task: Task) -> DropLog:
