@@ -43,8 +43,12 @@ class Divided:
     arn: str
     store: Store
 
-    def drop(self, drop_id: str, *, now: int) -> Drop:
-        """How a drop stands; raises NothingToRedrive where there is none."""
+    def failed(self, drop_id: str, *, now: int) -> list[str]:
+        """Which of its parts failed last and why, a line each; raises NothingToRedrive."""
+        drop = self._drop(drop_id, now=now)
+        return [*failures_in(drop.failed_parts, [asdict(each) for each in drop.failures])]
+
+    def _drop(self, drop_id: str, *, now: int) -> Drop:
         key = DROP.key(drop_id)
         drop = self.store.read([key], now=now).value(key)
         if drop is None:
@@ -53,7 +57,7 @@ class Divided:
 
     def redrive(self, drop_id: str, *, now: int) -> str:
         """Start the next execution for a drop, and return its name; raises NothingToRedrive."""
-        drop = self.drop(drop_id, now=now)
+        drop = self._drop(drop_id, now=now)
         if drop.state in ("COMPLETE", "REJECTED"):
             raise NothingToRedrive(f"{drop.key} is {drop.state}: nothing of it is left to do")
         before = self._executions_of(drop_id)
@@ -102,8 +106,8 @@ def redrive_drop(drop_id: str, stage: str, endpoint_url: str | None, region: str
     except DeploymentFailed as error:
         raise click.ClickException(str(error)) from None
     now = int(time.time())
-    before = divided.drop(drop_id, now=now)
+    failed = divided.failed(drop_id, now=now)
     name = divided.redrive(drop_id, now=now)
-    for line in failures_in(before.failed_parts, [asdict(each) for each in before.failures]):
+    for line in failed:
         click.echo(line)
     click.echo(f"{name}: begun; python -m ops drop --watch-id {drop_id} follows it")

@@ -254,5 +254,7 @@ def end_of(answer: Answer) -> Iterator[str]:
     """How a drop ended, line by line; the last is JSON."""
     reason = f" ({answer['reason']})" if answer["reason"] else ""
     yield f"{answer['key']}: {answer['state']}{reason}"
-    yield from failures_in(answer.get("failed_parts", ()), answer.get("failures", ()))
+    named = answer.get("failed_parts") or ()
+    failed = [each if isinstance(each, str) else json.dumps(each) for each in named]
+    yield from failures_in(failed, answer.get("failures") or ())
     yield json.dumps({"drop_id": answer["drop_id"], "state": answer["state"], **answer["counts"]})
