@@ -35,12 +35,13 @@ from chalicelib.settings import Settings
 if TYPE_CHECKING:  # these flows bring whatever else they import, and no checkout needs it
     from typing import Protocol
 
+    from chalicelib.flows.list_drops import DropIndex
     from chalicelib.flows.list_mails import MailIndex
     from chalicelib.flows.objects import Objects
     from chalicelib.flows.read import Library
     from chalicelib.flows.sweep import OverdueIndex
 
-    class Storage(MailIndex, Library, OverdueIndex, Protocol):
+    class Storage(DropIndex, MailIndex, Library, OverdueIndex, Protocol):
         """Storage with all of its indexes."""
 
 

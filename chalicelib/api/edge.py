@@ -14,10 +14,11 @@ from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.rulebook import Rulebook
 
 if TYPE_CHECKING:  # these flows bring whatever else they import, and no checkout needs it
+    from chalicelib.flows.list_drops import DropIndex
     from chalicelib.flows.list_mails import MailIndex
     from chalicelib.flows.read import Library
 
-    class Shelves(MailIndex, Library, Protocol):
+    class Shelves(DropIndex, MailIndex, Library, Protocol):
         """Storage with the indexes that requests need."""
 
 

@@ -325,6 +325,13 @@ class Drop(Part):
     progress: DropProgress | None = Field(description="Null when it has come to its end.")
 
 
+class DropList(Part):
+    """Dropped files by when work on them began, newest first."""
+
+    drops: list[Drop]
+    next_cursor: str | None = Field(description="Gives the next page; null on the last.")
+
+
 class HealthModel(Part):
     """The scorer that serves; ``rejected`` names why it is not the packaged model."""
 

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 SWITCH_COPIES = 16
+# All drops stand in one list: a new one is a write to it, and what becomes of it later is none.
+DROP_LIST = "drops"
 SCOPES = ("decide", "events", "read", "operate", "privacy")
 
 
@@ -103,6 +105,16 @@ class Drop:
         scored = ("scored", "unscored") if self.key.startswith("features/") else ()
         names = ("folded", "duplicate", "rejected", *scored)
         return sum(self.counts.get(name, 0) for name in names)
+
+
+def drop_index(drop: Drop) -> Mapping[str, str | int]:
+    """Where the list of drops has it: by when it was begun, and by its id among equals."""
+    return {"listed_under": DROP_LIST, "listed_at": f"{drop.started_at:012}#{drop.drop_id}"}
+
+
+def drop_id_at(place: str) -> str:
+    """The id of the drop at a position of the list."""
+    return place.partition("#")[2]
 
 
 def switches_from_json(stored: Mapping[str, Any]) -> Switches:
