@@ -86,12 +86,15 @@ def test_a_part_that_is_slower_than_the_refusal_takes_its_own_away() -> None:
 
     def slow(path: Any, *, bucket: str, key: str, content_type: str) -> None:
         big.objects.upload = upload  # type: ignore[method-assign]
-        big.engine.run(arrived.drop_id)
+        assert big.engine.run(arrived.drop_id) is None
         assert big.known(arrived).state == "REJECTED"
         upload(path, bucket=bucket, key=key, content_type=content_type)
 
+    big.handle(arrived)
+    task = {"attempt": arrived.drop_id, **big.engine.names[arrived.drop_id]}
+    big.work({"task": "plan", **task})
     big.objects.upload = slow  # type: ignore[method-assign]
-    big.finish(arrived)
+    big.work({"task": "part", "number": 1, **task})
 
     assert left_of(big, arrived.drop_id) == ["summary.json"]
 
