@@ -220,6 +220,12 @@ def list_messages() -> Response:
     return routes.list_messages(app.current_request, wiring.edge)
 
 
+@app.route("/v1/drops", methods=["GET"], authorizer=bearer)
+def get_drops() -> Response:
+    """List dropped files, newest first."""
+    return routes.get_drops(app.current_request, wiring.edge)
+
+
 @app.route("/v1/drops/{drop_id}", methods=["GET"], authorizer=bearer)
 def get_drop(drop_id: str) -> Response:
     """Show how far a dropped file is."""
@@ -372,7 +378,7 @@ def console_messages() -> Response:
 
 @app.route("/console/drops", methods=["GET"], content_types=["*/*"])
 def console_drops() -> Response:
-    """Ask which drop to look at."""
+    """List dropped files, newest first, and ask for one by its id."""
     return console("drops", app.current_request, wiring.edge)
 
 

@@ -64,6 +64,10 @@ class HeldStore:
         """Nobody lists mails here."""
         return []
 
+    def recent_drops(self, *, before: str | None, limit: int) -> list[str]:
+        """Nor drops."""
+        return []
+
 
 def _holds(write: Write, stored: Stored[Any], now: int) -> bool:
     condition = write.condition

@@ -35,6 +35,7 @@ from chalicelib.settings import Settings
 if TYPE_CHECKING:  # these flows bring whatever else they import, and no checkout needs it
     from typing import Protocol
 
+    from chalicelib.flows.list_drops import DropIndex
     from chalicelib.flows.list_mails import MailIndex
     from chalicelib.flows.look_up import GroupIndex
     from chalicelib.flows.night_sizes import CountingStore
@@ -42,7 +43,7 @@ if TYPE_CHECKING:  # these flows bring whatever else they import, and no checkou
     from chalicelib.flows.read import Library
     from chalicelib.flows.sweep import OverdueIndex
 
-    class Storage(MailIndex, Library, OverdueIndex, GroupIndex, CountingStore, Protocol):
+    class Storage(DropIndex, MailIndex, Library, OverdueIndex, GroupIndex, CountingStore, Protocol):
         """Storage with all of its indexes."""
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from chalicelib.aws.deadline import Deadline
 from chalicelib.aws.store import check_writes
 from chalicelib.core.canonical import canonical_json
+from chalicelib.core.control import DROP_LIST
 from chalicelib.core.storage import (
     AtVersion,
     Check,
@@ -205,6 +206,10 @@ class MemoryStore:
             if row.indexed.get("listed_under") == under
         ]
         return [at for at in sorted(found, reverse=True) if before is None or at < before][:limit]
+
+    def recent_drops(self, *, before: str | None, limit: int) -> list[str]:
+        """As ``DynamoStore.recent_drops``."""
+        return self.listed(under=DROP_LIST, before=before, limit=limit)
 
     def copy(self) -> MemoryStore:
         """Another store that holds the same; calls and scripted errors stay behind."""

@@ -14,11 +14,12 @@ from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.rulebook import Rulebook
 
 if TYPE_CHECKING:  # these flows bring whatever else they import, and no checkout needs it
+    from chalicelib.flows.list_drops import DropIndex
     from chalicelib.flows.list_mails import MailIndex
     from chalicelib.flows.look_up import GroupIndex
     from chalicelib.flows.read import Library
 
-    class Shelves(MailIndex, Library, GroupIndex, Protocol):
+    class Shelves(DropIndex, MailIndex, Library, GroupIndex, Protocol):
         """Storage with the indexes that requests need."""
 
 

@@ -34,6 +34,7 @@ SCOPES: Mapping[Route, Scope | None] = {
     ("POST", "/v1/policies/{policy_hash}/simulations"): "operate",
     ("POST", "/v1/policies/{policy_hash}/activate"): "operate",
     ("GET", "/v1/messages"): "read",
+    ("GET", "/v1/drops"): "read",
     ("GET", "/v1/drops/{drop_id}"): "read",
     ("GET", "/u/{token}"): None,
     ("POST", "/u/{token}"): None,

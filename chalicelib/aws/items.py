@@ -44,6 +44,7 @@ Verb = Literal["Put", "Update", "Delete", "ConditionCheck"]
 INDEX_ATTRIBUTES: Mapping[Table, tuple[str, ...]] = {
     "profiles": ("due_shard", "review_at", "owned_by", "in_group", "grouped_at"),
     "decisions": ("subject", "decided_at"),
+    "control": ("listed_under", "listed_at"),
     "effects": ("owned_by", "open_shard", "look_at", "listed_under", "listed_at"),
 }
 

@@ -20,7 +20,8 @@ from chalicelib.aws.deadline import READ_SECONDS, Deadline, within
 from chalicelib.aws.errors import translate, translated
 from chalicelib.aws.items import Item, Verb, action_of
 from chalicelib.aws.refusals import settle, was_retried
-from chalicelib.core.kinds import EFFECT, FACTS, OWNED, RECORD
+from chalicelib.core.control import DROP_LIST
+from chalicelib.core.kinds import DROP, EFFECT, FACTS, OWNED, RECORD
 from chalicelib.core.storage import (
     Check,
     Found,
@@ -204,14 +205,23 @@ class DynamoStore:
 
     def listed(self, *, under: str, before: str | None, limit: int) -> list[str]:
         """Positions of mails in one shard of the list, newest first, from before a position."""
+        return self._positions(EFFECT.table, "mails", under, before=before, limit=limit)
+
+    def recent_drops(self, *, before: str | None, limit: int) -> list[str]:
+        """Positions of drops in their list, newest first, from before a position."""
+        return self._positions(DROP.table, "drops", DROP_LIST, before=before, limit=limit)
+
+    def _positions(
+        self, table: Table, index: str, under: str, *, before: str | None, limit: int
+    ) -> list[str]:
         condition, values = "listed_under = :under", {":under": {"S": under}}
         if before is not None:
             condition += " AND listed_at < :before"
             values[":before"] = {"S": before}
         items = self._query(
-            EFFECT.table,
+            table,
             limit=limit,
-            IndexName="mails",
+            IndexName=index,
             KeyConditionExpression=condition,
             ExpressionAttributeValues=values,
             ScanIndexForward=False,

@@ -48,3 +48,7 @@ class StoreWithin:
     def listed(self, *, under: str, before: str | None, limit: int) -> list[str]:
         """As ``DynamoStore.listed``, which nobody asks in a hurry."""
         return self.store.listed(under=under, before=before, limit=limit)
+
+    def recent_drops(self, *, before: str | None, limit: int) -> list[str]:
+        """As ``DynamoStore.recent_drops``, which nobody asks in a hurry."""
+        return self.store.recent_drops(before=before, limit=limit)

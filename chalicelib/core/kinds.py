@@ -15,6 +15,7 @@ from chalicelib.core.control import (
     Switches,
     api_key_from_json,
     drop_from_json,
+    drop_index,
     switches_from_json,
     to_json,
 )
@@ -220,7 +221,7 @@ RESTARTS: Kind[breaker.Restarts] = Kind(
 )
 RESTARTS_NAME = "breaker"
 API_KEY: Kind[ApiKey] = Kind("key", "control", "k#", to_json, api_key_from_json)
-DROP: Kind[Drop] = Kind("drop", "control", "drop#", to_json, drop_from_json)
+DROP: Kind[Drop] = Kind("drop", "control", "drop#", to_json, drop_from_json, index=drop_index)
 # That somebody was erased, by the HMAC of the subject ("s") or of the address ("a").
 TOMBSTONE: Kind[Tombstone] = Kind(
     "tombstone", "control", "x#", tombstone_to_json, tombstone_from_json

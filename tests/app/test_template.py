@@ -241,6 +241,7 @@ def test_indexes_hold_keys_alone(template: Json) -> None:
         ("DecisionsTable", "by_subject"): (["subject", "decided_at"], keys_only),
         ("EffectsTable", "open"): (["open_shard", "look_at"], keys_only),
         ("EffectsTable", "mails"): (["listed_under", "listed_at"], keys_only),
+        ("ControlTable", "drops"): (["listed_under", "listed_at"], keys_only),
     }
     streams = {name for name, one in tables.items() if "StreamSpecification" in one}
     assert streams == {"DecisionsTable", "EffectsTable", "ProfilesTable"}

@@ -9,11 +9,21 @@ import pytest
 
 from chalicelib.aws.store import DynamoStore
 from chalicelib.core.contact import Contact, Stamped
+from chalicelib.core.control import Drop, Switches, drop_id_at
 from chalicelib.core.effects import Effect, State, effect_id
 from chalicelib.core.facts import Facts
 from chalicelib.core.groups import UNDATED, address_group, segment_group
 from chalicelib.core.instants import Instant
-from chalicelib.core.kinds import CONTACT, COUPON, EFFECT, FACTS, ORDER, RECORD
+from chalicelib.core.kinds import (
+    CONTACT,
+    COUPON,
+    DROP,
+    EFFECT,
+    FACTS,
+    ORDER,
+    RECORD,
+    SWITCH,
+)
 from chalicelib.core.mail_list import SHARDS as LIST_SHARDS
 from chalicelib.core.mail_list import Standing, effect_id_at, listed_under
 from chalicelib.core.offers import Coupon, Offer
@@ -247,6 +257,26 @@ def test_a_page_of_the_list_begins_after_a_position(store: AnyStore) -> None:
 
     assert pages == everything == sorted(everything, reverse=True)
     assert len(everything) > 3
+
+
+@pytest.mark.parametrize("condition", [AtVersion(1), WHATEVER])
+def test_drops_are_listed_by_when_they_were_begun(store: AnyStore, condition: AtVersion) -> None:
+    """Newest first, by id among equals; what becomes of one does not move it."""
+    begun = {f"{number:032}": NOW + number // 2 for number in range(7)}
+    for drop_id, at in begun.items():
+        drop = Drop(drop_id, "orders/a.csv", "RUNNING", NOW, started_at=at, changed_at=at)
+        store.write([Put(DROP.key(drop_id), drop)], now=NOW)
+        ended = replace(drop, state="COMPLETE", changed_at=NOW + 9_999)
+        store.write([Put(DROP.key(drop_id), ended, condition)], now=NOW)
+    store.write([Put(SWITCH.key("0"), Switches(), WHATEVER)], now=NOW)
+
+    pages, before = [], None
+    while page := store.recent_drops(before=before, limit=3):
+        pages.append([drop_id_at(place) for place in page])
+        before = page[-1]
+
+    assert [len(page) for page in pages] == [3, 3, 1]
+    assert [each for page in pages for each in page] == sorted(begun, reverse=True)
 
 
 MAIL = Effect(effect_id("mail"), "mail", "winback", ANN.key, "d-1", "r-1", planned_at=NOW)

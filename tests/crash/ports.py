@@ -184,6 +184,10 @@ class GatedObjects:
         """As ``Objects.put``."""
         self._call("put", self.objects.put, bucket, key=key, body=body, content_type=content_type)
 
+    def delete(self, bucket: str, *, key: str) -> None:
+        """As ``Objects.delete``."""
+        self._call("delete", self.objects.delete, bucket, key=key)
+
     def upload(self, path: Path, *, bucket: str, key: str, content_type: str) -> None:
         """As ``Objects.upload``."""
         self._call(

@@ -128,10 +128,12 @@ def _hear(world: World, batch: Sequence[Message], _worker: str) -> set[int]:
 
 
 def _drop_ports(world: World) -> DropPorts:
-    limits = DropLimits(customers_at_once=2, parallel_writes=1)
+    limits = DropLimits(
+        customers_at_once=2, parallel_writes=1, most_bytes=world.most_bytes or 512 << 20
+    )
     divided: dict[str, Any] = {}
     if world.above_bytes is not None:
-        divided["sizes"] = Sizes(world.above_bytes, parts_in_one=1)
+        divided["sizes"] = Sizes(world.part_bytes or world.above_bytes, parts_in_one=1)
         divided["division"] = Division(GatedMachine(world.gate, _Machine(world)), world.above_bytes)
     return DropPorts(
         world.gated,

@@ -22,6 +22,7 @@ import pytest
 
 from chalicelib.aws.items import key_of
 from chalicelib.core.control import SCOPES
+from chalicelib.core.features import FEATURE_NAMES
 from chalicelib.core.instants import format_instant
 from chalicelib.core.kinds import EFFECT, PRODUCT
 from chalicelib.core.policy import policy_from_toml
@@ -122,7 +123,12 @@ def test_the_api_answers(guarded: Venue, filled: Filled) -> None:
     decided = guarded.shop.decide(request).body
 
     assert decided["degraded"] is False
-    paths = (f"decisions/{decided['decision_id']}", f"customers/{shopper.customer_id}", "messages")
+    paths = (
+        f"decisions/{decided['decision_id']}",
+        f"customers/{shopper.customer_id}",
+        "messages",
+        "drops",
+    )
     for path in paths:
         assert guarded.shop.call("GET", f"/v1/{path}").status == 200
     link = re.search(r"(/u/\S+)", filled.mails[0].text)
@@ -130,6 +136,24 @@ def test_the_api_answers(guarded: Venue, filled: Filled) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     body = b"List-Unsubscribe=One-Click"
     assert guarded.shop.call("POST", link[1], body=body, headers=form).status == 200
+
+
+def test_a_file_that_is_refused_half_way_is_taken_away(guarded: Venue, filled: Filled) -> None:
+    """What parts of it have left is listed and deleted, which one function may and no other."""
+    rows = f"customer_id,{','.join(FEATURE_NAMES)}\n" + "c-1,1,1,1,1,1\n" * 600
+    file = SeedFile("features/bad.csv", rows.encode() + b"c-\xff,1,1,1,1,1\n", 601)
+    drop_id, _ = put_file(guarded, file)
+
+    assert await_drop(guarded, drop_id, file, Telling()).state == "REJECTED"
+
+    def left() -> list[str] | None:
+        listed = guarded.session.client("s3").list_objects_v2(
+            Bucket=guarded.outputs["ResultsBucket"], Prefix=f"results/{drop_id}/"
+        )
+        names = [each["Key"].rpartition("/")[2] for each in listed.get("Contents", ())]
+        return names if names == ["summary.json"] else None
+
+    eventually(left, within_seconds=60, what="a summary alone")
 
 
 def test_the_console_shows_its_pages(guarded: Venue, filled: Filled) -> None:

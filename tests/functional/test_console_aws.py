@@ -120,7 +120,7 @@ def test_no_page_scans_and_each_asks_for_few_operations(desk: Desk) -> None:
         f"/console/decisions/{desk.checkout()}": 4,
         "/console/messages": 26,
         "/console/messages?state=BOUNCED": 6,
-        "/console/drops": 1,
+        "/console/drops": 3,
         f"/console/drops/{DROP_ID}": 3,
         f"/console/drops/{DROP_ID}/rejects": 3,
         "/console/policies": 2,
@@ -136,6 +136,7 @@ def test_no_page_scans_and_each_asks_for_few_operations(desk: Desk) -> None:
         assert response.status_code == 200, path
         assert set(desk.operations) <= {"BatchGetItem", "Query", "GetObject"}, path
         assert len(desk.operations) <= most, (path, desk.operations)
+    assert DONE.key in desk.ask("GET", "/console/drops").body.decode()
     assert TABLE.splitlines()[1].split(",")[2] in desk.ask(
         "GET", f"/console/drops/{DROP_ID}"
     ).body.decode().replace("&#39;", "'")

@@ -19,6 +19,7 @@ from chalicelib.console.problem_page import problem_page
 from chalicelib.core import simulation_job
 from chalicelib.core.canonical import sha256_hex
 from chalicelib.core.contact import Contact, Stamped
+from chalicelib.core.control import Failure
 from chalicelib.core.effects import effect_id
 from chalicelib.core.errors import Refused
 from chalicelib.core.facts import Facts
@@ -106,7 +107,15 @@ def shop() -> Iterator[Storefront]:
             reason=EVIL,
             payload={"purpose": SCRIPT},
         )
-        drop = replace(DONE, key=EVIL, reason=EVIL)
+        drop = replace(
+            DONE,
+            key=EVIL,
+            reason=EVIL,
+            state="PARTIAL",
+            failed_parts=(EVIL,),
+            failures=(Failure(EVIL, EVIL),),
+        )
+        running = replace(DONE, drop_id="e" * 32, key=EVIL, state="RUNNING")
         document = {
             **storefront.rules.policy.model_dump(mode="json"),
             "name": EVIL,
@@ -128,6 +137,7 @@ def shop() -> Iterator[Storefront]:
             [
                 Put(EFFECT.key(mail.effect_id), mail, WHATEVER),
                 Put(DROP.key(DROP_ID), drop, WHATEVER),
+                Put(DROP.key(running.drop_id), running, WHATEVER),
                 Put(STORED_POLICY.key(HASH), stored, WHATEVER),
                 Put(SIMULATION.key(HASH), job, WHATEVER),
                 *evil_segments(),
