@@ -15,7 +15,7 @@ from chalicelib.core.errors import BadInput
 from chalicelib.core.features import FEATURE_NAMES
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.money import check_currency
-from chalicelib.scoring.document import ModelDocument, PortableParameters
+from chalicelib.scoring.document import ModelDocument, PortableParameters, SegmentProfile
 from chalicelib.scoring.fused import Column, Fused, Weights, fuse
 from chalicelib.scoring.sql_text import (
     Wording,
@@ -65,7 +65,7 @@ def score_select(
         segment = wording.segment(names[0])
     else:
         select = _compare(fused, select, wording)
-        select = _find_clear(fused, names, select, wording)
+        select = _find_clear(fused, document.segments, select, wording)
         select = _measure_ties(fused, select)
         tied = _nearest(fused, names, wording)
         segment = f"CASE WHEN clear IS NULL THEN {tied} ELSE clear END"
@@ -201,16 +201,19 @@ def _compare(fused: Fused, select: str, wording: Wording) -> str:
     return nested(select_of("*", *excesses, of=select))
 
 
-def _find_clear(fused: Fused, names: Sequence[str], select: str, wording: Wording) -> str:
+def _find_clear(
+    fused: Fused, segments: Sequence[SegmentProfile], select: str, wording: Wording
+) -> str:
     """The one segment that no other comes near, NULL where another does.
 
-    Pair by pair, for an engine asks the next condition of those rows alone that the last one left.
+    Pair by pair and the largest first, for an engine asks the next condition of those rows alone
+    that the last one left.
     """
     slack = number(fused.slack)
-    near = (f"{_excess(index)} + {slack} AS near_{index}" for index in range(len(names)))
+    near = (f"{_excess(index)} + {slack} AS near_{index}" for index in range(len(segments)))
     cases = (
-        f"WHEN {' AND '.join(_all_beyond(index, len(names)))} THEN {wording.segment(name)}"
-        for index, name in enumerate(names)
+        f"WHEN {' AND '.join(_all_beyond(index, len(segments)))} THEN {wording.segment(each.name)}"
+        for index, each in sorted(enumerate(segments), key=lambda pair: -pair[1].share)
     )
     measured = nested(select_of("*", *near, of=select))
     return nested(select_of("*", f"CASE {' '.join(cases)} END AS clear", of=measured))
