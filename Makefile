@@ -26,10 +26,10 @@ help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | \
 		awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
 
-demo: $(VENV) $(MINISTACK) ## Deploy to the local stack, seed real purchase histories, look around
+demo: $(VENV) $(MINISTACK) ## Deploy to the local stack, seed real purchase histories, open the console with buttons
 	$(RUN) -m ops demo
 
-demo-check: $(VENV) $(MINISTACK) ## Play the demo's story without a person, and count
+demo-check: $(VENV) $(MINISTACK) ## Play the demo's story without a person, press its buttons, and count
 	$(RUN) -m ops demo --check
 
 local: $(VENV) ## Serve the API on an in-process AWS with seeded data: the everyday loop

@@ -220,6 +220,12 @@ def list_messages() -> Response:
     return routes.list_messages(app.current_request, wiring.edge)
 
 
+@app.route("/v1/drops", methods=["GET"], authorizer=bearer)
+def get_drops() -> Response:
+    """List dropped files, newest first."""
+    return routes.get_drops(app.current_request, wiring.edge)
+
+
 @app.route("/v1/drops/{drop_id}", methods=["GET"], authorizer=bearer)
 def get_drop(drop_id: str) -> Response:
     """Show how far a dropped file is."""
@@ -352,6 +358,18 @@ def console_replay(decision_id: str) -> Response:
     return console("replay", app.current_request, wiring.edge, decision_id)
 
 
+@app.route("/console/segments", methods=["GET"], content_types=["*/*"])
+def console_segments() -> Response:
+    """Show sizes of segments and movements between them."""
+    return console("segments", app.current_request, wiring.edge)
+
+
+@app.route("/console/segments/{name}", methods=["GET"], content_types=["*/*"])
+def console_segment(name: str) -> Response:
+    """Show one segment and who moved into it."""
+    return console("segment", app.current_request, wiring.edge, name)
+
+
 @app.route("/console/messages", methods=["GET"], content_types=["*/*"])
 def console_messages() -> Response:
     """Show mails by state."""
@@ -360,7 +378,7 @@ def console_messages() -> Response:
 
 @app.route("/console/drops", methods=["GET"], content_types=["*/*"])
 def console_drops() -> Response:
-    """Ask which drop to look at."""
+    """List dropped files, newest first, and ask for one by its id."""
     return console("drops", app.current_request, wiring.edge)
 
 
@@ -406,6 +424,36 @@ def console_activate(policy_hash: str) -> Response:
     return console("activate", app.current_request, wiring.edge, policy_hash)
 
 
+@app.route("/console/policies", methods=["POST"], content_types=["*/*"])
+def console_store_policy() -> Response:
+    """Validate and keep a policy."""
+    return console("store", app.current_request, wiring.edge)
+
+
+@app.route("/console/policies/{policy_hash}/simulation", methods=["GET"], content_types=["*/*"])
+def console_simulation(policy_hash: str) -> Response:
+    """Show how far a simulation is, and what it showed."""
+    return console("simulation", app.current_request, wiring.edge, policy_hash)
+
+
+@app.route("/console/policies/{policy_hash}/simulation", methods=["POST"], content_types=["*/*"])
+def console_simulate(policy_hash: str) -> Response:
+    """Let a policy be simulated."""
+    return console("simulate", app.current_request, wiring.edge, policy_hash)
+
+
+@app.route("/console/breaker", methods=["GET"], content_types=["*/*"])
+def console_breaker() -> Response:
+    """Say what beginning the breaker's count anew would do."""
+    return console("ask-breaker", app.current_request, wiring.edge)
+
+
+@app.route("/console/breaker", methods=["POST"], content_types=["*/*"])
+def console_reset_breaker() -> Response:
+    """Begin the breaker's count anew."""
+    return console("reset-breaker", app.current_request, wiring.edge)
+
+
 @app.route("/console/model", methods=["GET"], content_types=["*/*"])
 def console_model() -> Response:
     """Show the model."""
@@ -445,9 +493,13 @@ def on_mail_event(event: SQSEvent) -> Any:
 
 @app.on_sqs_message(queue="drops", batch_size=1)
 def on_drop(event: SQSEvent) -> Any:
-    """Take in files that were dropped into S3; once a night measure what decisions brought."""
+    """Take in files that were dropped into S3; measure at night; simulate policies."""
     return drop_queue.from_messages(
-        event.to_dict(), take_files=wiring.take_files, night=wiring.night_parts, now=clock.now()
+        event.to_dict(),
+        take_files=wiring.take_files,
+        night=wiring.night_parts,
+        simulation=wiring.simulation_ports,
+        now=clock.now(),
     )
 
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import app as ours
 from benchmarks.decision import install
-from benchmarks.people import CATALOGUE, People, checkout_event, read_people
+from benchmarks.people import CATALOGUE, KEY_ID, People, read_people
 from chalicelib.core.fold import fold, join_order, recount
 from chalicelib.core.instants import format_instant
 from chalicelib.core.messages import Message, OrderCompleted, parse_message
 from chalicelib.core.orders import OrderState
+from ops.gateway import posted
 
 CUSTOMERS = 400
 BATCH = 100
@@ -83,17 +84,10 @@ def _messages(people: People) -> Iterator[dict[str, Any]]:
 
 def _requests(people: People) -> Iterator[dict[str, Any]]:
     """Requests of a batch each, as API Gateway hands them over."""
-    event = checkout_event("c-1", session_id="s-1")
-    context = {
-        **event["requestContext"],
-        "resourcePath": "/v1/events",
-        "path": "/api/v1/events",
-        "authorizer": {"principalId": "0123456789ab", "scopes": "events"},
-    }
     messages = _messages(people)
     while True:
         batch = list(itertools.islice(messages, BATCH))
-        yield {**event, "requestContext": context, "body": json.dumps({"batch": batch})}
+        yield posted("/v1/events", {"batch": batch}, key_id=KEY_ID, scopes=("events",))
 
 
 def _handle(requests: Iterator[dict[str, Any]]) -> float:

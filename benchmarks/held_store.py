@@ -48,12 +48,24 @@ class HeldStore:
         """Nobody asks for their data here."""
         return []
 
+    def members(self, group: str, *, limit: int) -> list[tuple[Subject, int]]:
+        """Nobody asks who belongs together here."""
+        return []
+
+    def count_group(self, group: str) -> int:
+        """Nobody is in any group here."""
+        return 0
+
     def overdue(self, kind: Kind[Any], *, shard: str, now: int, limit: int) -> list[str]:
         """Nothing ever stands still here."""
         return []
 
     def listed(self, *, under: str, before: str | None, limit: int) -> list[str]:
         """Nobody lists mails here."""
+        return []
+
+    def recent_drops(self, *, before: str | None, limit: int) -> list[str]:
+        """Nor drops."""
         return []
 
 

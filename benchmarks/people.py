@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from chalicelib.core.instants import DAY_SECONDS, Instant
 from chalicelib.core.orders import Amount, OrderState
 from chalicelib.core.subject import customer
 from ops.datasets import CDNOW_CURRENCY, read_cdnow
+from ops.gateway import posted
 
 KEY_ID = "0123456789ab"
 CATALOGUE = (
@@ -68,26 +68,4 @@ def checkout_event(customer_id: str, *, session_id: str) -> dict[str, Any]:
             ]
         },
     }
-    return {
-        "requestContext": {
-            "httpMethod": "POST",
-            "resourcePath": "/v1/decisions",
-            "path": "/api/v1/decisions",
-            "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
-            "authorizer": {"principalId": KEY_ID, "scopes": "decide"},
-            "identity": {"sourceIp": "192.0.2.1"},
-        },
-        "headers": {
-            "Accept": "*/*",
-            "Content-Type": "application/json",
-            "Host": "api.shop.example",
-            "User-Agent": "shop/1.0",
-            "X-Forwarded-For": "192.0.2.1",
-        },
-        "multiValueHeaders": {},
-        "multiValueQueryStringParameters": None,
-        "pathParameters": None,
-        "stageVariables": None,
-        "isBase64Encoded": False,
-        "body": json.dumps(body),
-    }
+    return posted("/v1/decisions", body, key_id=KEY_ID, scopes=("decide",))

@@ -35,12 +35,15 @@ from chalicelib.settings import Settings
 if TYPE_CHECKING:  # these flows bring whatever else they import, and no checkout needs it
     from typing import Protocol
 
+    from chalicelib.flows.list_drops import DropIndex
     from chalicelib.flows.list_mails import MailIndex
+    from chalicelib.flows.look_up import GroupIndex
+    from chalicelib.flows.night_sizes import CountingStore
     from chalicelib.flows.objects import Objects
     from chalicelib.flows.read import Library
     from chalicelib.flows.sweep import OverdueIndex
 
-    class Storage(MailIndex, Library, OverdueIndex, Protocol):
+    class Storage(DropIndex, MailIndex, Library, OverdueIndex, GroupIndex, CountingStore, Protocol):
         """Storage with all of its indexes."""
 
 
@@ -60,6 +63,7 @@ class Adapters:
         objects: files in buckets.
         results: what drops left behind, for somebody who looks at it.
         mailer: hands mails to the provider.
+        drops_queue: where simulations wait beside files; None where the stage names no queue.
         divided_drops: works on files that are divided; None where there is no such machine.
     """
 
@@ -74,6 +78,7 @@ class Adapters:
     objects: Objects
     results: Beginnings
     mailer: Mailer
+    drops_queue: Queue | None = None
     divided_drops: Machine | None = None
 
 
@@ -115,8 +120,14 @@ def aws_adapters(settings: Settings, clients: Clients) -> Adapters:
         objects=S3Objects(clients.s3),
         results=S3Beginnings(clients.s3, bucket=settings.results_bucket),
         mailer=SesMailer(clients.sesv2, configuration_set=settings.configuration_set),
+        drops_queue=_drops_queue(settings, clients),
         divided_drops=_machine(settings, clients),
     )
+
+
+def _drops_queue(settings: Settings, clients: Clients) -> Queue | None:
+    url = settings.drops_queue_url
+    return None if url is None else SqsQueue(clients.sqs, url=url)
 
 
 def _machine(settings: Settings, clients: Clients) -> Machine | None:

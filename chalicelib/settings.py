@@ -117,6 +117,10 @@ class Settings(BaseModel):
     parts_at_once: Annotated[int, Field(ge=0, le=1_000)] = Field(
         default=0, description="How many parts of it are worked on at once; 0 divides nothing."
     )
+    drops_queue_url: Name | None = Field(
+        default=None,
+        description="The queue of files, where simulations wait; without it none can be asked for.",
+    )
     divided_drops_machine: Name | None = Field(
         default=None, description="ARN of the state machine that works on divided files."
     )

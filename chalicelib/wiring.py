@@ -23,6 +23,7 @@ from chalicelib.aws.clients import Clients
 from chalicelib.challenging import load_challengers
 from chalicelib.clock import SortableIds, now, now_ms
 from chalicelib.core.challengers import Challengers
+from chalicelib.core.errors import Broken
 from chalicelib.core.freshness import expected_hours
 from chalicelib.core.policy import Policy
 from chalicelib.core.rules import Rules
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         feedback,
         night,
         settled,
+        simulation,
         sweep,
     )
     from chalicelib.mail import compose
@@ -67,6 +69,7 @@ else:  # each is needed by some functions and by no checkout
     events, feedback, night, settled, sweep = late(
         "chalicelib.flows", "events", "feedback", "night", "settled", "sweep"
     )
+    (simulation,) = late("chalicelib.flows", "simulation")
     (baselines,) = late("chalicelib.scoring", "baselines")
     (pace,) = late("chalicelib.core", "pace")
     (compose,) = late("chalicelib.mail", "compose")
@@ -185,6 +188,7 @@ class Parts:
             results=adapters.results,
             model_directory=lambda: self.documents.model(self.settings.model),
             fresh_within_hours=expected_hours(self.settings.fresh_within_hours),
+            drops_queue=adapters.drops_queue,
         )
 
     def act_ports(self) -> act.ActPorts:
@@ -235,6 +239,7 @@ class Parts:
 
     def night_parts(self) -> tuple[night.NightPorts, Policy]:
         """What a night's measuring needs, and the policy that decides."""
+        rules = self._rules_now()
         ports = night.NightPorts(
             store=self.adapters.store,
             objects=self.adapters.objects,
@@ -242,8 +247,23 @@ class Parts:
             baselines=self._baselines,
             address_secret=lambda: self.adapters.signing_keys(self.clock()).address_secret,
             fresh_within_hours=expected_hours(self.settings.fresh_within_hours),
+            segments=_segments(rules),
         )
-        return ports, self._rules_now().policy
+        return ports, rules.policy
+
+    def simulation_ports(self) -> simulation.SimulationPorts:
+        """What simulating a policy needs; raises Broken where nobody said which queue it is."""
+        adapters = self.adapters
+        if adapters.drops_queue is None:
+            raise Broken("settings: SEGUE_DROPS_QUEUE_URL: is missing, and simulations wait there")
+        return simulation.SimulationPorts(
+            store=adapters.store,
+            objects=adapters.objects,
+            bucket=self.settings.results_bucket,
+            queue=adapters.drops_queue,
+            rulebook=self.rulebook,
+            clock=self.timing.clock,
+        )
 
     def _baselines(self) -> Baselines | None:
         """Those of the packaged model; None where it was refused, which was said when it was."""
@@ -361,6 +381,13 @@ class Parts:
         )
 
 
+def _segments(rules: Rules) -> tuple[str, ...]:
+    """What a profile may be called: by the model, by the rules in its place, by an arm's model."""
+    policies = (rules.policy, *rules.challengers.policies.values())
+    scorers = (rules.scorer, *rules.challengers.scorers.values(), *map(Scorecard, policies))
+    return tuple(dict.fromkeys(name for each in scorers for name in each.segments))
+
+
 _installed: list[Parts] = []
 _making = threading.Lock()
 
@@ -421,6 +448,11 @@ def take_files(event: Mapping[str, Any], *, now: int) -> dict[str, list[dict[str
 def night_parts() -> tuple[night.NightPorts, Policy]:
     """What a night's measuring needs, and the policy that decides."""
     return parts().night_parts()
+
+
+def simulation_ports() -> simulation.SimulationPorts:
+    """What simulating a policy needs."""
+    return parts().simulation_ports()
 
 
 def chronicle_ports() -> chronicle.ChroniclePorts:

@@ -10,7 +10,6 @@ later. The very next send reads it.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 import time
@@ -26,61 +25,16 @@ from chalicelib.core.breaker import (
     COMPLAINED_BASIS_POINTS,
     LEAST_COMPLAINED,
     LEAST_SENT,
-    MOST_RESTARTS,
     WINDOW_DAYS,
     Counts,
-    Restart,
-    restart,
     total_of,
 )
-from chalicelib.core.errors import BadInput
 from chalicelib.core.instants import DAY_SECONDS, format_instant
-from chalicelib.core.ports import Store
-from chalicelib.core.storage import AtVersion, Conflict, Put, Table, Write
-from chalicelib.flows.breaker import (
-    RESTARTS_KEY,
-    SHARD_KEYS,
-    Standing,
-    read_standing,
-    standing_of,
-)
+from chalicelib.core.storage import Table
+from chalicelib.flows.breaker import Standing, read_standing
+from chalicelib.flows.breaker_reset import check_reason, reset
 from ops.cloudformation import stack_outputs
 from ops.session import open_session
-
-LONGEST_REASON = 200
-_TRIES = 8  # a worker that counts meanwhile comes first
-
-
-def reset(store: Store, *, reason: str, now: int) -> Standing:
-    """Let the count begin anew in one transaction; how the breaker stood until then.
-
-    Raises BadInput naming ``reason``, Conflict when workers counted faster than this could.
-    """
-    check_reason(reason)
-    for _ in range(_TRIES - 1):
-        with contextlib.suppress(Conflict):
-            return _reset_once(store, reason, now)
-    return _reset_once(store, reason, now)
-
-
-def check_reason(reason: str) -> None:
-    """Refuse a reason that says nothing, or that may name somebody; raises BadInput."""
-    if not reason.strip() or len(reason) > LONGEST_REASON or not reason.isprintable():
-        raise BadInput.of("reason", f"must be one line of 1 to {LONGEST_REASON} characters")
-    if "@" in reason:
-        raise BadInput.of("reason", "must not hold an address: it is kept and logged")
-
-
-def _reset_once(store: Store, reason: str, now: int) -> Standing:
-    found = store.read([*SHARD_KEYS, RESTARTS_KEY], now=now)
-    before = standing_of(found, now)
-    restarts = (*before.restarts, Restart(now, reason, before.by_day))[-MOST_RESTARTS:]
-    writes: list[Write] = [
-        Put(key, restart(now=now), AtVersion(found.version(key))) for key in SHARD_KEYS
-    ]
-    writes.append(Put(RESTARTS_KEY, restarts, AtVersion(found.version(RESTARTS_KEY))))
-    store.write(writes, now=now)
-    return before
 
 
 def lines_of(standing: Standing, stage: str) -> Iterator[str]:
@@ -190,11 +144,5 @@ def reset_(
     if not yes:
         click.confirm("count anew from now on?", abort=True)
     now = int(time.time())
-    stood = reset(store, reason=reason, now=now)
-    telemetry.log_event(
-        "breaker_reset",
-        reason=reason,
-        state=stood.opened_by or "closed",
-        mails=total_of(stood.by_day).sent,
-    )
+    reset(store, reason=reason, now=now)
     click.echo(as_json(read_standing(store, now=now)))

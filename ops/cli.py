@@ -63,11 +63,16 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; what AWS or a rule of ours refuses is told in one line."""
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  (not for --help)
-
         try:
             return super().invoke(ctx)
-        except (BotoCoreError, ClientError, SegueError) as error:
+        except click.ClickException:
+            raise
+        except Exception as error:
+            # Late, for a command that asks nothing of AWS need not know how it fails.
+            from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+            if not isinstance(error, (BotoCoreError, ClientError, SegueError)):
+                raise
             raise click.ClickException(f"{type(error).__name__}: {error}") from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

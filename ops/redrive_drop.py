@@ -10,17 +10,19 @@ taken up in the same way.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import click
 
 from chalicelib.aws.store import DynamoStore
+from chalicelib.core.control import Drop
 from chalicelib.core.kinds import DROP
 from chalicelib.core.ports import Store
 from chalicelib.core.storage import Table
 from ops.cloudformation import DeploymentFailed, stack_outputs
 from ops.session import open_session
+from ops.watching import failures_in
 
 
 class NothingToRedrive(click.ClickException):
@@ -41,12 +43,21 @@ class Divided:
     arn: str
     store: Store
 
-    def redrive(self, drop_id: str, *, now: int) -> str:
-        """Start the next execution for a drop, and return its name; raises NothingToRedrive."""
+    def failed(self, drop_id: str, *, now: int) -> list[str]:
+        """Which of its parts failed last and why, a line each; raises NothingToRedrive."""
+        drop = self._drop(drop_id, now=now)
+        return [*failures_in(drop.failed_parts, [asdict(each) for each in drop.failures])]
+
+    def _drop(self, drop_id: str, *, now: int) -> Drop:
         key = DROP.key(drop_id)
         drop = self.store.read([key], now=now).value(key)
         if drop is None:
             raise NothingToRedrive(f"there is no drop {drop_id} here")
+        return drop
+
+    def redrive(self, drop_id: str, *, now: int) -> str:
+        """Start the next execution for a drop, and return its name; raises NothingToRedrive."""
+        drop = self._drop(drop_id, now=now)
         if drop.state in ("COMPLETE", "REJECTED"):
             raise NothingToRedrive(f"{drop.key} is {drop.state}: nothing of it is left to do")
         before = self._executions_of(drop_id)
@@ -94,5 +105,9 @@ def redrive_drop(drop_id: str, stage: str, endpoint_url: str | None, region: str
         divided = open_divided(open_session(endpoint_url=endpoint_url, region=region), stage)
     except DeploymentFailed as error:
         raise click.ClickException(str(error)) from None
-    name = divided.redrive(drop_id, now=int(time.time()))
+    now = int(time.time())
+    failed = divided.failed(drop_id, now=now)
+    name = divided.redrive(drop_id, now=now)
+    for line in failed:
+        click.echo(line)
     click.echo(f"{name}: begun; python -m ops drop --watch-id {drop_id} follows it")

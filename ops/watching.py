@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -237,10 +237,24 @@ def watch(
         raise click.ClickException(f"{error}. To watch on: {again}") from None
 
 
+def failures_in(
+    failed_parts: Sequence[str], failures: Sequence[Mapping[str, str]]
+) -> Iterator[str]:
+    """A line for each part that failed, with the reason where it was worked on.
+
+    >>> [*failures_in(["range 2", "9 more"], [{"part": "range 2", "reason": "Broken: x"}])]
+    ['failed: range 2: Broken: x', 'failed: 9 more']
+    """
+    reasons = {each["part"]: f": {each['reason']}" for each in failures}
+    named = [*failed_parts, *(part for part in reasons if part not in failed_parts)]
+    return (f"failed: {part}{reasons.get(part, '')}" for part in named)
+
+
 def end_of(answer: Answer) -> Iterator[str]:
     """How a drop ended, line by line; the last is JSON."""
     reason = f" ({answer['reason']})" if answer["reason"] else ""
     yield f"{answer['key']}: {answer['state']}{reason}"
-    for failed in answer.get("failed_parts") or ():
-        yield f"failed: {failed if isinstance(failed, str) else json.dumps(failed)}"
+    named = answer.get("failed_parts") or ()
+    failed = [each if isinstance(each, str) else json.dumps(each) for each in named]
+    yield from failures_in(failed, answer.get("failures") or ())
     yield json.dumps({"drop_id": answer["drop_id"], "state": answer["state"], **answer["counts"]})

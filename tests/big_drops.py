@@ -43,10 +43,12 @@ class BigTeam(DataTeam):
 
     Attributes:
         above_bytes: where a file is a big one.
+        sized_by: what the sizes of parts follow from; None is the same.
         before: may break a task before it is done.
     """
 
     above_bytes: int = 1_000
+    sized_by: int | None = None
     before: Callable[[Mapping[str, Any]], None] = lambda _event: None
     engine: Engine = field(init=False)
 
@@ -61,7 +63,7 @@ class BigTeam(DataTeam):
         ports: DropPorts = replace(
             plain,
             division=Division(self.engine, self.above_bytes),
-            sizes=Sizes(self.above_bytes, parts_in_one=2),
+            sizes=Sizes(self.sized_by or self.above_bytes, parts_in_one=2),
         )
         return ports
 

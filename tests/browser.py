@@ -49,7 +49,7 @@ class Document(HTMLParser):
         if tag == "form":
             self.forms.append(Form(values.get("method") or "get", values.get("action") or ""))
         name = values.get("name")
-        if tag in ("input", "button", "select") and name and self.forms:
+        if tag in ("input", "button", "select", "textarea") and name and self.forms:
             self.forms[-1].fields[name] = values.get("value") or ""
 
     def handle_endtag(self, tag: str) -> None:

@@ -235,6 +235,11 @@ class MemoryObjects:
         self._script.play()
         return self._find(bucket, key, None).body
 
+    def delete(self, bucket: str, *, key: str) -> None:
+        """As ``S3Objects.delete``."""
+        self._script.play()
+        self._objects.pop((bucket, key), None)
+
     def list(self, bucket: str, *, prefix: str) -> Iterator[ListedObject]:
         """As ``S3Objects.list``."""
         self._script.play()

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from chalicelib.aws.deadline import Deadline
 from chalicelib.aws.store import check_writes
 from chalicelib.core.canonical import canonical_json
+from chalicelib.core.control import DROP_LIST
 from chalicelib.core.storage import (
     AtVersion,
     Check,
@@ -28,7 +29,17 @@ from chalicelib.core.storage import (
 from chalicelib.core.subject import Subject
 
 T = TypeVar("T")
-Named = Literal["read", "write", "due", "recent_decisions", "belongings", "overdue", "listed"]
+Named = Literal[
+    "read",
+    "write",
+    "due",
+    "recent_decisions",
+    "belongings",
+    "members",
+    "count_group",
+    "overdue",
+    "listed",
+]
 Call = tuple[Named, int]
 
 
@@ -156,6 +167,24 @@ class MemoryStore:
             if key.kind.table == table and row.indexed.get("owned_by") == subject_key
         ]
 
+    def members(self, group: str, *, limit: int) -> list[tuple[Subject, int]]:
+        """As ``DynamoStore.members``."""
+        self.calls.append(("members", limit))
+        self._reads.play()
+        found = [
+            (int(row.indexed["grouped_at"]), key.partition)
+            for key, row in self._rows.items()
+            if row.indexed.get("in_group") == group
+        ]
+        latest = sorted(found, reverse=True)[:limit]
+        return [(Subject.from_key(name), at) for at, name in latest]
+
+    def count_group(self, group: str) -> int:
+        """As ``DynamoStore.count_group``."""
+        self.calls.append(("count_group", 1))
+        self._reads.play()
+        return sum(row.indexed.get("in_group") == group for row in self._rows.values())
+
     def overdue(self, kind: Kind[Any], *, shard: str, now: int, limit: int) -> list[str]:
         """As ``DynamoStore.overdue``."""
         self.calls.append(("overdue", limit))
@@ -177,6 +206,10 @@ class MemoryStore:
             if row.indexed.get("listed_under") == under
         ]
         return [at for at in sorted(found, reverse=True) if before is None or at < before][:limit]
+
+    def recent_drops(self, *, before: str | None, limit: int) -> list[str]:
+        """As ``DynamoStore.recent_drops``."""
+        return self.listed(under=DROP_LIST, before=before, limit=limit)
 
     def copy(self) -> MemoryStore:
         """Another store that holds the same; calls and scripted errors stay behind."""

@@ -77,6 +77,7 @@ class Storefront:
     keyring: MemoryStore = field(default_factory=MemoryStore)
     signing: MemorySigningKeys = field(default_factory=MemorySigningKeys)
     queue: MemoryQueue = field(default_factory=MemoryQueue)
+    drops: MemoryQueue = field(default_factory=MemoryQueue)
     bus: MemoryBus = field(default_factory=MemoryBus)
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
     objects: MemoryObjects = field(default_factory=MemoryObjects)
@@ -103,6 +104,7 @@ class Storefront:
             objects=self.objects,
             results=MemoryBeginnings(self.objects, SETTINGS.results_bucket),
             mailer=self.mailer,
+            drops_queue=self.drops,
         )
 
     def start(self, adapters: Adapters | None = None) -> None:

@@ -58,6 +58,15 @@ class Answer(Response):
         self.dimensions = dimensions or {}
         self.fields = fields or {}
 
+    def to_dict(self, binary_types: list[str] | None = None) -> dict[str, Any]:
+        """As API Gateway wants it: always text, so Chalice need not look whether it is binary."""
+        return {
+            "headers": self.headers,
+            "multiValueHeaders": {},
+            "statusCode": self.status_code,
+            "body": self.body,
+        }
+
 
 def guard(
     request: Request | None,

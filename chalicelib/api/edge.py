@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from chalicelib.core.ports import Beginnings, Store
+from chalicelib.core.ports import Beginnings, Queue, Store
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.authorize import RememberedKeys
 from chalicelib.flows.learned import RememberedLearning
 from chalicelib.flows.rulebook import Rulebook
 
 if TYPE_CHECKING:  # these flows bring whatever else they import, and no checkout needs it
+    from chalicelib.flows.list_drops import DropIndex
     from chalicelib.flows.list_mails import MailIndex
+    from chalicelib.flows.look_up import GroupIndex
     from chalicelib.flows.read import Library
 
-    class Shelves(MailIndex, Library, Protocol):
+    class Shelves(DropIndex, MailIndex, Library, GroupIndex, Protocol):
         """Storage with the indexes that requests need."""
 
 
@@ -68,6 +70,7 @@ class Edge:
         results: what drops left behind.
         model_directory: where the packaged model that serves lies.
         fresh_within_hours: how old each source of data may be, where that is stated.
+        drops_queue: where simulations wait; None where the stage names no such queue.
     """
 
     now: Callable[[], int]
@@ -89,6 +92,7 @@ class Edge:
     results: Beginnings
     model_directory: Callable[[], Path]
     fresh_within_hours: Mapping[str, float]
+    drops_queue: Queue | None = None
 
 
 GetEdge = Callable[[], Edge]

@@ -6,7 +6,7 @@ cannot fall behind.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -24,6 +24,7 @@ from chalicelib.api.requests import IDEMPOTENCY_HEADER, LONGEST_IDEMPOTENCY_KEY
 from chalicelib.api.scopes import SCOPES, Route
 from chalicelib.console.site import HOME
 from chalicelib.core.mail_list import ASKABLE
+from chalicelib.flows.list_drops import LARGEST_PAGE as LARGEST_DROP_PAGE
 from chalicelib.flows.list_mails import LARGEST_PAGE
 
 _REF = "#/components/schemas/{model}"
@@ -182,17 +183,30 @@ def _headers(route: Route) -> Iterator[dict[str, Any]]:
 
 
 def _queries(route: Route) -> Iterator[dict[str, Any]]:
-    if route != ("GET", "/v1/messages"):
-        return
-    limit = {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": USUAL_PAGE}
-    states = "not_sent: suppressed, failed, abandoned, in doubt or held. All states when left out."
-    for name, schema, description in (
-        ("state", {"enum": list(ASKABLE)}, states),
-        ("format", {"enum": ["json", "csv"], "default": "json"}, "A table is UTF-8."),
-        ("limit", limit, "Mails of a page; it may hold fewer and not be the last."),
-        ("cursor", {"type": "string"}, f"next_cursor or {NEXT_CURSOR_HEADER} of the last page."),
-    ):
+    for name, schema, description in _QUERIES.get(route, ()):
         yield {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _limit(largest_page: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": 1, "maximum": largest_page, "default": USUAL_PAGE}
+
+
+_QUERIES: Mapping[Route, Sequence[tuple[str, dict[str, Any], str]]] = {
+    ("GET", "/v1/messages"): (
+        (
+            "state",
+            {"enum": list(ASKABLE)},
+            "not_sent: suppressed, failed, abandoned, in doubt or held. All states when left out.",
+        ),
+        ("format", {"enum": ["json", "csv"], "default": "json"}, "A table is UTF-8."),
+        ("limit", _limit(LARGEST_PAGE), "Mails of a page; it may hold fewer and not be the last."),
+        ("cursor", {"type": "string"}, f"next_cursor or {NEXT_CURSOR_HEADER} of the last page."),
+    ),
+    ("GET", "/v1/drops"): (
+        ("limit", _limit(LARGEST_DROP_PAGE), "Drops of a page."),
+        ("cursor", {"type": "string"}, "next_cursor of the last page."),
+    ),
+}
 
 
 def _request(route: Route, operation: Operation) -> dict[str, Any] | None:

@@ -169,6 +169,12 @@ OPERATIONS: Mapping[Route, Operation] = {
         views.MessageList,
         refusals=(400,),
     ),
+    ("GET", "/v1/drops"): Operation(
+        "listDrops",
+        "Dropped files, newest first: where each stands.",
+        views.DropList,
+        refusals=(400,),
+    ),
     ("GET", "/v1/drops/{drop_id}"): Operation(
         "getDrop", "A dropped file's progress and counts.", views.Drop, refusals=(404,)
     ),

@@ -17,6 +17,7 @@ from chalicelib.core.pricing import line_from_json
 from chalicelib.core.progress import Progress, progress_of
 from chalicelib.core.situation import Line
 from chalicelib.core.subject import Subject
+from chalicelib.flows.list_drops import Page as DropPage
 from chalicelib.flows.quotes import Verdict
 from chalicelib.flows.read import Consent, CustomerView
 
@@ -108,7 +109,16 @@ def drop(state: Drop, *, now: int) -> Json:
         "counts": dict(state.counts),
         "reason": state.reason,
         "failed_parts": list(state.failed_parts),
+        "failures": [{"part": each.part, "reason": each.reason} for each in state.failures],
         "progress": None if progress is None else _progress(progress),
+    }
+
+
+def drops(page: DropPage, *, now: int) -> Json:
+    """The body of ``GET /v1/drops``."""
+    return {
+        "drops": [drop(each, now=now) for each in page.drops],
+        "next_cursor": page.next_cursor,
     }
 
 

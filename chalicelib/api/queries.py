@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
 
 from chalice.app import Request
@@ -24,13 +24,26 @@ class MailQuery(NamedTuple):
     cursor: str | None
 
 
+class DropQuery(NamedTuple):
+    """What is asked of the list of drops."""
+
+    limit: int
+    cursor: str | None
+
+
+def drop_query(request: Request, *, largest_page: int) -> DropQuery:
+    """The parameters of ``GET /v1/drops``; raises Malformed naming every one that is wrong."""
+    given, errors = _given(request, known=DropQuery._fields)
+    limit = _limit(given, errors, largest_page=largest_page)
+    if errors:
+        raise Malformed(*errors)
+    return DropQuery(limit, given.get("cursor"))
+
+
 def mail_query(request: Request, *, largest_page: int) -> MailQuery:
     """The parameters of ``GET /v1/messages``; raises Malformed naming every one that is wrong."""
     given, errors = _given(request, known=MailQuery._fields)
-    page = given.get("limit", str(USUAL_PAGE))
-    limit = int(page) if page.isascii() and page.isdigit() and len(page) < 10 else 0
-    if not 1 <= limit <= largest_page:
-        errors.append(FieldError("limit", f"must be a whole number from 1 to {largest_page}"))
+    limit = _limit(given, errors, largest_page=largest_page)
     wanted = given.get("format", "json")
     if wanted not in ("json", "csv"):
         errors.append(FieldError("format", "must be json or csv"))
@@ -39,6 +52,15 @@ def mail_query(request: Request, *, largest_page: int) -> MailQuery:
     return MailQuery(
         given.get("state"), "csv" if wanted == "csv" else "json", limit, given.get("cursor")
     )
+
+
+def _limit(given: Mapping[str, str], errors: list[FieldError], *, largest_page: int) -> int:
+    """How long a page is to be; what is wrong with that joins the other errors."""
+    page = given.get("limit", str(USUAL_PAGE))
+    limit = int(page) if page.isascii() and page.isdigit() and len(page) < 10 else 0
+    if not 1 <= limit <= largest_page:
+        errors.append(FieldError("limit", f"must be a whole number from 1 to {largest_page}"))
+    return limit
 
 
 def as_malformed(error: BadInput) -> Malformed:

@@ -34,14 +34,15 @@ from chalicelib.telemetry import log_event
 
 if TYPE_CHECKING:
     from chalicelib.api import mail_table, openapi, present, queries
-    from chalicelib.flows import health, list_mails, once, quotes, read, unsubscribe
+    from chalicelib.flows import health, list_drops, list_mails, once, quotes, read, unsubscribe
 else:  # a checkout needs none of it
     mail_table, openapi, present, queries = late(
         "chalicelib.api", "mail_table", "openapi", "present", "queries"
     )
-    health, list_mails, once, quotes, read, unsubscribe = late(
-        "chalicelib.flows", "health", "list_mails", "once", "quotes", "read", "unsubscribe"
+    health, list_drops, list_mails, once = late(
+        "chalicelib.flows", "health", "list_drops", "list_mails", "once"
     )
+    quotes, read, unsubscribe = late("chalicelib.flows", "quotes", "read", "unsubscribe")
 
 
 @wordless
@@ -164,6 +165,21 @@ def list_messages(request: Request, get_edge: GetEdge) -> Answer:
         headers = mail_table.csv_headers(page)
         return Answer(mail_table.as_csv(page), headers=headers, fields=told)
     return Answer(mail_table.as_json(page), fields=told)
+
+
+@answering
+def get_drops(request: Request, get_edge: GetEdge) -> Answer:
+    """``GET /v1/drops``."""
+    edge = get_edge()
+    asked = queries.drop_query(request, largest_page=list_drops.LARGEST_PAGE)
+    access, now = edge.patient(), edge.now()
+    try:
+        page = list_drops.list_drops(
+            store=access.store, keys=access.keys(), now=now, limit=asked.limit, cursor=asked.cursor
+        )
+    except BadInput as error:
+        raise queries.as_malformed(error) from None
+    return Answer(present.drops(page, now=now), fields={"drops": len(page.drops)})
 
 
 @answering

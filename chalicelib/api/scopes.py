@@ -34,6 +34,7 @@ SCOPES: Mapping[Route, Scope | None] = {
     ("POST", "/v1/policies/{policy_hash}/simulations"): "operate",
     ("POST", "/v1/policies/{policy_hash}/activate"): "operate",
     ("GET", "/v1/messages"): "read",
+    ("GET", "/v1/drops"): "read",
     ("GET", "/v1/drops/{drop_id}"): "read",
     ("GET", "/u/{token}"): None,
     ("POST", "/u/{token}"): None,
@@ -59,6 +60,8 @@ CONSOLE: frozenset[Route] = frozenset({
     ("POST", "/console/customers/{customer_id}/erase"),
     ("GET", "/console/decisions/{decision_id}"),
     ("POST", "/console/decisions/{decision_id}/replay"),
+    ("GET", "/console/segments"),
+    ("GET", "/console/segments/{name}"),
     ("GET", "/console/messages"),
     ("GET", "/console/drops"),
     ("GET", "/console/drops/{drop_id}"),
@@ -68,6 +71,11 @@ CONSOLE: frozenset[Route] = frozenset({
     ("GET", "/console/policies"),
     ("GET", "/console/policies/{policy_hash}"),
     ("POST", "/console/policies/{policy_hash}/activate"),
+    ("POST", "/console/policies"),
+    ("GET", "/console/policies/{policy_hash}/simulation"),
+    ("POST", "/console/policies/{policy_hash}/simulation"),
+    ("GET", "/console/breaker"),
+    ("POST", "/console/breaker"),
     ("GET", "/console/model"),
 })  # fmt: skip
 

@@ -302,6 +302,13 @@ class DropProgress(Part):
     parts_done: int | None
 
 
+class PartFailure(Part):
+    """Why a part of a divided file failed."""
+
+    part: str
+    reason: str = Field(description="The class of the error, and its text where that is ours.")
+
+
 class Drop(Part):
     """A dropped file: where it stands, and how its records add up."""
 
@@ -314,7 +321,15 @@ class Drop(Part):
     counts: dict[str, int]
     reason: str | None
     failed_parts: list[str] = Field(description="Of a PARTIAL drop, the first that failed.")
+    failures: list[PartFailure] = Field(description="Why those of them failed that were worked on.")
     progress: DropProgress | None = Field(description="Null when it has come to its end.")
+
+
+class DropList(Part):
+    """Dropped files by when work on them began, newest first."""
+
+    drops: list[Drop]
+    next_cursor: str | None = Field(description="Gives the next page; null on the last.")
 
 
 class HealthModel(Part):

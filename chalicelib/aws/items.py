@@ -42,8 +42,9 @@ Verb = Literal["Put", "Update", "Delete", "ConditionCheck"]
 
 # What an unconditional save must take away when the value is no longer in the index.
 INDEX_ATTRIBUTES: Mapping[Table, tuple[str, ...]] = {
-    "profiles": ("due_shard", "review_at", "owned_by"),
+    "profiles": ("due_shard", "review_at", "owned_by", "in_group", "grouped_at"),
     "decisions": ("subject", "decided_at"),
+    "control": ("listed_under", "listed_at"),
     "effects": ("owned_by", "open_shard", "look_at", "listed_under", "listed_at"),
 }
 

@@ -176,6 +176,11 @@ class S3Objects:
                 Bucket=bucket, Key=key, Body=body, ContentType=content_type, **self._owner
             )
 
+    def delete(self, bucket: str, *, key: str) -> None:
+        """Take an object away, if it is there; raises Transient or Broken."""
+        with translated():
+            self._client().delete_object(Bucket=bucket, Key=key, **self._owner)
+
     def upload(self, path: Path, *, bucket: str, key: str, content_type: str) -> None:
         """Store a local file as an object, in parts above 64 MiB; raises Transient or Broken."""
         if path.stat().st_size > _SINGLE_PUT_BYTES:

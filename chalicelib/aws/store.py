@@ -20,7 +20,8 @@ from chalicelib.aws.deadline import READ_SECONDS, Deadline, within
 from chalicelib.aws.errors import translate, translated
 from chalicelib.aws.items import Item, Verb, action_of
 from chalicelib.aws.refusals import settle, was_retried
-from chalicelib.core.kinds import EFFECT, FACTS, OWNED, RECORD
+from chalicelib.core.control import DROP_LIST
+from chalicelib.core.kinds import DROP, EFFECT, FACTS, OWNED, RECORD
 from chalicelib.core.storage import (
     Check,
     Found,
@@ -154,6 +155,36 @@ class DynamoStore:
         )
         return [Key(OWNED[item["sk"]["S"]], item["pk"]["S"]) for item in items]
 
+    def members(self, group: str, *, limit: int) -> list[tuple[Subject, int]]:
+        """Who is in a group since when, the latest first; some may have left it or expired."""
+        items = self._query(
+            "profiles",
+            limit=limit,
+            IndexName="by_group",
+            KeyConditionExpression="in_group = :group",
+            ExpressionAttributeValues={":group": {"S": group}},
+            ScanIndexForward=False,
+        )
+        return [(Subject.from_key(item["pk"]["S"]), int(item["grouped_at"]["N"])) for item in items]
+
+    def count_group(self, group: str) -> int:
+        """How many are in a group, counted page by page (a megabyte of keys each)."""
+        client, request, found = self._client(), dict[str, Any](), 0
+        while True:
+            with translated():
+                answer = client.query(
+                    TableName=self._tables["profiles"],
+                    IndexName="by_group",
+                    KeyConditionExpression="in_group = :group",
+                    ExpressionAttributeValues={":group": {"S": group}},
+                    Select="COUNT",
+                    **request,
+                )
+            found += answer["Count"]
+            if "LastEvaluatedKey" not in answer:
+                return found
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
     def overdue(self, kind: Kind[Any], *, shard: str, now: int, limit: int) -> list[str]:
         """Names of things of a kind that somebody should have looked at by now, oldest first.
 
@@ -174,14 +205,23 @@ class DynamoStore:
 
     def listed(self, *, under: str, before: str | None, limit: int) -> list[str]:
         """Positions of mails in one shard of the list, newest first, from before a position."""
+        return self._positions(EFFECT.table, "mails", under, before=before, limit=limit)
+
+    def recent_drops(self, *, before: str | None, limit: int) -> list[str]:
+        """Positions of drops in their list, newest first, from before a position."""
+        return self._positions(DROP.table, "drops", DROP_LIST, before=before, limit=limit)
+
+    def _positions(
+        self, table: Table, index: str, under: str, *, before: str | None, limit: int
+    ) -> list[str]:
         condition, values = "listed_under = :under", {":under": {"S": under}}
         if before is not None:
             condition += " AND listed_at < :before"
             values[":before"] = {"S": before}
         items = self._query(
-            EFFECT.table,
+            table,
             limit=limit,
-            IndexName="mails",
+            IndexName=index,
             KeyConditionExpression=condition,
             ExpressionAttributeValues=values,
             ScanIndexForward=False,

@@ -41,6 +41,14 @@ class StoreWithin:
         """As ``DynamoStore.belongings``, which nobody asks in a hurry."""
         return self.store.belongings(subject_key, table=table)
 
+    def members(self, group: str, *, limit: int) -> list[tuple[Subject, int]]:
+        """As ``DynamoStore.members``, which nobody asks in a hurry."""
+        return self.store.members(group, limit=limit)
+
     def listed(self, *, under: str, before: str | None, limit: int) -> list[str]:
         """As ``DynamoStore.listed``, which nobody asks in a hurry."""
         return self.store.listed(under=under, before=before, limit=limit)
+
+    def recent_drops(self, *, before: str | None, limit: int) -> list[str]:
+        """As ``DynamoStore.recent_drops``, which nobody asks in a hurry."""
+        return self.store.recent_drops(before=before, limit=limit)

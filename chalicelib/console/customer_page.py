@@ -51,6 +51,7 @@ def address_page(found: AddressView) -> Page:
         "An address",
         {
             "accounts": list(found.accounts),
+            "has_more": found.has_more,
             "erased_at": found.erased_at,
             "withdrawn": [] if state is None else sorted(state.withdrawn.items()),
             "refused": [] if state is None else sorted(state.refused.items()),

@@ -1,13 +1,17 @@
-"""A dropped file: how far it is, how its records add up, and the first of what was rejected."""
+"""Dropped files: the list of them; of one how far it is, how it adds up, what was rejected."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
+from typing import Any
 
+from chalicelib.console.drop_progress import bar_of, lasting
 from chalicelib.console.page import Page
 from chalicelib.core.control import Drop
 from chalicelib.core.ports import Beginning
+from chalicelib.flows.list_drops import Page as DropPage
 
 # What is read to show some rejects: enough for a hundred of ordinary length.
 SHOWN_BYTES = 65_536
@@ -17,16 +21,39 @@ COLUMNS = 4
 _ORDER = ("records", "folded", "duplicate", "rejected", "customers", "scored", "unscored")
 
 
-def drops_page() -> Page:
-    """The form for a drop's id."""
-    return Page("drops", "Drops")
+def drops_page(page: DropPage, *, cursor: str | None, now: int) -> Page:
+    """One page of the list, and the form for a drop's id.
+
+    It asks for itself again while a drop on it is worked on.
+    """
+    return Page(
+        "drops",
+        "Drops",
+        {
+            "rows": [_row(drop, now=now) for drop in page.drops],
+            "is_running": any(drop.state == "RUNNING" for drop in page.drops),
+            "cursor": cursor,
+            "next_cursor": page.next_cursor,
+        },
+    )
 
 
-def drop_page(drop: Drop, *, rejects: Beginning | None, are_gone: bool = False) -> Page:
+def _row(drop: Drop, *, now: int) -> Mapping[str, Any]:
+    return {
+        "drop": drop,
+        "bar": bar_of(drop, now=now),
+        "records": drop.counts.get("records"),
+        "rejected": drop.counts.get("rejected"),
+        "lasted": lasting(drop.changed_at - drop.started_at),
+    }
+
+
+def drop_page(drop: Drop, *, now: int, rejects: Beginning | None, are_gone: bool = False) -> Page:
     """The page of one drop.
 
     Args:
         drop: as it stands.
+        now: the moment.
         rejects: the beginning of its rejects file, where there is one to show.
         are_gone: whether the file is no longer there; results are kept for 29 days.
     """
@@ -36,7 +63,8 @@ def drop_page(drop: Drop, *, rejects: Beginning | None, are_gone: bool = False) 
         f"Drop {drop.drop_id}",
         {
             "drop": drop,
-            "is_running": drop.state == "RUNNING",
+            "bar": bar_of(drop, now=now),
+            "lasted": lasting(drop.changed_at - drop.started_at),
             "counts": sorted(drop.counts.items(), key=_place),
             "rejected": drop.counts.get("rejected", 0),
             "rows": rows,

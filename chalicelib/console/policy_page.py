@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
 from chalicelib.console.page import Page
-from chalicelib.console.policy_diff import changes, flat
+from chalicelib.console.policy_diff import changes
+from chalicelib.console.simulation_page import latest_of
+from chalicelib.core.errors import FieldError
 from chalicelib.core.policy_life import StoredPolicy
+from chalicelib.core.simulation_job import (
+    DEFAULT_DAYS,
+    DEFAULT_DECISIONS,
+    MOST_DAYS,
+    MOST_DECISIONS,
+    Job,
+)
 from chalicelib.flows.policies import Shown
+
+# Of a document that is wrong all over, so many errors are shown.
+MOST_WRONG = 30
 
 
 class Policy(NamedTuple):
@@ -26,8 +38,8 @@ class Policy(NamedTuple):
         return str(self.document.get("name", "unnamed"))
 
 
-def policies_page(shown: Shown) -> Page:
-    """Every policy, newest first, and which decided when."""
+def policies_page(shown: Shown, *, typed: str = "", wrong: Sequence[FieldError] = ()) -> Page:
+    """Every policy, newest first, and which decided when; and what was wrong with a new one."""
     log, packaged = shown.log, shown.packaged
     deciding = log.active or packaged.hash
     names = {packaged.hash: packaged.name, **{each.hash: each.name for each in log.listed}}
@@ -48,7 +60,11 @@ def policies_page(shown: Shown) -> Page:
                 }
                 for each in reversed(log.activations)
             ],
+            "typed": typed,
+            "wrong": wrong[:MOST_WRONG],
+            "more_wrong": max(0, len(wrong) - MOST_WRONG),
         },
+        status=422 if wrong else 200,
     )
 
 
@@ -58,6 +74,7 @@ def policy_page(
     against: Policy,
     shown: Shown,
     key_id: str,
+    job: Job | None = None,
     moved: tuple[Policy, Policy] | None = None,
 ) -> Page:
     """One policy, what it changes, and whether this key may activate it.
@@ -67,6 +84,7 @@ def policy_page(
         against: the one that it is compared with.
         shown: how policies stand.
         key_id: who looks.
+        job: its latest simulation that was asked for here.
         moved: the policy that the operator saw deciding and the one that does by now, where an
             activation was asked for in place of the former.
     """
@@ -85,10 +103,14 @@ def policy_page(
                 (each.hash, each.name) for each in shown.log.listed if each.hash != policy.hash
             ]
             + [(shown.packaged.hash, f"{shown.packaged.name} (ships)")],
-            "simulations": [
-                (each.at, each.key_id, each.subject, list(flat(each.figures)))
-                for each in reversed(simulations)
-            ],
+            "latest": latest_of(simulations),
+            "job": job,
+            "ask": {
+                "most_days": MOST_DAYS,
+                "most_decisions": MOST_DECISIONS,
+                "days": DEFAULT_DAYS,
+                "decisions": DEFAULT_DECISIONS,
+            },
             "hindrance": _hindrance(policy, shown, key_id),
             "returns": _has_decided(policy, shown),
             "document": to_json(policy.document, indent=2).decode(),

@@ -23,8 +23,11 @@ _ADVICE: Mapping[int, str] = {
 }
 # Why a flow refuses something, in words.
 REFUSALS: Mapping[str, str] = {
-    "not_simulated": "Nobody has simulated this policy yet. Run python -m ops simulate with it "
-    "and store the figures; then it can be activated.",
+    "not_simulated": "Nobody has simulated this policy yet. Simulate it on its page; then it can "
+    "be activated.",
+    "decides_already": "This policy decides already, so a simulation would show no difference.",
+    "no_queue_for_simulations": "This stage was deployed before simulations were worked on here. "
+    "Deploy it once more.",
     "own_policy": "This key stored the policy. A second person activates it, with another key.",
     "another_is_active": "Another policy decides by now than when you opened the page.",
     "ERASED": "The person was erased. What a decision was made from is gone, so it cannot be made "

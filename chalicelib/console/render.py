@@ -24,6 +24,7 @@ _TEMPLATES = Path(__file__).with_name("templates")
 SECTIONS = (
     ("", "Overview"),
     ("customers", "Customers"),
+    ("segments", "Segments"),
     ("messages", "Messages"),
     ("experiments", "Experiments"),
     ("policies", "Policies"),

@@ -129,8 +129,9 @@ def _name_segment(
     if segment == facts.segment:
         return facts, None
     transition = Transition(facts.segment, segment or policy.unknown_segment, as_of)
-    model = None if scores is None else scores.model
-    return replace(facts, segment=segment, segment_model=model), transition
+    model, since = (None, None) if scores is None else (scores.model, Instant(as_of))
+    named = replace(facts, segment=segment, segment_model=model, segment_at=since)
+    return named, transition
 
 
 def _stood(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from chalicelib.core.errors import BadInput
@@ -55,11 +55,20 @@ class ContactChange:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """Everything ever said, joined field by field; consents are fields ``consent_<purpose>``."""
+    """Everything ever said, joined field by field; consents are fields ``consent_<purpose>``.
+
+    Attributes:
+        subject: who said it.
+        fields: contact fields and consents.
+        supplied: what the shop supplies besides.
+        address_hash: the keyed hash of their e-mail address, by which the account is found;
+            ``groups.addressed`` keeps it up to date with every save.
+    """
 
     subject: Subject
     fields: Mapping[str, Stamped] = field(default_factory=dict)
     supplied: Mapping[str, Stamped] = field(default_factory=dict)
+    address_hash: str | None = None
 
     def text(self, name: str) -> str | None:
         """The value of a text field, None when it was never said."""
@@ -83,12 +92,18 @@ class Contact:
 
 
 def join_contact(contact: Contact, change: ContactChange | Contact) -> Contact:
-    """Join a change; the same change twice, or in another order, gives the same contact."""
-    return Contact(
+    """Join a change; the same change twice, or in another order, gives the same contact.
+
+    Another address has no hash yet: whoever saves it knows the secret.
+    """
+    joined = Contact(
         contact.subject,
         fields=_join(contact.fields, change.fields),
         supplied=_join(contact.supplied, change.supplied),
     )
+    if contact.address_hash is None or joined.text("email") != contact.text("email"):
+        return joined
+    return replace(joined, address_hash=contact.address_hash)
 
 
 def _join(ours: Mapping[str, Stamped], theirs: Mapping[str, Stamped]) -> Mapping[str, Stamped]:
@@ -190,11 +205,14 @@ def _postal_place(address: object, *, at: int) -> dict[str, Stamped]:
 
 def contact_to_json(contact: Contact) -> dict[str, Any]:
     """The stored form."""
-    return {
+    stored: dict[str, Any] = {
         "subject": contact.subject.key,
         "fields": {name: list(said) for name, said in contact.fields.items()},
         "supplied": {name: list(said) for name, said in contact.supplied.items()},
     }
+    if contact.address_hash is not None:
+        stored["address_hash"] = contact.address_hash
+    return stored
 
 
 def contact_from_json(stored: Mapping[str, Any]) -> Contact:
@@ -203,4 +221,5 @@ def contact_from_json(stored: Mapping[str, Any]) -> Contact:
         Subject.from_key(stored["subject"]),
         fields={name: Stamped(*said) for name, said in stored["fields"].items()},
         supplied={name: Stamped(*said) for name, said in stored["supplied"].items()},
+        address_hash=stored.get("address_hash"),
     )

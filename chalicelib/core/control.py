@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 SWITCH_COPIES = 16
+# All drops stand in one list: a new one is a write to it, and what becomes of it later is none.
+DROP_LIST = "drops"
 SCOPES = ("decide", "events", "read", "operate", "privacy")
 
 
@@ -47,6 +49,19 @@ DropPhase = Literal["fetching", "reading", "folding", "scoring", "finishing"]
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a part of a divided file failed.
+
+    Attributes:
+        part: its name: ``range 7``, ``plan``.
+        reason: the class of the error, and the text where the error is one of our own.
+    """
+
+    part: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """A dropped file: where it stands and how its records add up.
 
@@ -61,9 +76,11 @@ class Drop:
         counts: records, folded, duplicate, rejected, customers, scored, unscored, decisions…
         reason: why it is not COMPLETE.
         failed_parts: of a PARTIAL drop, the first that failed.
+        failures: why those of them failed that were worked on.
         phase: what the work on it is at; None when nobody is at it.
         phase_at: when that began; None as above.
         phase_from: how many of its records were done with by then.
+        divided: whether it is worked on in parts.
     """
 
     drop_id: str
@@ -75,9 +92,11 @@ class Drop:
     counts: Mapping[str, int] = field(default_factory=dict)
     reason: str | None = None
     failed_parts: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
     phase: DropPhase | None = None
     phase_at: int | None = None
     phase_from: int = 0
+    divided: bool = False
 
     @property
     def done(self) -> int:
@@ -86,6 +105,16 @@ class Drop:
         scored = ("scored", "unscored") if self.key.startswith("features/") else ()
         names = ("folded", "duplicate", "rejected", *scored)
         return sum(self.counts.get(name, 0) for name in names)
+
+
+def drop_index(drop: Drop) -> Mapping[str, str | int]:
+    """Where the list of drops has it: by when it was begun, and by its id among equals."""
+    return {"listed_under": DROP_LIST, "listed_at": f"{drop.started_at:012}#{drop.drop_id}"}
+
+
+def drop_id_at(place: str) -> str:
+    """The id of the drop at a position of the list."""
+    return place.partition("#")[2]
 
 
 def switches_from_json(stored: Mapping[str, Any]) -> Switches:
@@ -100,7 +129,11 @@ def api_key_from_json(stored: Mapping[str, Any]) -> ApiKey:
 
 def drop_from_json(stored: Mapping[str, Any]) -> Drop:
     """Undo ``asdict``."""
-    return Drop(**{**stored, "failed_parts": tuple(stored.get("failed_parts", ()))})
+    told = {
+        "failed_parts": tuple(stored.get("failed_parts", ())),
+        "failures": tuple(Failure(**each) for each in stored.get("failures", ())),
+    }
+    return Drop(**{**stored, **told})
 
 
 def to_json(value: Switches | ApiKey | Drop) -> dict[str, Any]:

@@ -54,6 +54,7 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     "ABANDONED": SENT,  # given up because nobody knew; now somebody does
 }
 TRANSACTIONAL = "transactional"
+SEGMENT_CHANGED = "Segment Changed"  # the event that a fold finds once for each stored transition
 MOST_POSTS = 2  # of a transactional mail; of any other one
 EFFECT_ID_PATTERN = r"^[0-9a-f]{32}$"  # what ``effect_id`` makes
 

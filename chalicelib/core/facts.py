@@ -10,7 +10,7 @@ stay exact; the date of the first order stays where it was if that very order wa
 ones, and the date of the latest is exact until all recent orders are cancelled. Which orders are
 kept one by one then depends on the order of arrival. ``segment``, ``review_at`` and
 ``abandoned_checkout_at`` say what was announced when, so they follow the order of arrival until
-``absence.settle`` brings them up to one moment.
+``absence.settle`` brings them up to one moment; ``segment_at`` says since when, so it always does.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ class Facts:
         abandoned_checkout_at: the checkout for which "Cart Abandoned" was announced.
         segment: the segment last announced, None before the first.
         segment_model: the model that named it.
+        segment_at: since when, by the moment of the write that named it; None without a segment,
+            and where it was named before this was kept.
         review_at: when silence alone would next change something.
         merged_into: the customer id that a guest turned out to be.
     """
@@ -70,6 +72,7 @@ class Facts:
     abandoned_checkout_at: Instant | None = None
     segment: str | None = None
     segment_model: str | None = None
+    segment_at: Instant | None = None
     review_at: Instant | None = None
     merged_into: str | None = None
 
@@ -145,6 +148,7 @@ _SCALARS = (
     "abandoned_checkout_at",
     "segment",
     "segment_model",
+    "segment_at",
     "review_at",
     "merged_into",
 )

@@ -15,6 +15,7 @@ from chalicelib.core.control import (
     Switches,
     api_key_from_json,
     drop_from_json,
+    drop_index,
     switches_from_json,
     to_json,
 )
@@ -49,11 +50,14 @@ if TYPE_CHECKING:
         calibration,
         consents,
         engagement,
+        groups,
         orders,
         pace,
         policy_life,
         rollup,
+        segment_sizes,
         signals,
+        simulation_job,
         watched,
     )
 else:  # how these are encoded is nothing to a checkout, so its cold start does not load them
@@ -64,6 +68,8 @@ else:  # how these are encoded is nothing to a checkout, so its cold start does 
     pace, policy_life, rollup, signals, watched = late_calls(
         "chalicelib.core", "pace", "policy_life", "rollup", "signals", "watched"
     )
+    (simulation_job,) = late_calls("chalicelib.core", "simulation_job")
+    groups, segment_sizes = late_calls("chalicelib.core", "groups", "segment_sizes")
 
 ORDER_WINDOW_SECONDS = 400 * DAY_SECONDS
 MESSAGE_WINDOW_SECONDS = 30 * DAY_SECONDS
@@ -78,14 +84,18 @@ def _as_is(value: Json) -> Json:
     return value
 
 
+_group_of = groups.group_of_facts  # named once, so that it is looked up once
+
+
 def _due(facts: Facts) -> IndexAttributes:
     if facts.merged_into is not None:
         return {"owned_by": customer(facts.merged_into).key}
     if facts.review_at is None:
-        return {}
+        return _group_of(facts)
     return {
         "due_shard": f"due#{facts.subject.due_shard:02}",
         "review_at": facts.review_at,
+        **_group_of(facts),
     }
 
 
@@ -111,7 +121,9 @@ def _of_effect(effect: Effect) -> IndexAttributes:
 
 
 FACTS: Kind[Facts] = Kind("facts", "profiles", "", facts_to_json, facts_from_json, index=_due)
-CONTACT: Kind[Contact] = Kind("contact", "profiles", "", contact_to_json, contact_from_json)
+CONTACT: Kind[Contact] = Kind(
+    "contact", "profiles", "", contact_to_json, contact_from_json, index=groups.group_of_contact
+)
 ORDER: Kind[orders.OrderState] = Kind(
     "order", "profiles", "o#", orders.order_to_json, orders.order_from_json, index=_owned
 )
@@ -196,13 +208,22 @@ POLICY_LOG: Kind[policy_life.PolicyLog] = Kind(
     compressed=True,
 )
 POLICY_LOG_NAME = "all"
+# The latest simulation that was asked for, by the hash of the policy that is tried.
+SIMULATION: Kind[simulation_job.Job] = Kind(
+    "simulation",
+    "control",
+    "simulation#",
+    simulation_job.job_to_json,
+    simulation_job.job_from_json,
+    compressed=True,
+)
 # When operators let those counts begin anew, and what stood there; one item, RESTARTS_NAME.
 RESTARTS: Kind[breaker.Restarts] = Kind(
     "restarts", "control", "restarts#", breaker.restarts_to_json, breaker.restarts_from_json
 )
 RESTARTS_NAME = "breaker"
 API_KEY: Kind[ApiKey] = Kind("key", "control", "k#", to_json, api_key_from_json)
-DROP: Kind[Drop] = Kind("drop", "control", "drop#", to_json, drop_from_json)
+DROP: Kind[Drop] = Kind("drop", "control", "drop#", to_json, drop_from_json, index=drop_index)
 # That somebody was erased, by the HMAC of the subject ("s") or of the address ("a").
 TOMBSTONE: Kind[Tombstone] = Kind(
     "tombstone", "control", "x#", tombstone_to_json, tombstone_from_json
@@ -242,6 +263,14 @@ CALIBRATED: Kind[calibration.Calibrated] = Kind(
 )
 # The newest file of each kind that ended COMPLETE: {"drop_id", "at"}, named after its folder.
 NEWEST_FILE: Kind[Json] = Kind("newest_file", "control", "newest#", _as_is, _as_is)
+# How many customers each segment had in a night; named as 2026-11-27.
+SIZES: Kind[segment_sizes.Sizes] = Kind(
+    "sizes",
+    "control",
+    "sizes#",
+    segment_sizes.sizes_to_json,
+    segment_sizes.sizes_from_json,
+)
 # How budgets stood in the night of a day, named as 2026-11-27.
 BUDGETS: Kind[budgets.Budgets] = Kind(
     "budgets", "control", "budgets#", budgets.budgets_to_json, budgets.budgets_from_json

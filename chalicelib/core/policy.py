@@ -308,9 +308,7 @@ def _field_errors(error: ValidationError) -> Iterator[FieldError]:
 
 def policy_from_toml(text: str) -> Policy:
     """Read a policy as a person writes it; raises BadInput."""
-    import tomllib  # noqa: PLC0415  (a package holds JSON alone, so its cold start needs no TOML)
+    # Imported here: a package holds JSON alone, so its cold start reads no text.
+    from chalicelib.core.policy_text import document_of  # noqa: PLC0415
 
-    try:
-        return policy_from_json(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput.of("policy", f"is not TOML: {error}") from None
+    return policy_from_json(document_of(text))

@@ -98,7 +98,7 @@ def list_policy(log: PolicyLog, stored: Listed) -> PolicyLog:
     return PolicyLog(tuple(listed), log.activations)
 
 
-def note_simulation(policy: StoredPolicy, simulation: Simulation) -> StoredPolicy:
+def with_simulation(policy: StoredPolicy, simulation: Simulation) -> StoredPolicy:
     """Keep a simulation beside the document that it was of."""
     simulations = (*policy.simulations, simulation)[-MOST_SIMULATIONS:]
     return StoredPolicy(policy.document, policy.author, policy.stored_at, simulations)

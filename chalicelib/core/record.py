@@ -16,7 +16,7 @@ from chalicelib.core.catalogue import product_from_json, product_to_json
 from chalicelib.core.control import Switches
 from chalicelib.core.decide import Decision
 from chalicelib.core.exploration import choice_from_json, choice_to_json
-from chalicelib.core.facts import facts_from_json, facts_to_json
+from chalicelib.core.facts import Facts, facts_from_json, facts_to_json
 from chalicelib.core.learning import used_from_json, used_to_json
 from chalicelib.core.offers import offer_from_json, offer_to_json
 from chalicelib.core.policy import Policy
@@ -92,6 +92,13 @@ def _as_used(situation: Situation, decision: Decision) -> Situation:
     return replace(situation, learned=used)
 
 
+def _facts(facts: Facts) -> dict[str, Any]:
+    """What a decision knows of a profile: since when a segment holds, no rule may ask."""
+    stored = facts_to_json(facts)
+    stored.pop("segment_at", None)
+    return stored
+
+
 def situation_to_json(situation: Situation) -> dict[str, Any]:
     """Every input of the decision, by value."""
     held = situation.held
@@ -103,7 +110,7 @@ def situation_to_json(situation: Situation) -> dict[str, Any]:
         "trigger": situation.trigger,
         "context": dict(zip(_CONTEXT, _context_values(situation.context), strict=True)),
         "lines": list(map(list, situation.lines)),
-        "facts": None if situation.facts is None else facts_to_json(situation.facts),
+        "facts": None if situation.facts is None else _facts(situation.facts),
         "permissions": {
             "has_address": situation.permissions.has_address,
             "consents": dict(situation.permissions.consents),

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 
+from chalicelib.core.effects import SEGMENT_CHANGED
 from chalicelib.core.instants import DAY_SECONDS, format_instant
 
 HOUR_SECONDS = 3600
@@ -28,6 +29,9 @@ OTHER = "other"
 # Sequence numbers tell the batches of one table's stream apart, so each table has its own items.
 STREAMS = ("decisions", "effects", "profiles")
 SEPARATOR = "|"
+MOVED = "moved"
+# Where somebody comes from who had no segment; no segment can be called so.
+NOWHERE = "(none)"
 # A change that is stored this much after what it tells of tells it again, such as of a code that
 # passes from a guest to a customer.
 LATE_SECONDS = 120
@@ -114,7 +118,11 @@ def names_of_line(line: Mapping[str, Any]) -> tuple[str, ...]:
 
 def names_of_effect(effect: Mapping[str, Any]) -> tuple[str, ...]:
     """What an effect that was just planned adds one to."""
-    return (_joined("planned", effect["kind"]),)
+    planned = _joined("planned", effect["kind"])
+    if effect["kind"] != "event" or effect["action"] != SEGMENT_CHANGED:
+        return (planned,)
+    before, after = effect["payload"]["previous"], effect["payload"]["segment"]
+    return planned, _joined(MOVED, NOWHERE if before is None else before, after)
 
 
 def names_of_mail(effect: Mapping[str, Any], *, stored_at: int) -> tuple[str, ...]:
@@ -164,6 +172,21 @@ def _by_minute(
         if each.tick is not None:
             minutes.setdefault(each.tick, Counter())[each.minute] += 1
     return {tick: dict(by_minute) for tick, by_minute in minutes.items()}
+
+
+def names_since(moment: int, *, until: int, stream: str) -> list[str]:
+    """The names of a stream's hours from the one that a moment lies in to that of another."""
+    return [name_of(at, stream) for at in range(hour_of(moment), until + 1, HOUR_SECONDS)]
+
+
+def movements(counts: Mapping[str, int]) -> Mapping[tuple[str, str], int]:
+    """How often somebody moved from one segment to another; the first is NOWHERE for newcomers."""
+    moves = {}
+    for name, count in counts.items():
+        kind, *ends = name.split(SEPARATOR)
+        if kind == MOVED and len(ends) == 2:
+            moves[ends[0], ends[1]] = count
+    return moves
 
 
 def total(rollups: Iterable[Rollup]) -> Mapping[str, int]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from chalicelib.files.csv_rows import check_fields
 from chalicelib.files.database import connect, literal
 from chalicelib.files.layout import MOST_COLUMNS, ColumnType, Layout
-from chalicelib.files.unpack import FileRefused
+from chalicelib.files.unpack import FileRefused, FileTooLarge
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -75,7 +75,9 @@ class ParquetColumn:
 def check_parquet(
     path: Path, layout: Layout, *, unfold: bool, workdir: Path, most_bytes: int, memory_mb: int
 ) -> None:
-    """Refuse what is no whole Parquet file, or unfolds to more than is taken; raises FileRefused.
+    """Refuse what is no whole Parquet file, or unfolds to more than is taken.
+
+    Raises FileRefused, and FileTooLarge where it is only too much at once.
 
     Args:
         path: the object's bytes.
@@ -97,12 +99,12 @@ def check_parquet(
             {"path": str(path)},
         ).fetchone() or (0, 0, 0)
         if unpacked > most_bytes:
-            raise FileRefused.of("file", f"is larger than {most_bytes} bytes when unpacked")
+            raise FileTooLarge.of("file", f"is larger than {most_bytes} bytes when unpacked")
         if rows * max(1, width) > most_bytes:
-            raise FileRefused.of("file", f"holds more than {most_bytes} values")
+            raise FileTooLarge.of("file", f"holds more than {most_bytes} values")
         columns = parquet_columns(connection, path, layout)
         if unfold and _text_bytes(connection, path, columns) > most_bytes:
-            raise FileRefused.of("file", f"is larger than {most_bytes} bytes when unpacked")
+            raise FileTooLarge.of("file", f"is larger than {most_bytes} bytes when unpacked")
 
 
 def _text_bytes(

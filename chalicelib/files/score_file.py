@@ -42,6 +42,9 @@ __all__ = ["NO_CONSENT", "ScoredFile", "score_file", "score_file_row_by_row"]
 # Customers that may be scored, under the name by which the model's select finds them.
 _CUSTOMERS = "customers_to_score"
 _ROW_GROUP_ROWS = 30_720  # DuckDB holds one while it writes; larger ones compress no better here
+# DuckDB would look for more equal values before it finds that ids and scores have none. The
+# segments are an ENUM, which is its own dictionary.
+_DICTIONARY_VALUES = 1_000
 
 # The select of the scores, once the view of customers stands.
 _Scores = Callable[["DuckDBPyConnection"], str]
@@ -176,7 +179,8 @@ class _Job:
             )
             connection.execute(
                 f"COPY ({scores(connection)}) TO {literal(str(self.target))}"
-                f" (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP_ROWS})"
+                f" (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP_ROWS},"
+                f" DICTIONARY_SIZE_LIMIT {_DICTIONARY_VALUES})"
             )
             segments = self._segments(connection)
             missing = source.records - source.refused - segments.total()

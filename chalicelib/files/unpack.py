@@ -25,6 +25,10 @@ class FileRefused(BadInput):
     """
 
 
+class FileTooLarge(FileRefused):
+    """The file holds more than is read in one piece; in parts it may be read."""
+
+
 def unpack(source: Path, target: Path, *, compressed: bool, encoding: str, most_bytes: int) -> None:
     """Write ``source`` as plain UTF-8 to ``target``; never more than a chunk is in memory.
 
@@ -36,7 +40,8 @@ def unpack(source: Path, target: Path, *, compressed: bool, encoding: str, most_
         most_bytes: the largest text that is taken, against gzip bombs.
 
     Raises:
-        FileRefused: empty, truncated, too large, or not in this encoding.
+        FileRefused: empty, truncated, or not in this encoding.
+        FileTooLarge: longer than ``most_bytes``.
     """
     with source.open("rb") as packed, target.open("w", encoding="utf-8", newline="") as plain:
         for text in texts(packed, compressed=compressed, encoding=encoding, most_bytes=most_bytes):
@@ -80,7 +85,7 @@ def _decoded(
         data = packed.read(_CHUNK_BYTES)
         taken += len(data)
         if taken > most_bytes:
-            raise FileRefused.of("file", f"is larger than {most_bytes} bytes when unpacked")
+            raise FileTooLarge.of("file", f"is larger than {most_bytes} bytes when unpacked")
         text = decoder.decode(data, final=not data)
         if text and not begun:
             begun, text = True, text.removeprefix(_BYTE_ORDER_MARK)

@@ -17,6 +17,7 @@ from chalicelib.core.rules import Rules
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.big_begin import arrived_from
 from chalicelib.flows.big_contest import settle_contest
+from chalicelib.flows.big_failed import telling_why
 from chalicelib.flows.big_finish import finish_drop
 from chalicelib.flows.big_join import join_ranges
 from chalicelib.flows.big_partition import fold_partition
@@ -62,7 +63,7 @@ def work(
         keys=keys,
         now=now,
     )
-    told = _do(event["task"], task)
+    told = _told(event["task"], task)
     log_event(
         "part_done",
         operation=event["task"],
@@ -73,6 +74,13 @@ def work(
         correlation_id=f"drop-{task.arrived.drop_id}",
     )
     return told
+
+
+def _told(name: str, task: Task) -> dict[str, Any]:
+    if name == "finish":  # nobody comes after it to read why it failed
+        return finish_drop(task)
+    with telling_why(task, name):
+        return _do(name, task)
 
 
 def _do(name: str, task: Task) -> dict[str, Any]:
@@ -87,8 +95,6 @@ def _do(name: str, task: Task) -> dict[str, Any]:
             settle_contest(task)
         case "partition":
             fold_partition(task)
-        case "finish":
-            return finish_drop(task)
         case _:
             raise Broken(f"{name!r} is no task")
     return {"number": task.number}

@@ -2,7 +2,8 @@
 
 The size that counts is that of the text. Of gzip and Parquet only the compressed size is known
 before they are read, so a fourth of the threshold is held against that: text of this kind shrinks
-to a fourth or less.
+to a fourth or so. One that shrinks to much less shows when it is unpacked: what is then too large
+for one function is divided all the same, and remembered as divided.
 """
 
 from __future__ import annotations
@@ -40,12 +41,17 @@ class Division:
         mapping: Callable[[str], Mapping[str, Any] | None],
     ) -> bool:
         """Whether a file is to be divided; raises FileRefused where its key says nothing."""
-        plan = plan_for(arrived.key, mapping)
-        if plan.kind is DropKind.CATALOG:  # of two statements about an article the later stands
+        if not self.takes(arrived, mapping):
             return False
+        plan = plan_for(arrived.key, mapping)
         packed = plan.compressed or plan.layout.format == "parquet"
         share = COMPRESSED_SHARE if packed else 1
         return info.size * share > self.above_bytes
+
+    def takes(self, arrived: Arrived, mapping: Callable[[str], Mapping[str, Any] | None]) -> bool:
+        """Whether a file of this kind can be divided at all; raises FileRefused as ``is_for``."""
+        # Of two statements about an article the later stands, so a catalogue stays in one piece.
+        return plan_for(arrived.key, mapping).kind is not DropKind.CATALOG
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +62,14 @@ class Divided:
 
 
 def begin_division(arrived: Arrived, log: DropLog, division: Division) -> Divided:
-    """Say that the drop is under way, and start the execution that is named by it.
+    """Say that the drop is divided, and start the execution that is named by it.
 
-    A drop that was begun before keeps the progress that it shows, and is not started twice.
+    First the word, then the start: who comes again after a crash between them does not have to
+    unpack the file to find out, and starts it. A drop that was divided before keeps the progress
+    that it shows, and is not started twice.
     """
-    if not log.is_known:
-        log.save({})
+    if not log.drop.divided:
+        log.divide()
     division.machine.start(arrived.drop_id, given=execution_input(arrived))
     return Divided(log.drop)
 

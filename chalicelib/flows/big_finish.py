@@ -14,7 +14,7 @@ from chalicelib.core.errors import Broken
 from chalicelib.files.rejects import RejectSpool
 from chalicelib.flows.big_documents import BigPlan, Joined, PartDone
 from chalicelib.flows.big_done import DoneParts
-from chalicelib.flows.big_end import close_drop, part_drop, refuse_drop
+from chalicelib.flows.big_end import clear_results, close_drop, part_drop, refuse_drop, told
 from chalicelib.flows.big_places import STAGES, Stage
 from chalicelib.flows.big_rejects import read_part_rejects
 from chalicelib.flows.big_work import Task
@@ -32,6 +32,8 @@ def finish_drop(task: Task) -> dict[str, str]:
     log = task.drop_log()
     if log is None:
         raise Broken("nobody has begun this drop")
+    if log.drop.state == "REJECTED":
+        clear_results(task)  # whoever refused it may have come no farther
     if log.drop.state != "RUNNING":
         return {"state": log.drop.state}
     try:
@@ -43,31 +45,30 @@ def finish_drop(task: Task) -> dict[str, str]:
 def _finish(task: Task, log: DropLog) -> Drop:
     plan = task.find_plan()
     if plan is None:  # cutting the file failed again and again
-        return part_drop(task, log, Tally(), {})
+        return part_drop(task, log, Tally(), {}, failed=["plan"])
     done = task.done()
     missing = done.missing(plan)
     parts: Parts = {stage: task.read_parts(done, stage) for stage in STAGES}
-    refusal = _refusal(task, parts, ranges_done="ranges" not in missing)
+    joined = None if "ranges" in missing else task.find_joined()
+    refusal = _refusal(parts, joined)
     if refusal is not None:
         return refuse_drop(task, log, refusal)
     tally = added(parts)
-    if missing:
-        return part_drop(task, log, tally, missing)
+    if missing or joined is None:
+        return part_drop(task, log, tally, missing, failed=told(missing) or ["join"])
     tally.check()
     with TemporaryDirectory(dir=task.ports.workdir) as folder:
-        rejects = _leave_rejects(task, parts, task.joined(), Path(folder))
+        rejects = _leave_rejects(task, parts, joined, Path(folder))
     if rejects.rows != tally.rejected:
         raise Broken(f"{tally.rejected} records were rejected, {rejects.rows} are told of")
     files = [rejects, *(file for each in parts.values() for part in each for file in part.files)]
     return close_drop(task, log, Ending("COMPLETE", None, tally, files, more=_more(plan, done)))
 
 
-def _refusal(task: Task, parts: Parts, *, ranges_done: bool) -> str | None:
+def _refusal(parts: Parts, joined: Joined | None) -> str | None:
     """Why the file cannot be used as a whole: what a range found, or all of them together."""
     found = next((part.refused for part in parts["ranges"] if part.refused is not None), None)
-    if found is None and ranges_done:
-        return task.joined().refused
-    return found
+    return found if joined is None or found is not None else joined.refused
 
 
 def added(parts: Parts) -> Tally:

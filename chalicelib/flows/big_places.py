@@ -43,6 +43,10 @@ class Places:
         """How the key begins that says that a part is done, and what came of it."""
         return f"{self.done}{stage}/{number:05}-"
 
+    def failed(self, attempt: str, task: str, number: int) -> str:
+        """Why a task of an execution failed."""
+        return f"work/{self.drop_id}/failed/{attempt}/{task}-{number:05}.json"
+
     def piece(self, number: int) -> str:
         """A range of a file that could not be cut as it lies."""
         return f"work/{self.drop_id}/pieces/{number:05}"

@@ -18,7 +18,7 @@ from chalicelib.files.row_groups import fetch_footer, plan_row_groups
 from chalicelib.files.unpack import FileRefused
 from chalicelib.flows.big_begin import COMPRESSED_SHARE
 from chalicelib.flows.big_documents import BigPlan, BigRange, plan_json
-from chalicelib.flows.big_end import refuse_drop
+from chalicelib.flows.big_end import clear_results, refuse_drop
 from chalicelib.flows.big_places import STAGES
 from chalicelib.flows.big_source import fetching
 from chalicelib.flows.big_work import Task
@@ -38,26 +38,14 @@ def plan_drop(task: Task) -> dict[str, Any]:
     """
     known = task.known_drop()
     if known is not None and known.value.state in ("COMPLETE", "REJECTED"):
+        if known.value.state == "REJECTED":
+            clear_results(task)  # whoever refused it may have come no farther
         return {"next": "nothing"}
     log = _begun(task)
-    plan = task.find_plan()
-    if plan is None and any(task.done().keys.values()):
-        # Parts of another plan, whose work files have expired: these ranges need not be its ranges.
-        refuse_drop(task, log, EXPIRED)
+    plan = _planned(task, log)
+    if isinstance(plan, str):
+        refuse_drop(task, log, plan)
         return {"next": "nothing"}
-    if plan is None:
-        try:
-            plan = _cut(task, log)
-        except NotFound:
-            refuse_drop(task, log, GONE)
-            return {"next": "nothing"}
-        except Replaced:
-            refuse_drop(task, log, REPLACED)
-            return {"next": "nothing"}
-        except FileRefused as refusal:
-            refuse_drop(task, log, str(refusal))
-            return {"next": "nothing"}
-        task.put_json(task.places.plan, plan_json(plan))
     done = task.done()
     log.enter("reading", done.progress(plan))
     missing = done.missing(plan)
@@ -71,11 +59,41 @@ def plan_drop(task: Task) -> dict[str, Any]:
     return told
 
 
+def _planned(task: Task, log: DropLog) -> BigPlan | str:
+    """The plan that stands, or else a new one; a text says why there can be none."""
+    plan = task.find_plan()
+    if plan is None and any(task.done().keys.values()):
+        plan = task.find_plan()  # somebody who was quicker may have made it since
+        if plan is None:
+            # Parts of another plan, which has expired: these ranges need not be its ranges.
+            return EXPIRED
+    if plan is not None:
+        return plan
+    try:
+        plan = _cut(task, log)
+    except NotFound:
+        return GONE
+    except Replaced:
+        return REPLACED
+    except FileRefused as refusal:
+        return str(refusal)
+    task.put_json(task.places.plan, plan_json(plan))
+    return plan
+
+
 def _begun(task: Task) -> DropLog:
     log = task.drop_log()
     if log is not None:
         return log
-    drop = Drop(task.arrived.drop_id, task.arrived.key, "RUNNING", task.now, task.now, task.now)
+    drop = Drop(
+        task.arrived.drop_id,
+        task.arrived.key,
+        "RUNNING",
+        as_of=task.now,
+        started_at=task.now,
+        changed_at=task.now,
+        divided=True,
+    )
     return DropLog(drop, None, store=task.ports.store, clock=lambda: task.now)
 
 

@@ -23,6 +23,7 @@ from chalicelib.files.score_file import ScoredFile
 from chalicelib.files.shuffle import Ranges, shuffle
 from chalicelib.files.unpack import FileRefused
 from chalicelib.flows.big_documents import BigPlan, PartDone
+from chalicelib.flows.big_end import take_back
 from chalicelib.flows.big_rejects import write_part_rejects
 from chalicelib.flows.big_source import fetch_row_groups, text_bytes, text_of
 from chalicelib.flows.big_work import Task
@@ -84,6 +85,7 @@ def _scored(task: Task, plan: BigPlan, reading: Plan, folder: Path) -> PartDone:
         rejects.close()
     file = result_file(target, name=f"scores/part-{task.number:05}.parquet", rows=found.scored)
     task.leave(target, task.places.result(file.name), PARQUET)
+    take_back(task, file)
     return PartDone(
         number=task.number,
         tally=tally,

@@ -85,6 +85,12 @@ class Task:
         """What is known since every range is done."""
         return joined_from_json(self.ports.objects.get(self.bucket, key=self.places.joined))
 
+    def find_joined(self) -> Joined | None:
+        """The same; None where not every range is done, or joining them failed."""
+        if not any(self.ports.objects.list(self.bucket, prefix=self.places.joined)):
+            return None
+        return self.joined()
+
     def put_json(self, key: str, body: bytes) -> None:
         """Keep a document."""
         self.ports.objects.put(self.bucket, key=key, body=body, content_type="application/json")

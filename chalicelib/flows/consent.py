@@ -22,6 +22,7 @@ from chalicelib.core.contact import (
     join_contact,
 )
 from chalicelib.core.errors import BadInput, Broken, Refused, Transient
+from chalicelib.core.groups import addressed
 from chalicelib.core.instants import CLOCK_SKEW_SECONDS
 from chalicelib.core.kinds import ADDRESS, CONTACT
 from chalicelib.core.ports import Store
@@ -136,7 +137,11 @@ def _record(
         [
             Check(tomb, AtVersion(found.version(tomb))),
             *entered,
-            Put(contact_key, joined, AtVersion(found.version(contact_key))),
+            Put(
+                contact_key,
+                addressed(joined, secret=keys.address_secret),
+                AtVersion(found.version(contact_key)),
+            ),
             *_address_writes(state_key, addresses, state, held),
         ],
         now=now,

@@ -16,12 +16,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from chalicelib.aws.objects import ObjectInfo
 from chalicelib.core.control import Drop
 from chalicelib.core.errors import BadInput, NotFound, Replaced, SegueError
 from chalicelib.core.kinds import DROP
 from chalicelib.core.rules import Rules
 from chalicelib.core.tokens import SigningKeys
-from chalicelib.files.unpack import FileRefused
+from chalicelib.files.unpack import FileRefused, FileTooLarge
 from chalicelib.flows.big_begin import Divided, begin_division
 from chalicelib.flows.drop_end import Ending, end_drop
 from chalicelib.flows.drop_log import DropLog, FinishedElsewhere
@@ -127,6 +128,7 @@ def handle(
         as_of=now,
         started_at=now if known is None else known.value.started_at,
         changed_at=now,
+        divided=known is not None and known.value.divided,
     )
     log = DropLog(drop, known, store=ports.store, clock=lambda: now + int(clock() - begun))
     work = Work(arrived, ports, rules, keys, now, Tally(), log)
@@ -162,19 +164,37 @@ def _attempt(work: Work) -> str | Divided | None:
         if arrived.version_id is None and info.etag != arrived.etag:
             return REPLACED_BEFORE
         work.log.as_of(as_of_info(info, now=work.now))
-        if ports.division is not None and ports.division.is_for(arrived, info, ports.mapping):
-            return begin_division(arrived, work.log, ports.division)
-        work.log.enter("fetching", {})
-        with tempfile.TemporaryDirectory(dir=ports.workdir) as folder:
-            work.run(Path(folder))
-        work.tally.check()
+        return _work_on(work, info)
     except NotFound:
         return GONE
     except Replaced:
         return REPLACED
     except FileRefused as refusal:
         return str(refusal)
+
+
+def _work_on(work: Work, info: ObjectInfo) -> Divided | None:
+    """Work on the file in one piece, or divide it: because it is big, or shows to be when read."""
+    arrived, mapping, division = work.arrived, work.ports.mapping, work.ports.division
+    if division is None:
+        _in_one_piece(work)
+        return None
+    if work.log.drop.divided or division.is_for(arrived, info, mapping):
+        return begin_division(arrived, work.log, division)
+    try:
+        _in_one_piece(work)
+    except FileTooLarge:  # raised before anything of the file counts
+        if not division.takes(arrived, mapping):
+            raise
+        return begin_division(arrived, work.log, division)
     return None
+
+
+def _in_one_piece(work: Work) -> None:
+    work.log.enter("fetching", {})
+    with tempfile.TemporaryDirectory(dir=work.ports.workdir) as folder:
+        work.run(Path(folder))
+    work.tally.check()
 
 
 def _finish(work: Work, refusal: str | None, *, seconds: float) -> Drop:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from chalicelib.core.control import Drop, DropState
+from chalicelib.core.control import Drop, DropState, Failure
 from chalicelib.core.rules import Rules
 from chalicelib.flows.drop_log import DropLog
 from chalicelib.flows.drop_manifest import ResultFile, manifest_json
@@ -33,6 +33,7 @@ class Ending:
         files: its results, where it is COMPLETE.
         more: what ``summary.json`` says besides.
         failed_parts: where it is PARTIAL, the first parts that failed.
+        failures: why those of them failed that were worked on.
     """
 
     state: DropState
@@ -41,6 +42,7 @@ class Ending:
     files: Iterable[ResultFile] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
     failed_parts: Sequence[str] = ()
+    failures: Sequence[Failure] = ()
 
 
 def end_drop(
@@ -64,6 +66,7 @@ def end_drop(
         "state": ending.state,
         "reason": ending.reason,
         "failed_parts": ending.failed_parts,
+        "failures": ending.failures,
     }
     said = log.moved(counts, **words)
     summary = summary_json(

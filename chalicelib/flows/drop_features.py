@@ -51,7 +51,7 @@ def score_features(
         )
 
     def query(relation: str) -> str:
-        return score_select(document, source=relation, keep=("customer_id",))
+        return score_select(document, source=relation, keep=("customer_id",), only_duckdb=True)
 
     return score_file(
         source,

@@ -17,6 +17,7 @@ from chalicelib.core.contact import Contact, join_contact
 from chalicelib.core.erasure import ERASED
 from chalicelib.core.errors import BadInput
 from chalicelib.core.facts import Facts
+from chalicelib.core.groups import addressed
 from chalicelib.core.identity import Profiles, fold_message, further_keys, profiles_from
 from chalicelib.core.instants import Instant
 from chalicelib.core.kinds import (
@@ -166,7 +167,10 @@ def fold_person(person: Person, found: Found, about: DropGiven) -> Folded:
     contact = before.contacts.get(subject)
     if person.change is not None:
         outcome.folded += 1
-        joined = join_contact(before.contact_of(subject), person.change)
+        joined = addressed(
+            join_contact(before.contact_of(subject), person.change),
+            secret=about.given.keys.address_secret,
+        )
         # A row of empty cells says nothing, and leaves no contact behind.
         contact = joined if joined.fields or joined.supplied else contact
     facts, stored = profiles.facts_of(subject), before.facts.get(subject)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.core.errors import BadInput
 from chalicelib.core.features import FEATURE_NAMES
-from chalicelib.files.mapping import CANONICAL_COLUMNS, mapping_from_json
-from chalicelib.files.mapping import Mapping as Legacy
-from chalicelib.files.reader import ColumnType, FileFormat, Layout
+from chalicelib.files.layout import ColumnType, FileFormat, Layout
 from chalicelib.files.unpack import FileRefused
+
+if TYPE_CHECKING:
+    from chalicelib.files.mapping import Mapping as Legacy
 
 _TYPES: Mapping[str, ColumnType] = {
     "order_id": "text",
@@ -101,6 +102,9 @@ def plan_for(key: str, mapping: Callable[[str], Mapping[str, Any] | None]) -> Pl
 def _canonical_layout(kind: DropKind, file_format: FileFormat) -> Layout:
     match kind:
         case DropKind.ORDERS:
+            # Late, for only orders have a mapping.
+            from chalicelib.files.mapping import CANONICAL_COLUMNS  # noqa: PLC0415
+
             types = {str(name): _TYPES[name] for name in CANONICAL_COLUMNS}
             needed = [(str(name),) for name in CANONICAL_COLUMNS[:5]]
             required = [*needed, ("unit_price", "amount")]
@@ -137,6 +141,8 @@ def _legacy_plan(
     file_format: FileFormat,
     compressed: bool,
 ) -> Plan:
+    from chalicelib.files.mapping import mapping_from_json  # noqa: PLC0415  (as above)
+
     document = mapping(name)
     if document is None:
         # The reason is logged, so it does not quote the key, in which a name may stand.

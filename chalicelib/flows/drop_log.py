@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from chalicelib.core.control import Drop, DropPhase, DropState
+from chalicelib.core.control import Drop, DropPhase, DropState, Failure
 from chalicelib.core.errors import Refused
 from chalicelib.core.kinds import DROP, NEWEST_FILE
 from chalicelib.core.ports import Store
@@ -44,11 +44,6 @@ class DropLog:
         self._store = store
         self._clock = clock
 
-    @property
-    def is_known(self) -> bool:
-        """Whether the drop has been saved before, by this attempt or an earlier one."""
-        return self._version > 0
-
     def as_of(self, moment: int) -> None:
         """Remember the moment at which the file speaks."""
         self.drop = replace(self.drop, as_of=moment)
@@ -60,6 +55,7 @@ class DropLog:
         state: DropState = "RUNNING",
         reason: str | None = None,
         failed_parts: Sequence[str] = (),
+        failures: Sequence[Failure] = (),
     ) -> Drop:
         """The drop as it would now be saved; at its end nobody is at it."""
         moved = replace(
@@ -68,6 +64,7 @@ class DropLog:
             counts=dict(counts),
             reason=reason,
             failed_parts=tuple(failed_parts),
+            failures=tuple(failures),
             changed_at=self._clock(),
         )
         if state != "RUNNING":
@@ -79,6 +76,14 @@ class DropLog:
         moved = self.moved(counts)
         self.drop = replace(moved, phase=phase, phase_at=moved.changed_at, phase_from=moved.done)
         self.save(counts)
+
+    def divide(self) -> None:
+        """Say that parts are worked on elsewhere, none of them yet; raises FinishedElsewhere.
+
+        What another delivery of the same file said of parts meanwhile is left as it stands.
+        """
+        self.drop = replace(self.drop, phase=None, phase_at=None, phase_from=0, divided=True)
+        self.save({}, unless=lambda standing: standing.divided)
 
     def tell(self, counts: Mapping[str, int]) -> None:
         """Say how far the phase has come, unless that was just said; raises FinishedElsewhere."""
@@ -119,9 +124,16 @@ class DropLog:
         state: DropState = "RUNNING",
         reason: str | None = None,
         failed_parts: Sequence[str] = (),
+        failures: Sequence[Failure] = (),
+        unless: Callable[[Drop], bool] = lambda _: False,
     ) -> Drop:
-        """Say where the work stands; raises FinishedElsewhere when somebody else ended it."""
-        self.drop = self.moved(counts, state=state, reason=reason, failed_parts=failed_parts)
+        """Say where the work stands; raises FinishedElsewhere when somebody else ended it.
+
+        ``unless`` is asked of what another worker saved meanwhile: where it is true, that stays.
+        """
+        self.drop = self.moved(
+            counts, state=state, reason=reason, failed_parts=failed_parts, failures=failures
+        )
         key, now = DROP.key(self.drop.drop_id), self.drop.changed_at
         while True:
             try:
@@ -131,6 +143,9 @@ class DropLog:
                 if standing is not None and standing.value.state != "RUNNING":
                     raise FinishedElsewhere(standing.value) from None
                 self._version = 0 if standing is None else standing.version
+                if standing is not None and unless(standing.value):
+                    self.drop = standing.value
+                    return self.drop
             else:
                 self._version += 1
                 return self.drop

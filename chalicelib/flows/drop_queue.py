@@ -1,7 +1,8 @@
-"""What comes through the queue of files: notifications of files, and once a night the schedule.
+"""What comes through the queue of files: notifications of files, the night, and simulations.
 
-A night is work of minutes with DuckDB, as a file is, and must run beside checkouts no more often
-than files do; so it waits in their queue, is tried as often, and ends with their dead letters.
+A night and a simulation are work of minutes, as a file is, and must run beside checkouts no more
+often than files do; so they wait in their queue, are tried as often, and end with their dead
+letters.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ from typing import Any, Protocol
 
 from chalicelib.core.errors import SegueError
 from chalicelib.core.policy import Policy
+from chalicelib.flows.drop import MOST_DELIVERIES
 from chalicelib.flows.night import NightPorts, work_through
+from chalicelib.flows.night_sizes import count_segments
+from chalicelib.flows.simulation import SimulationPorts, take
+from chalicelib.flows.simulation_ask import read_message
 from chalicelib.flows.wordless import wordless
 from chalicelib.telemetry import log_event
 
@@ -33,6 +38,7 @@ def from_messages(
     *,
     take_files: TakeFiles,
     night: Callable[[], tuple[NightPorts, Policy]],
+    simulation: Callable[[], SimulationPorts],
     now: int,
 ) -> BatchAnswer:
     """Handle an SQS event; every message that could not be handled is reported by its id.
@@ -41,34 +47,61 @@ def from_messages(
         event: as Lambda passes it on.
         take_files: handles an event of notifications.
         night: brings what a night needs, and the policy that decides.
+        simulation: brings what a simulation needs.
         now: the moment.
     """
     records = event["Records"]
-    nights = [each for each in records if _is_schedule(each["body"])]
-    files = [each for each in records if each not in nights]
+    files = []
+    failed = []
+    for each in records:
+        said = _said(each["body"])
+        message = read_message(said)
+        if message is not None:
+            done = take(message, ports=simulation(), now=now, is_last=_is_last(each))
+        elif said.get("detail-type") == "Scheduled Event":
+            done = _work_through(each["messageId"], night, now)
+        else:
+            files.append(each)
+            continue
+        if not done:
+            failed.append({"itemIdentifier": each["messageId"]})
     answer: BatchAnswer = {"batchItemFailures": []}
     if files or not records:
         answer = take_files({**event, "Records": files}, now=now)
-    for each in nights:
-        if not _work_through(each["messageId"], night, now):
-            answer["batchItemFailures"].append({"itemIdentifier": each["messageId"]})
-    return answer
+    return {"batchItemFailures": [*answer["batchItemFailures"], *failed]}
 
 
-def _is_schedule(body: str) -> bool:
+def _said(body: str) -> Mapping[str, Any]:
     try:
         said = json.loads(body)
     except ValueError:
-        return False  # whoever takes files says what is wrong with it
-    return isinstance(said, dict) and said.get("detail-type") == "Scheduled Event"
+        return {}  # whoever takes files says what is wrong with it
+    return said if isinstance(said, dict) else {}
+
+
+def _is_last(message: Mapping[str, Any]) -> bool:
+    deliveries = int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
+    return deliveries >= MOST_DELIVERIES
 
 
 def _work_through(
     message_id: str, night: Callable[[], tuple[NightPorts, Policy]], now: int
 ) -> bool:
+    """Count the segments and read the log; what fails of the one holds up nothing of the other."""
+    steps = (
+        lambda ports, _: count_segments(store=ports.store, segments=ports.segments, now=now),
+        lambda ports, policy: work_through(ports=ports, policy=policy, now=now),
+    )
+    return all([_try(step, message_id, night) for step in steps])
+
+
+def _try(
+    step: Callable[[NightPorts, Policy], object],
+    message_id: str,
+    night: Callable[[], tuple[NightPorts, Policy]],
+) -> bool:
     try:
-        ports, policy = night()
-        work_through(ports=ports, policy=policy, now=now)
+        step(*night())
     except SegueError as error:
         log_event(
             "night_failed", message_id=message_id, error=type(error).__name__, reason=str(error)

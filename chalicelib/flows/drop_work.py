@@ -9,21 +9,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from chalicelib.core.catalogue import Statement, take_statement
-from chalicelib.core.errors import BadInput, Transient
-from chalicelib.core.kinds import PRODUCT
 from chalicelib.core.ports import Store
 from chalicelib.core.rules import Rules
-from chalicelib.core.storage import AtVersion, Conflict, Put
 from chalicelib.core.tokens import SigningKeys
 from chalicelib.files.lying_plain import lies_plain
 from chalicelib.files.parquet_file import check_parquet
 from chalicelib.files.reader import Rows
-from chalicelib.files.records import check_customer_columns, read_product
+from chalicelib.files.records import check_customer_columns
 from chalicelib.files.rejects import RejectSpool
 from chalicelib.files.unpack import unpack
 from chalicelib.flows.big_begin import Division
 from chalicelib.flows.big_sizes import Sizes
+from chalicelib.flows.drop_catalogue import save_catalogue
 from chalicelib.flows.drop_features import score_features
 from chalicelib.flows.drop_fold import DropGiven, Outcome
 from chalicelib.flows.drop_layouts import DropKind, Plan, legacy_of, plan_for
@@ -38,8 +35,6 @@ from chalicelib.flows.objects import Objects
 from chalicelib.flows.settled import Given
 
 UNKNOWN = "unknown"
-MOST_PRODUCT_ROUNDS = 5
-PRODUCTS_AT_ONCE = 50
 CSV = "text/csv; charset=utf-8"
 PARQUET = "application/vnd.apache.parquet"
 
@@ -136,7 +131,15 @@ class Work:
             self.log.enter("folding", self.tally.counts())
             match plan.kind:
                 case DropKind.CATALOG:
-                    self._catalogue(rows, rejects)
+                    save_catalogue(
+                        rows,
+                        rejects,
+                        self.tally,
+                        store=self.ports.store,
+                        back_off=self.ports.back_off,
+                        at=self.log.drop.as_of,
+                        now=self.now,
+                    )
                 case DropKind.ORDERS:
                     legacy = legacy_of(plan, rows.moments)
                     buyers = buyers_in(rows, rejects, legacy=legacy, now=self.now)
@@ -258,58 +261,6 @@ class Work:
         else:
             tally.scored += 1
             tally.segments[outcome.row.segment] += 1
-
-    def _catalogue(self, rows: Rows, rejects: RejectSpool) -> None:
-        """Save products; of two statements about one SKU the later record stands."""
-        products: dict[str, Statement] = {}
-        for record, row in rows.ordered_by():
-            try:
-                product = read_product(row, at=self.log.drop.as_of)
-            except BadInput as error:
-                rejects.refuse(record, error, row)
-                continue
-            self.tally.duplicate += product.sku in products
-            products[product.sku] = product
-        self.tally.folded += len(products)
-        self.tally.products = len(products)
-        wanted = list(products.values())
-        for start in range(0, len(wanted), PRODUCTS_AT_ONCE):
-            self._save_products(wanted[start : start + PRODUCTS_AT_ONCE])
-
-    def _save_products(self, wanted: list[Statement]) -> None:
-        """Join what the file says into the catalogue; what was said later stays.
-
-        Whatever others are writing at the same time is tried again by itself: an article in demand
-        must not hold up the forty-nine that nobody touches.
-        """
-        waiting = [(wanted, 1)]
-        while waiting:
-            part, tries = waiting.pop()
-            if tries > 1:
-                self.ports.back_off(tries - 1)
-            lost = self._save_some(part)
-            if lost and tries == MOST_PRODUCT_ROUNDS:
-                raise Transient("the catalogue keeps changing under this drop")
-            others = [said for said in part if said not in lost] if lost else []
-            waiting += [([said], tries + 1) for said in lost]
-            waiting += [(others, tries + 1)] if others else []
-
-    def _save_some(self, wanted: list[Statement]) -> list[Statement]:
-        """Save in one write; returns those whose article somebody else was writing."""
-        keys = {said.sku: PRODUCT.key(said.sku) for said in wanted}
-        found = self.ports.store.read(list(keys.values()), now=self.now)
-        puts = []
-        for said in wanted:
-            key = keys[said.sku]
-            standing = found.value(key)
-            product = take_statement(standing, said)
-            if product != standing:
-                puts.append(Put(key, product, AtVersion(found.version(key))))
-        try:
-            self.ports.store.write(puts, now=self.now)
-        except Conflict as conflict:
-            return [said for said in wanted if conflict.lost(keys[said.sku])] or wanted
-        return []
 
 
 def _unscored_in(

@@ -1,20 +1,21 @@
 """What an operator looks for without its id: who has an address, and what was decided earlier.
 
-No table is scanned for it. An address leads, by its HMAC, to what its owner said and to the mails
-that were sent there of late; through those to the accounts. There is no index from an address to
-every account that has it.
+No table is scanned for it. An address leads, by its HMAC, to what its owner said and to every
+account that has it; through the mails that were sent there of late also to those that were last
+saved before the index was kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from chalicelib.core.address import AddressState, address_hash
 from chalicelib.core.effects import Effect
 from chalicelib.core.erasure import as_erased, is_erased
 from chalicelib.core.errors import BadInput
+from chalicelib.core.groups import address_group
 from chalicelib.core.kinds import ADDRESS, CONTACT, EFFECT, FACTS, MAILED, RECORD
 from chalicelib.core.ports import Store
 from chalicelib.core.storage import Key
@@ -25,7 +26,7 @@ from chalicelib.flows.tombs import address_tomb_key, tomb_key
 
 # How far back pages of decisions lead; whoever needs more takes the export.
 MOST_LOOKED_BACK = 500
-MOST_ACCOUNTS = 20
+MOST_ACCOUNTS = 100
 LONGEST_CURSOR = 1_024
 PURPOSE = "decision_list"
 
@@ -36,13 +37,23 @@ class AddressView:
 
     Attributes:
         state: what binds it; None where nothing was ever said of it.
-        accounts: ids of customers who have it, as far as mails of late lead to them.
+        accounts: ids of customers who have it, who got it last first; at most MOST_ACCOUNTS.
         erased_at: when somebody with this address was erased, None where nobody was.
+        has_more: whether there are more accounts than that.
     """
 
     state: AddressState | None
     accounts: Sequence[str]
     erased_at: int | None
+    has_more: bool = False
+
+
+class GroupIndex(Store, Protocol):
+    """Storage that also finds who belongs together."""
+
+    def members(self, group: str, *, limit: int) -> list[tuple[Subject, int]]:
+        """Who is in a group since when, the latest first; some may have left it or expired."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,31 +78,42 @@ def is_known(customer_id: str, *, store: Store, now: int) -> bool:
     return any(found.value(key) is not None for key in wanted)
 
 
-def find_by_address(email: str, *, store: Store, keys: SigningKeys, now: int) -> AddressView:
-    """What is known of an address, in at most three reads."""
+def find_by_address(email: str, *, store: GroupIndex, keys: SigningKeys, now: int) -> AddressView:
+    """What is known of an address, by one query and at most three reads."""
     named = address_hash(email, secret=keys.address_secret)
     state_key, mailed_key, tomb = ADDRESS.key(named), MAILED.key(named), address_tomb_key(named)
     found = store.read([state_key, mailed_key, tomb], now=now)
     mailed, tombstone = found.value(mailed_key), found.value(tomb)
     effect_ids = [] if mailed is None else list(mailed.at_by_effect)
+    members = store.members(address_group(named), limit=MOST_ACCOUNTS + 1)
+    subjects = [*(subject for subject, _ in members), *_mailed(effect_ids, store, now)]
+    has_it = _who_have_it(dict.fromkeys(subjects), named, store, keys, now)
     return AddressView(
         state=found.value(state_key),
-        accounts=_accounts(effect_ids, named, store, keys, now),
+        accounts=has_it[:MOST_ACCOUNTS],
         erased_at=None if tombstone is None else tombstone.at,
+        has_more=len(has_it) > MOST_ACCOUNTS,
     )
 
 
-def _accounts(
-    effect_ids: Sequence[str], named: str, store: Store, keys: SigningKeys, now: int
-) -> list[str]:
-    """The customers whom these mails were for, and who have the address still."""
+def _mailed(effect_ids: Sequence[str], store: Store, now: int) -> list[Subject]:
+    """The customers whom these mails were for."""
     if not effect_ids:
         return []
     effect_keys = [EFFECT.key(effect_id) for effect_id in effect_ids]
     effects = store.read(effect_keys, now=now)
     mailed = [effect for key in effect_keys if (effect := effects.value(key)) is not None]
-    subjects = [Subject.from_key(key) for key in dict.fromkeys(each.subject_key for each in mailed)]
-    accounts = [each for each in subjects if each.kind == "customer"][:MOST_ACCOUNTS]
+    subjects = [Subject.from_key(each.subject_key) for each in mailed]
+    return [each for each in subjects if each.kind == "customer"]
+
+
+def _who_have_it(
+    subjects: Iterable[Subject], named: str, store: Store, keys: SigningKeys, now: int
+) -> list[str]:
+    """Those of them who have the address still: an index follows its table with a delay."""
+    accounts = list(subjects)
+    if not accounts:
+        return []
     contacts = store.read([CONTACT.key(each.key) for each in accounts], now=now)
     has_it: list[str] = []
     for each in accounts:

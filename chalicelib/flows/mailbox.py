@@ -21,6 +21,7 @@ from chalicelib.core.contact import (
     changed_consents,
     join_contact,
 )
+from chalicelib.core.groups import under
 from chalicelib.core.kinds import ADDRESS, CONTACT, EFFECT
 from chalicelib.core.ports import Store
 from chalicelib.core.storage import AtVersion, Found, Key, Put, Stored, Write
@@ -112,6 +113,7 @@ def _at_the_account(mailbox: Mailbox, said: Said) -> Iterator[Write]:
     if account is None:
         return
     objecting = join_contact(account.value, _nos(account.value, said))
+    objecting = under(objecting, mailbox.address_hash)
     changed = changed_consents(account.value, objecting)
     if not changed:
         return

@@ -22,7 +22,6 @@ from chalicelib.core.kinds import CALIBRATED, MEASURED, NIGHT_KEY, WATCHED
 from chalicelib.core.measured import KEPT_SECONDS, measured_to_json
 from chalicelib.core.measurement import window_days_of
 from chalicelib.core.policy import Policy
-from chalicelib.core.ports import Store
 from chalicelib.core.storage import AtVersion, Found, Key, Put
 from chalicelib.core.watched import Watched
 from chalicelib.files.database import translated
@@ -31,6 +30,7 @@ from chalicelib.flows.budgets import note_budgets
 from chalicelib.flows.chronicle import DECISIONS
 from chalicelib.flows.night_calibration import calibrate_settled
 from chalicelib.flows.night_outcomes import measure_closed
+from chalicelib.flows.night_sizes import CountingStore
 from chalicelib.flows.night_watch import newest_files, ring, watch
 from chalicelib.flows.objects import Objects
 from chalicelib.telemetry import log_event
@@ -55,9 +55,10 @@ class NightPorts:
         fresh_within_hours: how old each source may be, where that is stated.
         workdir: where temporary files lie; None for the system's place.
         memory_mb: what DuckDB may hold before it spills to disk.
+        segments: the names that a profile may be given now.
     """
 
-    store: Store
+    store: CountingStore
     objects: Objects
     bucket: str
     baselines: Callable[[], Baselines | None]
@@ -65,6 +66,7 @@ class NightPorts:
     fresh_within_hours: Mapping[str, float] = field(default_factory=dict)
     workdir: Path | None = None
     memory_mb: int = 512
+    segments: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

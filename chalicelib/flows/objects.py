@@ -48,6 +48,10 @@ class Objects(Protocol):
         """Bytes into an object."""
         ...
 
+    def delete(self, bucket: str, *, key: str) -> None:
+        """Take an object away, if it is there."""
+        ...
+
     def upload(self, path: Path, *, bucket: str, key: str, content_type: str) -> None:
         """A local file into an object."""
         ...

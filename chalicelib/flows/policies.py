@@ -6,7 +6,7 @@ answered: the very next decision obeys, whichever copy it reads. One cut short i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +21,11 @@ from chalicelib.core.policy_life import (
     StoredPolicy,
     activate,
     list_policy,
-    note_simulation,
+    with_simulation,
 )
 from chalicelib.core.ports import Store
 from chalicelib.core.rules import Rules
-from chalicelib.core.storage import WHATEVER, AtVersion, Conflict, Key, Put, Stored
+from chalicelib.core.storage import WHATEVER, AtVersion, Conflict, Key, Put, Stored, Write
 from chalicelib.flows.rulebook import ALIAS_COPIES
 from chalicelib.telemetry import log_event
 
@@ -116,19 +116,43 @@ def add_simulation(
 
     Raises NotFound, Transient, and BadInput where the figures are of another policy.
     """
+    find_policy(policy_hash, store=store, now=now)  # one that is not there is said first
+    if figures.get("policy") != policy_hash:
+        raise BadInput.of("figures.policy", f"must be {policy_hash}; simulate that policy")
     simulation = Simulation(key_id, now, subject, dict(figures))
+    return note_simulation(
+        policy_hash, simulation, store=store, now=now, correlation_id=correlation_id
+    )
+
+
+def note_simulation(
+    policy_hash: str,
+    simulation: Simulation,
+    *,
+    beside: Sequence[Write] = (),
+    store: Store,
+    now: int,
+    correlation_id: str,
+) -> StoredPolicy:
+    """Keep a simulation with its policy, together with whatever else is written beside.
+
+    Raises NotFound, Transient, and Conflict where something else stood in the way of ``beside``.
+    """
     for _ in range(MOST_ROUNDS):
         standing = _stored(policy_hash, store, now)
-        if figures.get("policy") != policy_hash:
-            raise BadInput.of("figures.policy", f"must be {policy_hash}; simulate that policy")
-        noted = note_simulation(standing.value, simulation)
+        noted = with_simulation(standing.value, simulation)
         put = Put(STORED_POLICY.key(policy_hash), noted, AtVersion(standing.version))
         try:
-            store.write([put], now=now)
-        except Conflict:
+            store.write([put, *beside], now=now)
+        except Conflict as conflict:
+            if any(conflict.lost(each.key) for each in beside):
+                raise
             continue
         log_event(
-            "policy_simulated", policy=policy_hash, key_id=key_id, correlation_id=correlation_id
+            "policy_simulated",
+            policy=policy_hash,
+            key_id=simulation.key_id,
+            correlation_id=correlation_id,
         )
         return noted
     raise Transient("others keep writing the same policy")

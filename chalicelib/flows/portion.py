@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from chalicelib.core.errors import BadInput, FieldError
 from chalicelib.core.facts import Facts
+from chalicelib.core.groups import addressed
 from chalicelib.core.identity import (
     Profiles,
     fold_message,
@@ -183,7 +184,8 @@ def _contact_writes(portion: Portion, found: Found, given: Given) -> Iterable[Wr
     for _, contact in changed_contacts(portion):
         key = CONTACT.key(contact.subject.key)
         expires_at = _expiry(contact.subject, given)
-        yield Put(key, contact, AtVersion(found.version(key)), expires_at)
+        named = addressed(contact, secret=given.keys.address_secret)
+        yield Put(key, named, AtVersion(found.version(key)), expires_at)
     for subject in before.keys() - after.keys():
         key = CONTACT.key(subject.key)
         yield Delete(key, AtVersion(found.version(key)))

@@ -18,7 +18,7 @@ from chalicelib.core.canonical import short_hash
 from chalicelib.core.contact import Contact
 from chalicelib.core.control import SWITCH_COPIES, Switches
 from chalicelib.core.decide import Decision
-from chalicelib.core.effects import Effect, effect_id
+from chalicelib.core.effects import SEGMENT_CHANGED, Effect, effect_id
 from chalicelib.core.facts import Facts
 from chalicelib.core.instants import format_instant
 from chalicelib.core.kinds import FACTS, SWITCH
@@ -40,7 +40,6 @@ from chalicelib.core.tokens import SigningKeys
 from chalicelib.flows.learned import tell_if_unused
 from chalicelib.telemetry import emit_metrics, log_event
 
-SEGMENT_CHANGED = "Segment Changed"
 CART_ABANDONED = "Cart Abandoned"
 
 

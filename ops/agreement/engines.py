@@ -124,7 +124,10 @@ def write_orders(connection: DuckDBPyConnection, history: History, target: Path)
 
 def read_answers(connection: DuckDBPyConnection, select: str, names: Sequence[str]) -> Answers:
     """Run a select with the columns id, segment, churn and expected_orders; rows by id."""
-    columns = ("segment", *(_or_nan(name) for name in ("churn", "expected_orders")))
+    columns = (
+        "segment::VARCHAR AS segment",
+        *(_or_nan(name) for name in ("churn", "expected_orders")),
+    )
     query = f"SELECT {', '.join(columns)} FROM ({select}\n) ORDER BY id"  # noqa: S608
     given = connection.execute(query).fetchnumpy()
     index = {name: position for position, name in enumerate(names)}

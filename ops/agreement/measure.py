@@ -12,6 +12,7 @@ import numpy as np
 
 from chalicelib.scoring.document import ModelDocument
 from chalicelib.scoring.portable import PortableScorer
+from chalicelib.scoring.sql import score_select
 from ops.agreement.differences import PYTHON_BOUND, SQL_BOUND, Answers, difference, largest
 from ops.agreement.engines import (
     ask_pipelines,
@@ -96,6 +97,11 @@ def measure(
             results = _selected(engine, document, known, files, workdir)
             answers[engine] = read_answers(connection, results[SCORES], document.segment_names)
             features[engine] = _features_apart(connection, known, results)
+        # The same in the words that only DuckDB knows, as files are scored.
+        quick = score_select(
+            document, source=parquet(files["customers"]), keep=("id",), only_duckdb=True
+        )
+        answers["files"] = read_answers(connection, quick, document.segment_names)
     counts = {
         "rows": len(asked),
         "tied_rows": tied_rows(document, asked),

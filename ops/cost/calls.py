@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.core.errors import SegueError
+from ops.cost.counting import entry_bytes
 from ops.cost.units import Index, Item, index_units, item_bytes, read_units, save_units, write_units
 
 KB64 = 65_536
@@ -116,7 +117,7 @@ def _dynamodb(call: Call, indexes: Mapping[str, Sequence[Index]]) -> Units:
         case "BatchGetItem":
             return {"dynamodb.read_unit": _batch_units(call)}
         case "Query":
-            found = sum(item_bytes(item) for item in call.answer.get("Items", ()))
+            found = _found_bytes(call)
             consistent = bool(call.request.get("ConsistentRead", False))
             return {"dynamodb.read_unit": read_units(found, consistent=consistent)}
         case "PutItem" | "UpdateItem" | "DeleteItem":
@@ -124,6 +125,14 @@ def _dynamodb(call: Call, indexes: Mapping[str, Sequence[Index]]) -> Units:
         case "TransactWriteItems":
             return {"dynamodb.write_unit": _saved_units(call, indexes, transactional=True)}
     raise _unknown(call)
+
+
+def _found_bytes(call: Call) -> int:
+    """What a query has read; one that counts reads as much, and shows none of it."""
+    if call.request.get("Select") == "COUNT":
+        counted: int = call.answer["Count"]
+        return counted * entry_bytes()
+    return sum(item_bytes(item) for item in call.answer.get("Items", ()))
 
 
 def _batch_units(call: Call) -> float:

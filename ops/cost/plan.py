@@ -12,6 +12,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from chalicelib.flows.big_documents import MOST_CONTESTS
+from chalicelib.flows.big_sizes import Sizes
 from ops.cost.assumptions import cpu_share
 from ops.cost.bill import Bill, bill_of
 from ops.cost.prices import PriceTable, Quota
@@ -26,8 +28,13 @@ COPIES_ON_DISK = 3
 # What a part leaves: rows, claims on orders, and that it is done.
 PUTS_OF_A_PART = 3
 PUTS_OF_A_PARTITION = 3
-# As in ``flows/big_documents.py``.
-MOST_CONTESTS = 64
+# What a child lists: words of an earlier try, the plan, whether it is done itself; and twice, in
+# pages of a thousand, which parts are done. A listing is billed like a PUT.
+LISTS_OF_A_CHILD = 3
+LISTS_OF_WHAT_IS_DONE = 2
+LISTED_AT_ONCE = 1_000
+# A new stage's rate is given in items; each takes about two write units with its indexes.
+UNITS_OF_AN_ITEM = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +77,7 @@ class Wanted:
         orders_per_customer: how many rows each has in the file.
         parts_at_once: children of the map that run at the same time.
         write_rate: write units a second that each table is given.
-        part_bytes: how much of the file one part reads.
-        customers_per_partition: how many one partition folds.
+        above_bytes: where a file is a big one, from which the size of its parts follows.
         memory_mb: of the function.
         rows_cut_per_cpu_second: rows that a part reads and sorts.
         put_wait_ms: how long one PUT to S3 is waited for.
@@ -83,8 +89,7 @@ class Wanted:
     orders_per_customer: float = 3.0
     parts_at_once: int = 16
     write_rate: float = 36_000.0
-    part_bytes: int = 30_000_000
-    customers_per_partition: int = 50_000
+    above_bytes: int = 64_000_000
     memory_mb: int = 2048
     rows_cut_per_cpu_second: float = 100_000.0
     put_wait_ms: float = 30.0
@@ -98,12 +103,17 @@ class Wanted:
             "orders_per_customer",
             "parts_at_once",
             "write_rate",
-            "part_bytes",
-            "customers_per_partition",
+            "above_bytes",
             "rows_cut_per_cpu_second",
         ):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0")
+
+    @property
+    def sizes(self) -> Sizes:
+        """As a stage has them whose parts share this rate (``wiring.big_parts``)."""
+        items_per_second = self.write_rate / UNITS_OF_AN_ITEM / self.parts_at_once
+        return Sizes(self.above_bytes, items_per_second=items_per_second)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +184,7 @@ class _Pace:
     """How fast the two phases go.
 
     Attributes:
+        size_bytes: of the file.
         parts: children that read.
         partitions: children that write.
         part_seconds: how long one part takes.
@@ -183,6 +194,7 @@ class _Pace:
         by_functions: whether functions set it, and not the table.
     """
 
+    size_bytes: int
     parts: int
     partitions: int
     part_seconds: float
@@ -225,8 +237,9 @@ def plan(wanted: Wanted, work: CustomerWork, prices: PriceTable) -> Plan:
 
 def _pace(wanted: Wanted, work: CustomerWork) -> _Pace:
     rows, share = wanted.customers * wanted.orders_per_customer, cpu_share(wanted.memory_mb)
-    parts = math.ceil(rows * work.row_bytes / wanted.part_bytes)
-    partitions = math.ceil(wanted.customers / wanted.customers_per_partition)
+    size_bytes = math.ceil(rows * work.row_bytes)
+    parts = math.ceil(size_bytes / wanted.sizes.range_bytes(size_bytes))
+    partitions = wanted.sizes.partitions(size_bytes)
     cutting_seconds = rows / parts / wanted.rows_cut_per_cpu_second / share
     putting_seconds = PUTS_OF_A_PART * wanted.put_wait_ms / 1000
     by_table = table_units(work, wanted.orders_per_customer)
@@ -236,6 +249,7 @@ def _pace(wanted: Wanted, work: CustomerWork) -> _Pace:
     by_functions = wanted.parts_at_once / customer_seconds
     by_table_rate = wanted.write_rate / by_table[busiest]
     return _Pace(
+        size_bytes=size_bytes,
         parts=parts,
         partitions=partitions,
         part_seconds=cutting_seconds + putting_seconds,
@@ -249,13 +263,13 @@ def _pace(wanted: Wanted, work: CustomerWork) -> _Pace:
 def _needs(wanted: Wanted, work: CustomerWork, pace: _Pace) -> dict[str, float]:
     """What the pass needs of each quota while it runs."""
     orders, rate = wanted.orders_per_customer, pace.customers_a_second
-    partition_bytes = wanted.customers_per_partition * orders * work.row_bytes
     at_once = min(wanted.parts_at_once, pace.partitions)
-    partition_seconds = wanted.customers_per_partition * at_once / rate
+    partition_seconds = wanted.customers / pace.partitions * at_once / rate
+    child_bytes = pace.size_bytes / min(pace.parts, pace.partitions)
     return {
         "lambda.concurrency": float(wanted.parts_at_once),
         "lambda.timeout_seconds": max(pace.part_seconds, partition_seconds),
-        "lambda.ephemeral_mb": COPIES_ON_DISK * max(wanted.part_bytes, partition_bytes) / 1e6,
+        "lambda.ephemeral_mb": COPIES_ON_DISK * child_bytes / 1e6,
         "dynamodb.table_write_units": rate * pace.busiest[1],
         "dynamodb.table_read_units": rate
         * (work.customer_read_units + work.order_read_units * orders),
@@ -273,6 +287,7 @@ def _units(
     orders, again = wanted.orders_per_customer, 1 + wanted.retried_share
     contests = min(pace.partitions, MOST_CONTESTS)
     children = (pace.parts + contests + pace.partitions) * again
+    listings = math.ceil(children / LISTED_AT_ONCE)
     written = sum(table_units(work, orders).values())
     read = work.customer_read_units + work.order_read_units * orders
     at_once = min(wanted.parts_at_once, pace.partitions)
@@ -285,7 +300,8 @@ def _units(
             "lambda.request": children,
             f"lambda.gb_second.{wanted.architecture}": seconds * wanted.memory_mb / 1024,
             "s3.put": (pace.parts * PUTS_OF_A_PART + contests * 2) * again
-            + pace.partitions * PUTS_OF_A_PARTITION,
+            + pace.partitions * PUTS_OF_A_PARTITION
+            + children * (LISTS_OF_A_CHILD + LISTS_OF_WHAT_IS_DONE * listings),
             "s3.get": pace.parts * (pace.partitions + contests) * again
             + contests * pace.partitions
             + pace.parts,

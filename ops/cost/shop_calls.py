@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.core.instants import format_instant
+from ops.gateway import posted
 from ops.key import IssuedKey
 from ops.seed import CATALOGUE
 from ops.story.script import checkout
@@ -74,29 +74,4 @@ def _properties(event: str, customer_id: str, *, at: int, nth: int) -> Json:
 
 
 def _request(key: IssuedKey, path: str, body: Mapping[str, Any]) -> Json:
-    return {
-        "requestContext": {
-            "httpMethod": "POST",
-            "resourcePath": path,
-            "path": f"/api{path}",
-            "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
-            "authorizer": {
-                "principalId": key.api_key.key_id,
-                "scopes": " ".join(key.api_key.scopes),
-            },
-            "identity": {"sourceIp": "192.0.2.1"},
-        },
-        "headers": {
-            "Accept": "*/*",
-            "Content-Type": "application/json",
-            "Host": "api.shop.example",
-            "User-Agent": "shop/1.0",
-            "X-Forwarded-For": "192.0.2.1",
-        },
-        "multiValueHeaders": {},
-        "multiValueQueryStringParameters": None,
-        "pathParameters": None,
-        "stageVariables": None,
-        "isBase64Encoded": False,
-        "body": json.dumps(body),
-    }
+    return posted(path, body, key_id=key.api_key.key_id, scopes=tuple(key.api_key.scopes))

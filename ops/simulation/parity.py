@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from chalicelib.core.errors import BadInput, FieldError
 from chalicelib.core.subject import customer
-from ops.simulation.outcomes import Outcome
+from chalicelib.core.trial import Outcome
 
 LEAST_GROUP = 500
 Z_95 = 1.959963984540054

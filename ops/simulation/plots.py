@@ -6,7 +6,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from ops.simulation.comparison import Comparison, Segment
+from chalicelib.core.comparison import Segment
+from ops.simulation.comparison import Comparison
 
 _BEFORE, _AFTER = "#b9cdd8", "#c2571a"
 
@@ -58,7 +59,10 @@ def _actions(everybody: Segment) -> Figure:
 def _discounts(everybody: Segment) -> Figure:
     figure = Figure(figsize=(7, 3))
     axes = figure.subplots()
-    both = [everybody.before.discount_shares, everybody.after.discount_shares]
+    both = [
+        [share / 10_000 for share in side.shares.elements()]
+        for side in (everybody.before, everybody.after)
+    ]
     if any(both):
         axes.hist(both, bins=20, color=[_BEFORE, _AFTER], label=["now", "with the new policy"])
         axes.legend(frameon=False, fontsize=8)

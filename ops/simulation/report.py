@@ -8,8 +8,9 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from chalicelib.core.comparison import Segment, Side, deciles
 from chalicelib.core.money import format_amount
-from ops.simulation.comparison import Comparison, Segment, Side, deciles
+from ops.simulation.comparison import Comparison
 from ops.simulation.parity import LEAST_GROUP, Parity
 
 
@@ -118,7 +119,7 @@ def _depths(comparison: Comparison) -> Table:
     for heading in ("segment", "now", "with the new policy"):
         table.add_column(heading, justify="left" if heading == "segment" else "right")
     for segment, sides in _all_and_each(comparison):
-        told = [deciles(side.discount_shares) for side in (sides.before, sides.after)]
+        told = [deciles(side.shares) for side in (sides.before, sides.after)]
         if all(told):
             table.add_row(segment, *(f"{d[0]:.1%}, {d[5]:.1%}, {d[10]:.1%}" for d in told))
     return table

@@ -235,11 +235,13 @@ def test_indexes_hold_keys_alone(template: Json) -> None:
     keys_only = {"ProjectionType": "KEYS_ONLY"}
     assert indexes == {
         ("ProfilesTable", "due"): (["due_shard", "review_at"], keys_only),
+        ("ProfilesTable", "by_group"): (["in_group", "grouped_at"], keys_only),
         ("ProfilesTable", "by_owner"): (["owned_by"], keys_only),
         ("EffectsTable", "by_owner"): (["owned_by"], keys_only),
         ("DecisionsTable", "by_subject"): (["subject", "decided_at"], keys_only),
         ("EffectsTable", "open"): (["open_shard", "look_at"], keys_only),
         ("EffectsTable", "mails"): (["listed_under", "listed_at"], keys_only),
+        ("ControlTable", "drops"): (["listed_under", "listed_at"], keys_only),
     }
     streams = {name for name, one in tables.items() if "StreamSpecification" in one}
     assert streams == {"DecisionsTable", "EffectsTable", "ProfilesTable"}

@@ -58,11 +58,14 @@ def test_policies_name_only_what_is_in_the_stack(template: Json) -> None:
         ("s3:Get", {"APIHandler", "OnDrop", "WorkPart"}),
         ("s3:ListBucket", {"APIHandler", "OnDrop", "WorkPart"}),
         ("s3:Put", {"OnDecided", "OnDrop", "WorkPart"}),
-        ("s3:Delete", set()),
+        ("s3:Delete", {"WorkPart"}),
         ("states:", {"OnDrop"}),
         (
             "sqs:SendMessage",
-            {"OnDecided", "OnEffect", "OnEffectsPlanned", "OnMailEvent", "OnReviewDue", "OnSweep"},
+            {
+                *("APIHandler", "OnDecided", "OnDrop", "OnEffect"),
+                *("OnEffectsPlanned", "OnMailEvent", "OnReviewDue", "OnSweep"),
+            },
         ),
         (
             "dynamodb:DeleteItem",
@@ -171,6 +174,7 @@ def test_the_api_writes_tombstones_switches_and_policies_and_no_keys(template: J
             }:
                 assert function == "APIHandler"
                 prefixes = ["x#*", "switch#*", "alias#*", "policy#*", "policies#*"]
+                prefixes += ["simulation#*", "breaker#*", "restarts#*"]
                 assert statement["Condition"] == {
                     "ForAllValues:StringLike": {"dynamodb:LeadingKeys": prefixes}
                 }
@@ -192,6 +196,18 @@ def test_nobody_may_write_where_files_are_dropped(template: Json) -> None:
         "OnDrop": [f"{bucket}/results/*", f"{bucket}/log/state/*"],
         "WorkPart": [f"{bucket}/results/*", f"{bucket}/work/*"],
     }
+
+
+def test_only_results_of_parts_may_be_taken_away(template: Json) -> None:
+    """Of a file that was refused; no input, no summary, manifest or rejects, and no log."""
+    bucket = "${ResultsBucket.Arn}/results/*"
+    [deletes] = [
+        statement["Resource"]
+        for statement in statements_of(template, "WorkPart")
+        if "s3:DeleteObject" in statement["Action"]
+    ]
+
+    assert deletes == [{"Fn::Sub": f"{bucket}/scores/*"}, {"Fn::Sub": f"{bucket}/unscored/*"}]
 
 
 def test_the_api_reads_results_and_no_drops(template: Json) -> None:

@@ -103,6 +103,17 @@ def test_files_are_divided_where_somebody_has_said_so(
     assert ports.sizes.part_bytes == 1_000_000
 
 
+def test_a_stage_without_its_queue_says_which_setting_simulations_need(shop: Storefront) -> None:
+    """A message that comes nevertheless fails by name, and nothing else does."""
+    adapters = replace(shop.adapters(), drops_queue=None)
+    parts = wiring.Parts(SETTINGS, adapters, Documents(ROOT), shop.clock)
+
+    with pytest.raises(Broken, match="SEGUE_DROPS_QUEUE_URL"):
+        parts.simulation_ports()
+    assert parts.drop_parts()["ports"].results_bucket == SETTINGS.results_bucket
+    assert aws_adapters(SETTINGS, Clients()).drops_queue is None
+
+
 def test_without_a_machine_nothing_is_divided(shop: Storefront) -> None:
     """A stage on this machine has none."""
     settings = SETTINGS.model_copy(update={"parts_at_once": 4})

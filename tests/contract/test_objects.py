@@ -118,3 +118,12 @@ def test_nothing_is_there_before_a_writer_is_closed(objects: Either) -> None:
     writer.abort()
     with pytest.raises(NotFound):
         objects.get(BUCKET, key="w")
+
+
+def test_what_is_taken_away_is_gone(objects: Either, etag: str) -> None:
+    """That alone, and a second time as well: whoever is taken up does not know how far it was."""
+    objects.put(BUCKET, key="k2", body=b"2", content_type="text/csv")
+    for _ in range(2):
+        objects.delete(BUCKET, key="k")
+
+    assert [each.key for each in objects.list(BUCKET, prefix="k")] == ["k2"]

@@ -8,10 +8,22 @@ from typing import Any
 import pytest
 
 from chalicelib.aws.store import DynamoStore
+from chalicelib.core.contact import Contact, Stamped
+from chalicelib.core.control import Drop, Switches, drop_id_at
 from chalicelib.core.effects import Effect, State, effect_id
 from chalicelib.core.facts import Facts
+from chalicelib.core.groups import UNDATED, address_group, segment_group
 from chalicelib.core.instants import Instant
-from chalicelib.core.kinds import COUPON, EFFECT, FACTS, ORDER, RECORD
+from chalicelib.core.kinds import (
+    CONTACT,
+    COUPON,
+    DROP,
+    EFFECT,
+    FACTS,
+    ORDER,
+    RECORD,
+    SWITCH,
+)
 from chalicelib.core.mail_list import SHARDS as LIST_SHARDS
 from chalicelib.core.mail_list import Standing, effect_id_at, listed_under
 from chalicelib.core.offers import Coupon, Offer
@@ -114,6 +126,62 @@ def test_what_is_given_away_leaves_the_index(store: AnyStore, condition: AtVersi
     assert store.belongings(BOB.key, table="profiles") == [key]
 
 
+def test_a_profile_stands_in_the_group_of_its_segment_alone(store: AnyStore) -> None:
+    """It moves with the segment, the latest comes first, and without a segment it is in none."""
+    for number, subject in enumerate((ANN, BOB)):
+        facts = Facts(subject, segment="loyal", segment_at=Instant(NOW + number))
+        store.write([Put(FACTS.key(subject.key), facts)], now=NOW)
+    ann, bob = (segment_group("loyal", each.due_shard) for each in (ANN, BOB))
+
+    found = dict([*store.members(ann, limit=5), *store.members(bob, limit=5)])
+    assert found == {ANN: NOW, BOB: NOW + 1}
+
+    moved = Facts(BOB, segment="at_risk", review_at=NOW)
+    store.write([Put(FACTS.key(BOB.key), moved, AtVersion(1))], now=NOW)
+    assert BOB not in dict(store.members(bob, limit=5))
+    at_risk = segment_group("at_risk", BOB.due_shard)
+    assert store.members(at_risk, limit=5) == [(BOB, UNDATED)]
+    assert store.count_group(at_risk) == 1
+    assert store.due(shard=BOB.due_shard, now=NOW, limit=5) == [(BOB, NOW)]
+
+    store.write([Put(FACTS.key(BOB.key), Facts(BOB), AtVersion(2))], now=NOW)
+    assert store.members(at_risk, limit=5) == []
+    assert store.count_group(at_risk) == 0
+
+
+def test_members_come_latest_first_and_no_more_than_asked(store: AnyStore) -> None:
+    """All are counted, however many are listed."""
+    in_shard = [s for s in map(customer, map(str, range(200))) if s.due_shard == 0][:6]
+    for age, subject in enumerate(in_shard):
+        facts = Facts(subject, segment="loyal", segment_at=Instant(NOW - age))
+        store.write([Put(FACTS.key(subject.key), facts)], now=NOW)
+    group = segment_group("loyal", 0)
+
+    assert store.members(group, limit=3) == [(in_shard[age], NOW - age) for age in range(3)]
+    assert store.count_group(group) == 6
+    assert store.count_group(segment_group("loyal", 1)) == 0
+    assert store.count_group(segment_group("loya", 0)) == 0
+
+
+@pytest.mark.parametrize("condition", [AtVersion(1), WHATEVER])
+def test_accounts_stand_in_the_group_of_their_address(
+    store: AnyStore, condition: AtVersion
+) -> None:
+    """Until they have another one or are gone; a profile of the same person is not among them."""
+    said = {"email": Stamped("a@example.com", NOW)}
+    for subject in (ANN, BOB):
+        put = Put(CONTACT.key(subject.key), Contact(subject, said, address_hash="f" * 40))
+        store.write([put, Put(FACTS.key(subject.key), Facts(subject))], now=NOW)
+    group = address_group("f" * 40)
+    assert sorted(store.members(group, limit=5), key=str) == [(ANN, NOW), (BOB, NOW)]
+
+    store.write([Put(CONTACT.key(ANN.key), Contact(ANN), condition)], now=NOW)
+    assert store.members(group, limit=5) == [(BOB, NOW)]
+
+    store.write([Delete(CONTACT.key(BOB.key), AtVersion(1))], now=NOW)
+    assert store.members(group, limit=5) == []
+
+
 def test_an_effect_stands_in_its_index_until_it_is_done(store: AnyStore) -> None:
     """Planned, then taken, then done: it moves from lane to lane, and is gone at the end."""
     key = EFFECT.key(MAIL.effect_id)
@@ -189,6 +257,26 @@ def test_a_page_of_the_list_begins_after_a_position(store: AnyStore) -> None:
 
     assert pages == everything == sorted(everything, reverse=True)
     assert len(everything) > 3
+
+
+@pytest.mark.parametrize("condition", [AtVersion(1), WHATEVER])
+def test_drops_are_listed_by_when_they_were_begun(store: AnyStore, condition: AtVersion) -> None:
+    """Newest first, by id among equals; what becomes of one does not move it."""
+    begun = {f"{number:032}": NOW + number // 2 for number in range(7)}
+    for drop_id, at in begun.items():
+        drop = Drop(drop_id, "orders/a.csv", "RUNNING", NOW, started_at=at, changed_at=at)
+        store.write([Put(DROP.key(drop_id), drop)], now=NOW)
+        ended = replace(drop, state="COMPLETE", changed_at=NOW + 9_999)
+        store.write([Put(DROP.key(drop_id), ended, condition)], now=NOW)
+    store.write([Put(SWITCH.key("0"), Switches(), WHATEVER)], now=NOW)
+
+    pages, before = [], None
+    while page := store.recent_drops(before=before, limit=3):
+        pages.append([drop_id_at(place) for place in page])
+        before = page[-1]
+
+    assert [len(page) for page in pages] == [3, 3, 1]
+    assert [each for page in pages for each in page] == sorted(begun, reverse=True)
 
 
 MAIL = Effect(effect_id("mail"), "mail", "winback", ANN.key, "d-1", "r-1", planned_at=NOW)

@@ -117,6 +117,16 @@ add_rewrite(
     unconditional("contact", "facts", "order"),
 )
 add_rewrite(
+    "account not named",
+    "A contact is saved without the hash of its address, so nobody finds the account by it.",
+    ["event", "drop"],
+    lambda w: (
+        replace(w, value=replace(w.value, address_hash=None))
+        if is_put(w, "contact") and isinstance(w, Put)
+        else w
+    ),
+)
+add_rewrite(
     "message not remembered",
     "A message is folded and not remembered.",
     ["event"],

@@ -10,7 +10,16 @@ from chalicelib.core import coupons, effects, untouched
 from chalicelib.core.address import AddressState
 from chalicelib.core.allotments import make_room
 from chalicelib.core.tombstones import Tombstone
-from chalicelib.flows import act, deliver, ledger, next_step, take_apart, together
+from chalicelib.flows import (
+    act,
+    big_end,
+    big_plan,
+    deliver,
+    ledger,
+    next_step,
+    take_apart,
+    together,
+)
 from chalicelib.mail.permission import forbidden
 from tests.crash.bugs import Planted, add, replaced
 
@@ -83,3 +92,7 @@ _stand("dead sending planned again", "A dead SENDING is taken for a dead claim."
            replace(effect, state="CLAIMED") if effect.state == "SENDING" else effect, now=now)),
        (effects, "TRANSITIONS", {**effects.TRANSITIONS, "SENDING": frozenset(effects.TRANSITIONS)}),
        )  # fmt: skip
+_stand("refused and left", "A drop is refused, and what its parts left stays there.",
+       ["drop, refused"],
+       (big_plan, "clear_results", lambda _task: None),
+       (big_end, "clear_results", lambda _task: None))  # fmt: skip

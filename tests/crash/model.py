@@ -18,6 +18,7 @@ flows decide by.
 * A code is in one state; its redemptions keep to its limit; held + spent ≤ budget, shard by shard
   and together, equal to what the codes say; a customer has one live code for an action.
 * A consent ledger hangs together, and says nothing twice.
+* An account is saved with the keyed hash of its own address, and a guest with none.
 * What an answer promised is stored. Nothing of an erased person comes back, and nothing is decided
   from what they did.
 """
@@ -99,6 +100,8 @@ class Model:
                 self._saw_record(write.value, before)
             if isinstance(write, Put) and write.key.kind is CONSENT and write.key in before:
                 self.wrong("an entry of a consent ledger was written over")
+            if isinstance(write, Put) and write.key.kind is CONTACT:
+                self._saw_contact(write.value)
 
     def saw_mail(self, tags: Mapping[str, str]) -> None:
         """Judge a mail that the provider has just taken."""
@@ -111,6 +114,13 @@ class Model:
         """Note what the bus has taken."""
         for event in events:
             self.announced[event.event_id] += 1
+
+    def _saw_contact(self, contact: Contact) -> None:
+        email = contact.text("email")
+        is_account = email is not None and contact.subject.kind == "customer"
+        own = address_hash(email or "", secret=SIGNING_KEYS.address_secret) if is_account else None
+        if contact.address_hash != own:
+            self.wrong("an account is found by another address than its own, or by none")
 
     def _saw_effect(self, old: Effect | None, new: Effect, before: Rows, now: int) -> None:
         if old is None:

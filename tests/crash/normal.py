@@ -19,6 +19,7 @@ WORK = {
     "owner", "lease_until", "attempts", "posts", "not_before", "changed_at", "planned_at",
     "correlation_id", "provider_id", "issued_at", "expires_at", "until", "at", "as_of", "dry_until",
     "review_at", "decided_at", "quote_expires_at", "queued_at", "queued_times", "redeemed_at",
+    "segment_at",
 }  # fmt: skip
 # "review_at" is found by a search that begins at the moment of the work.
 # A transition and a code are told apart by the version that they followed.

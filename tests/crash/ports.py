@@ -65,6 +65,18 @@ class GatedStore:
         )
         return keys
 
+    def members(self, group: str, *, limit: int) -> list[tuple[Subject, int]]:
+        """As ``GroupIndex.members``."""
+        members: list[tuple[Subject, int]] = self._call(
+            "members", self.store.members, group, limit=limit
+        )
+        return members
+
+    def count_group(self, group: str) -> int:
+        """As ``CountingStore.count_group``."""
+        count: int = self._call("count_group", self.store.count_group, group)
+        return count
+
     def _call(self, port: str, function: Any, *what: Any, **options: Any) -> Any:
         request = Request(port, what, options)
         return self.gate.call(request, lambda asked: function(*asked.what, **asked.options))
@@ -171,6 +183,10 @@ class GatedObjects:
     def put(self, bucket: str, *, key: str, body: bytes, content_type: str) -> None:
         """As ``Objects.put``."""
         self._call("put", self.objects.put, bucket, key=key, body=body, content_type=content_type)
+
+    def delete(self, bucket: str, *, key: str) -> None:
+        """As ``Objects.delete``."""
+        self._call("delete", self.objects.delete, bucket, key=key)
 
     def upload(self, path: Path, *, bucket: str, key: str, content_type: str) -> None:
         """As ``Objects.upload``."""

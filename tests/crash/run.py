@@ -25,6 +25,7 @@ from tests.crash import (  # noqa: F401 - bugs and cases register themselves
     cases_people,
     cases_profiles,
     cases_shop,
+    cases_simulation,
 )
 from tests.crash.cases import CASES, Case, fresh
 from tests.crash.gate import MODES, FaultGate, Faults, Mode

@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,23 @@ from chalicelib.core.kinds import EFFECT
 from chalicelib.core.ports import AgainPorts
 from chalicelib.core.storage import Key
 from chalicelib.documents import Documents
-from chalicelib.flows import act, big, drop, feedback, relay, silence, sweep
+from chalicelib.flows import (
+    act,
+    big,
+    drop,
+    drop_queue,
+    feedback,
+    relay,
+    silence,
+    simulation,
+    sweep,
+)
 from chalicelib.flows.big_begin import Division
 from chalicelib.flows.big_sizes import Sizes
 from chalicelib.flows.drop_work import DropLimits, DropPorts
 from chalicelib.flows.erase import erase_customer
 from chalicelib.flows.feedback import FeedbackPorts
+from chalicelib.flows.rulebook import Rulebook
 from chalicelib.flows.settled import EventPorts
 from chalicelib.flows.sweep import SweepPorts
 from tests.big_drops import packaged_definition
@@ -117,10 +128,12 @@ def _hear(world: World, batch: Sequence[Message], _worker: str) -> set[int]:
 
 
 def _drop_ports(world: World) -> DropPorts:
-    limits = DropLimits(customers_at_once=2, parallel_writes=1)
+    limits = DropLimits(
+        customers_at_once=2, parallel_writes=1, most_bytes=world.most_bytes or 512 << 20
+    )
     divided: dict[str, Any] = {}
     if world.above_bytes is not None:
-        divided["sizes"] = Sizes(world.above_bytes, parts_in_one=1)
+        divided["sizes"] = Sizes(world.part_bytes or world.above_bytes, parts_in_one=1)
         divided["division"] = Division(GatedMachine(world.gate, _Machine(world)), world.above_bytes)
     return DropPorts(
         world.gated,
@@ -134,16 +147,41 @@ def _drop_ports(world: World) -> DropPorts:
 
 
 def _take_drop(world: World, batch: Sequence[Message], _worker: str) -> set[int]:
-    return _failed(
-        drop.from_messages(
-            _records(batch),
+    def take_files(event: Mapping[str, Any], *, now: int) -> Any:
+        return drop.from_messages(
+            event,
             ports=_drop_ports(world),
             rules=world.rules,
             keys=SIGNING_KEYS,
-            now=world.clock.now,
+            now=now,
             # A second at each look, so that every chunk's progress is saved, in every run alike.
             clock=itertools.count().__next__,
         )
+
+    def night() -> Any:
+        raise NotImplementedError("no case is about a night")
+
+    answer = drop_queue.from_messages(
+        _records(batch),
+        take_files=take_files,
+        night=night,
+        simulation=lambda: _simulation_ports(world),
+        now=world.clock.now,
+    )
+    return _failed(answer)
+
+
+def _simulation_ports(world: World) -> simulation.SimulationPorts:
+    """Portions of two, and a turn that is over after three looks at the clock or so."""
+    return simulation.SimulationPorts(
+        world.gated,
+        GatedObjects(world.gate, world.objects),
+        "results",
+        world.queue("drops"),
+        Rulebook(world.rules, lambda policy: replace(world.rules, policy=policy)),
+        clock=itertools.count().__next__,
+        portion=2,
+        turn_seconds=20,
     )
 
 

@@ -61,6 +61,8 @@ class World:
         policy: the cap and the quiet hours.
         meanwhile: what somebody else does, besides other workers, while a call stalls.
         above_bytes: where a dropped file is divided; None divides none.
+        part_bytes: how long its parts are then; None is as long.
+        most_bytes: the largest text that is read in one piece; None is what is packaged.
     """
 
     now: int
@@ -71,6 +73,8 @@ class World:
     policy: ContactPolicy = field(default_factory=ContactPolicy)
     meanwhile: Call | None = None
     above_bytes: int | None = None
+    part_bytes: int | None = None
+    most_bytes: int | None = None
     store: WatchedStore = field(default_factory=WatchedStore)
     ses: Ses = field(default_factory=Ses)
     bus: WatchedBus = field(default_factory=WatchedBus)

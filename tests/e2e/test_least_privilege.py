@@ -22,6 +22,7 @@ import pytest
 
 from chalicelib.aws.items import key_of
 from chalicelib.core.control import SCOPES
+from chalicelib.core.features import FEATURE_NAMES
 from chalicelib.core.instants import format_instant
 from chalicelib.core.kinds import EFFECT, PRODUCT
 from chalicelib.core.policy import policy_from_toml
@@ -52,7 +53,8 @@ BAD_ORDERS = (
     b"order_id,customer_id,ordered_at,quantity,currency,amount\n"
     b"bad-1,c-bad,2026-01-01T00:00:00Z,1,USD,no-such-amount\n"
 )
-POLICY = policy_from_toml((ROOT / "policies" / "default.toml").read_text())
+TEXT = (ROOT / "policies" / "default.toml").read_text()
+POLICY = policy_from_toml(TEXT)
 DENIED = re.compile(r"\w+: AccessDenied|not authorized to perform: \S+")
 
 
@@ -121,7 +123,12 @@ def test_the_api_answers(guarded: Venue, filled: Filled) -> None:
     decided = guarded.shop.decide(request).body
 
     assert decided["degraded"] is False
-    paths = (f"decisions/{decided['decision_id']}", f"customers/{shopper.customer_id}", "messages")
+    paths = (
+        f"decisions/{decided['decision_id']}",
+        f"customers/{shopper.customer_id}",
+        "messages",
+        "drops",
+    )
     for path in paths:
         assert guarded.shop.call("GET", f"/v1/{path}").status == 200
     link = re.search(r"(/u/\S+)", filled.mails[0].text)
@@ -131,23 +138,30 @@ def test_the_api_answers(guarded: Venue, filled: Filled) -> None:
     assert guarded.shop.call("POST", link[1], body=body, headers=form).status == 200
 
 
+def test_a_file_that_is_refused_half_way_is_taken_away(guarded: Venue, filled: Filled) -> None:
+    """What parts of it have left is listed and deleted, which one function may and no other."""
+    rows = f"customer_id,{','.join(FEATURE_NAMES)}\n" + "c-1,1,1,1,1,1\n" * 600
+    file = SeedFile("features/bad.csv", rows.encode() + b"c-\xff,1,1,1,1,1\n", 601)
+    drop_id, _ = put_file(guarded, file)
+
+    assert await_drop(guarded, drop_id, file, Telling()).state == "REJECTED"
+
+    def left() -> list[str] | None:
+        listed = guarded.session.client("s3").list_objects_v2(
+            Bucket=guarded.outputs["ResultsBucket"], Prefix=f"results/{drop_id}/"
+        )
+        names = [each["Key"].rpartition("/")[2] for each in listed.get("Contents", ())]
+        return names if names == ["summary.json"] else None
+
+    eventually(left, within_seconds=60, what="a summary alone")
+
+
 def test_the_console_shows_its_pages(guarded: Venue, filled: Filled) -> None:
     """Signed in behind the stage's prefix: every page, a rejected row, a replay, a switch."""
     bad = SeedFile("orders/bad.csv", BAD_ORDERS, 1)
     drop_id, _ = put_file(guarded, bad)
     await_drop(guarded, drop_id, bad, Telling())
-    clicks = Clicks(guarded.shop.public_url)
-    issued = create_key(
-        key_store(
-            guarded.session.client("dynamodb"), control_table=guarded.outputs["ControlTable"]
-        ),
-        scopes=SCOPES,
-        now=int(time.time()),
-    )
-    entrance = clicks.page(f"{clicks.home}/sign-in")
-    status, headers, _ = clicks.submit(entrance, "/sign-in", key=issued.text)
-    assert (status, headers["location"]) == (303, clicks.home)
-    assert f"Path={clicks.home};" in headers["set-cookie"]
+    clicks = _entered(guarded, *SCOPES)
 
     overview = clicks.page(clicks.home)
     for address in (*overview.all("a", "href")[1:], *overview.all("script", "src")):
@@ -321,6 +335,37 @@ def test_a_night_is_worked_through(guarded: Venue, filled: Filled) -> None:
         eventually(heard, within_seconds=150, what=word)
 
 
+def test_an_operator_stores_and_simulates_a_policy_and_resets_the_breaker(
+    guarded: Venue, filled: Filled
+) -> None:
+    """A form writes a job and sends a message; another function reads log and records by key."""
+    name = pick_shopper(
+        filled.seed.contacts,
+        read_segments(guarded, filled.drops[-1].drop_id),
+        policy=POLICY,
+        region="NY",
+    ).customer_id
+    guarded.shop.decide(checkout(name, country="US", region="NY", session_id="simulated"))
+
+    def logged() -> bool | None:
+        return any("chronicled" in line for line in _said(guarded, "on_decided")) or None
+
+    eventually(logged, within_seconds=150, what="the decision log")
+    clicks = _entered(guarded, "operate")
+    deeper = TEXT.replace("discount_basis_points = 500", "discount_basis_points = 900")
+    listed = clicks.page(f"{clicks.home}/policies")
+    page = clicks.page(clicks.submit(listed, "/policies", document=deeper)[1]["location"])
+    running = clicks.submit(page, "/simulation", days="2")[1]["location"]
+
+    def simulated() -> bool | None:
+        return "Who is treated otherwise" in clicks.page(running).text or None
+
+    eventually(simulated, within_seconds=150, what="a simulation")
+    breaker = clicks.page(f"{clicks.home}/breaker")
+    assert clicks.submit(breaker, "/breaker", reason="a rehearsal")[0] == 303
+    assert "a rehearsal" in clicks.page(clicks.home).text
+
+
 def test_the_sweep_puts_back_what_stands_still(guarded: Venue) -> None:
     """Finding, reading, queuing and noting need no more, and a worker then performs it."""
     client = guarded.session.client("dynamodb")
@@ -343,6 +388,19 @@ def test_nobody_was_refused(guarded: Venue, filled: Filled) -> None:
     }
 
     assert refused == {name: [] for name in names}
+
+
+def _entered(venue: Venue, *scopes: str) -> Clicks:
+    """The console, with an operator's new key signed in."""
+    client = venue.session.client("dynamodb")
+    store = key_store(client, control_table=venue.outputs["ControlTable"])
+    key = create_key(store, scopes=scopes, now=int(time.time())).text
+    clicks = Clicks(venue.shop.public_url)
+    entrance = clicks.page(f"{clicks.home}/sign-in")
+    status, headers, _ = clicks.submit(entrance, "/sign-in", key=key)
+    assert (status, headers["location"]) == (303, clicks.home)
+    assert f"Path={clicks.home};" in headers["set-cookie"]
+    return clicks
 
 
 def _judgeable(package: Package, directory: Path) -> Package:

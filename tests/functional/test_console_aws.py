@@ -120,13 +120,17 @@ def test_no_page_scans_and_each_asks_for_few_operations(desk: Desk) -> None:
         f"/console/decisions/{desk.checkout()}": 4,
         "/console/messages": 26,
         "/console/messages?state=BOUNCED": 6,
-        "/console/drops": 1,
+        "/console/drops": 3,
         f"/console/drops/{DROP_ID}": 3,
         f"/console/drops/{DROP_ID}/rejects": 3,
         "/console/policies": 2,
         "/console/model": 2,
         "/console/experiments": 5,
         "/console/experiments/programme": 5,
+        "/console/breaker": 2,
+        "/console/segments": 4,
+        "/console/segments?days=28": 9,
+        "/console/segments/at_risk": 13,
     }
     for path, most in pages.items():
         response = desk.ask("GET", path)
@@ -134,6 +138,7 @@ def test_no_page_scans_and_each_asks_for_few_operations(desk: Desk) -> None:
         assert response.status_code == 200, path
         assert set(desk.operations) <= {"BatchGetItem", "Query", "GetObject"}, path
         assert len(desk.operations) <= most, (path, desk.operations)
+    assert DONE.key in desk.ask("GET", "/console/drops").body.decode()
     assert TABLE.splitlines()[1].split(",")[2] in desk.ask(
         "GET", f"/console/drops/{DROP_ID}"
     ).body.decode().replace("&#39;", "'")
@@ -163,6 +168,16 @@ def test_a_switch_turns_under_the_version_that_was_read(desk: Desk) -> None:
     assert (
         'Offers</th><td><span class="state state-off">' in desk.ask("GET", "/console").body.decode()
     )
+
+
+def test_the_breaker_begins_anew_in_one_transaction(desk: Desk) -> None:
+    """All of its shards and the record of it, as from the command."""
+    token = desk.token("/console/breaker")
+    response = desk.ask("POST", "/console/breaker", f"form={token}&reason=mended")
+
+    assert response.status_code == 303
+    assert desk.operations.count("TransactWriteItems") == 1
+    assert "mended" in desk.ask("GET", "/console").body.decode()
 
 
 def test_a_key_that_ops_revokes_ends_its_session(

@@ -15,7 +15,7 @@ from moto import mock_aws
 from chalicelib.aws.beginnings import S3Beginnings
 from chalicelib.console.drop_page import MOST_SHOWN, SHOWN_BYTES, shown_rows
 from chalicelib.console.message_page import OFFERED
-from chalicelib.core.control import Drop
+from chalicelib.core.control import Drop, Failure
 from chalicelib.core.effects import effect_id
 from chalicelib.core.errors import NotFound
 from chalicelib.core.kinds import DROP, EFFECT
@@ -187,12 +187,14 @@ def test_the_page_says_how_the_records_add_up_and_what_was_rejected(browser: Bro
 
 
 def test_a_drop_that_runs_refreshes_itself(browser: Browser) -> None:
-    """Every few seconds, and its rejects wait for the end."""
+    """Every two seconds, with a bar, and its rejects wait for the end."""
     arrived(browser.shop, replace(DONE, state="RUNNING"), table=None)
 
     page = browser.page(f"/console/drops/{DROP_ID}")
 
-    assert ("div", "every 3s") in [(tag, values.get("hx-trigger")) for tag, values in page.tags]
+    [bar] = [values for tag, values in page.tags if tag == "progress"]
+    assert (bar["max"], bar["value"]) == ("100", "100")
+    assert ("div", "every 2s") in [(tag, values.get("hx-trigger")) for tag, values in page.tags]
     assert "their file is written when the drop is complete" in page.text
 
 
@@ -206,12 +208,21 @@ def test_a_file_that_was_refused_as_a_whole_says_why(browser: Browser) -> None:
 
 def test_a_drop_that_lacks_parts_is_not_called_refused(browser: Browser) -> None:
     """What is there counts; the page says what is missing and that rejects are still to come."""
-    lacking = replace(DONE, state="PARTIAL", reason="range 2; to go on", failed_parts=("range 2",))
+    lacking = replace(
+        DONE,
+        state="PARTIAL",
+        reason="range 2; to go on",
+        failed_parts=("range 2", "contest 1"),
+        failures=(Failure("range 2", "Broken: the disk is full"),),
+    )
     arrived(browser.shop, lacking, table=None)
 
     text = browser.page(f"/console/drops/{DROP_ID}").text
 
     assert "Parts of the file are missing: range 2; to go on" in text
+    assert "range 2 Broken: the disk is full" in " ".join(text.split())
+    assert "Missing: range 2, contest 1." in text
+    assert f"redrive-drop {DROP_ID}" in text
     assert "The whole file was refused" not in text
     assert "their file is written when the drop is complete" in text
 

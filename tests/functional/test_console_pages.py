@@ -14,16 +14,28 @@ import pytest
 import app as segue
 from chalicelib.api.console.table import PAGES
 from chalicelib.api.scopes import CONSOLE
-from chalicelib.console import decision_page, model_page, policy_diff, render, site
+from chalicelib.console import decision_page, medians, policy_diff, render, segments_page, site
 from chalicelib.console.problem_page import problem_page
+from chalicelib.core import simulation_job
 from chalicelib.core.canonical import sha256_hex
 from chalicelib.core.contact import Contact, Stamped
+from chalicelib.core.control import Failure
 from chalicelib.core.effects import effect_id
 from chalicelib.core.errors import Refused
 from chalicelib.core.facts import Facts
 from chalicelib.core.instants import Instant
-from chalicelib.core.kinds import DROP, EFFECT, FACTS, STORED_POLICY
+from chalicelib.core.kinds import (
+    DROP,
+    EFFECT,
+    FACTS,
+    ROLLUP,
+    SIMULATION,
+    SIZES,
+    STORED_POLICY,
+)
 from chalicelib.core.policy_life import Listed, PolicyLog, Simulation, StoredPolicy
+from chalicelib.core.rollup import NOWHERE, Rollup, hour_of, name_of
+from chalicelib.core.segment_sizes import Sizes, day_of
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
 from chalicelib.flows.policies import LOG_KEY
@@ -40,6 +52,7 @@ SCRIPT = "<script>alert(1)</script>"
 IMAGE = '"><img src=x onerror=alert(1)>'
 SINGLE = "'><svg onload=alert(1)>"
 TEMPLATE = "{{ 7 * 191 }}{% raw %}"
+WEEK = 7 * 86_400
 EVIL = f"{SCRIPT}{IMAGE}{SINGLE}"
 WHO = f"{IMAGE}{TEMPLATE}"
 HASH = "sha256:" + "ab" * 32
@@ -94,19 +107,40 @@ def shop() -> Iterator[Storefront]:
             reason=EVIL,
             payload={"purpose": SCRIPT},
         )
-        drop = replace(DONE, key=EVIL, reason=EVIL)
+        drop = replace(
+            DONE,
+            key=EVIL,
+            reason=EVIL,
+            state="PARTIAL",
+            failed_parts=(EVIL,),
+            failures=(Failure(EVIL, EVIL),),
+        )
+        running = replace(DONE, drop_id="e" * 32, key=EVIL, state="RUNNING")
         document = {
             **storefront.rules.policy.model_dump(mode="json"),
             "name": EVIL,
             EVIL: {EVIL: EVIL},
         }
         simulation = Simulation(EVIL, NOW, EVIL, {EVIL: EVIL})
-        stored = StoredPolicy(document, EVIL, NOW, (simulation,))
+        stored = StoredPolicy(document, EVIL, NOW, (simulation, evil_figures()))
+        asked = simulation_job.Asked()
+        job = simulation_job.Job(
+            EVIL,
+            EVIL,
+            asked,
+            storefront.rules.policy.hash,
+            *(NOW, NOW, "FAILED"),
+            reason=EVIL,
+            skipped={EVIL: 1},
+        )
         storefront.store.write(
             [
                 Put(EFFECT.key(mail.effect_id), mail, WHATEVER),
                 Put(DROP.key(DROP_ID), drop, WHATEVER),
+                Put(DROP.key(running.drop_id), running, WHATEVER),
                 Put(STORED_POLICY.key(HASH), stored, WHATEVER),
+                Put(SIMULATION.key(HASH), job, WHATEVER),
+                *evil_segments(),
                 Put(LOG_KEY, PolicyLog((Listed(HASH, EVIL, EVIL, NOW),)), WHATEVER),
             ],
             now=NOW,
@@ -114,6 +148,27 @@ def shop() -> Iterator[Storefront]:
         table = f'record,column,value,reason\n1,"{SCRIPT}","{SINGLE}",{TEMPLATE}\n'
         storefront.objects.arrive("results", key=REJECTS, body=table.encode())
         yield storefront
+
+
+def evil_figures() -> Simulation:
+    """A simulation in the form of ours, whose every name is an attack."""
+    side = {"actions": {EVIL: 1}, "tiers": {EVIL: 1}, "discount_minor": 5, "mails": 1}
+    whole = {"cases": 2, "changed": 1, "before": side, "after": side}
+    figures = {**whole, "segments": {EVIL: whole}, "moved_minor": {"-5": 1}, "currency": "USD"}
+    return Simulation(EVIL, NOW, EVIL, {**figures, "skipped": {EVIL: 1}})
+
+
+def evil_segments() -> list[Put[Any]]:
+    """A segment whose name is an attack, counted in two nights, with people who come and go."""
+    hour = name_of(hour_of(NOW), "effects")
+    counts = {f"moved|{NOWHERE}|{EVIL}": 3, f"moved|{EVIL}|at_risk": 2}
+    nights = (Sizes(at, {EVIL: 9, "at_risk": 4}, is_whole=True) for at in (NOW - WEEK, NOW))
+    who = Facts(customer(IMAGE), segment=EVIL, segment_at=Instant(NOW))
+    return [
+        Put(ROLLUP.key(hour), Rollup(counts), WHATEVER),
+        *(Put(SIZES.key(day_of(each.at)), each, WHATEVER) for each in nights),
+        Put(FACTS.key(who.subject.key), who, WHATEVER),
+    ]
 
 
 def pages(shop: Storefront) -> list[Asked]:
@@ -133,11 +188,19 @@ def pages(shop: Storefront) -> list[Asked]:
         Asked(f"/console/drops/{DROP_ID}"),
         Asked("/console/policies"),
         Asked(f"/console/policies/{HASH}"),
+        Asked(f"/console/policies/{HASH}/simulation"),
+        Asked("/console/breaker"),
         Asked("/console/model"),
         Asked("/console/experiments"),
         Asked("/console/experiments/programme"),
         Asked("/console/experiments/action:a-0", 404),
         Asked(f"/console/experiments/{step(EVIL)}", 404),
+        Asked("/console/segments"),
+        Asked("/console/segments?days=28"),
+        Asked(f"/console/segments/{step(EVIL)}"),
+        Asked("/console/segments/at_risk?days=28"),
+        Asked(f"/console/segments/{step(SCRIPT)}", 404),
+        Asked(f"/console/segments?days={step(EVIL)}", 422),
         Asked(f"/console/customers/{step(EVIL)}", 404),
         Asked(f"/console/decisions/{step(EVIL)[:100]}", 404),
         Asked(f"/console/policies/{step(EVIL)}", 404),
@@ -157,6 +220,12 @@ def answers(shop: Storefront) -> Iterator[tuple[str, Document]]:
     lookup = browser.page("/console/customers").form_to("/customers")
     for typed in (SCRIPT, "x@example.com", EVIL * 9):
         yield f"look up {typed}", Document(browser.submit(lookup, customer=typed).body.decode())
+    upload = browser.page("/console/policies").form_to("/policies")
+    for typed in (EVIL, '{"' + SCRIPT + '": 1}'):
+        response = browser.submit(upload, document=typed)
+        yield f"store {typed}", Document(response.body.decode())
+    reset = browser.page("/console/breaker").form_to("/breaker")
+    yield "reset", Document(browser.submit(reset, reason=f"a@b {EVIL}").body.decode())
     erase = browser.page(f"/console/customers/{step(WHO)}/erase").form_to("/erase")
     yield "erase", Document(browser.submit(erase, typed=EVIL).body.decode())
     decision = next(asked.path for asked in pages(shop) if "/decisions/" in asked.path)
@@ -227,7 +296,7 @@ def test_every_page_is_made_without_a_scan_and_with_few_calls(shop: Storefront) 
         browser.page(asked.path, status=asked.status)
         calls = shop.calls()
         assert len(calls) <= MOST_CALLS, (asked.path, calls)
-        assert set(calls) <= {"read", "recent_decisions", "listed"}, (asked.path, calls)
+        assert set(calls) <= {"read", "recent_decisions", "listed", "members"}, (asked.path, calls)
 
 
 def test_ten_thousand_customers_cost_no_call_more(shop: Storefront) -> None:
@@ -357,7 +426,9 @@ def test_a_refusal_without_words_of_its_own_is_told_as_it_is_called() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [decision_page, model_page, policy_diff, render, site], ids=lambda each: each.__name__
+    "module",
+    [decision_page, medians, policy_diff, render, segments_page, site],
+    ids=lambda each: each.__name__,
 )
 def test_the_examples_in_the_docstrings_are_true(module: ModuleType) -> None:
     """Each shows what its function gives."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,15 +14,16 @@ from chalicelib.console.decision_page import LAYERS, trace
 from chalicelib.core.address import AddressState, Suppression, address_hash
 from chalicelib.core.contact_policy import Mailed
 from chalicelib.core.errors import BadInput
-from chalicelib.core.kinds import ADDRESS, FACTS, MAILED, RECORD
+from chalicelib.core.kinds import ADDRESS, CONTACT, FACTS, MAILED, RECORD
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
 from chalicelib.core.tokens import sign
-from chalicelib.flows.look_up import PURPOSE, earlier_decisions
+from chalicelib.flows.look_up import MOST_ACCOUNTS, PURPOSE, earlier_decisions
 from chalicelib.flows.read import MOST_DECISIONS
 from tests.browser import HOME, Browser, Document
 from tests.fakes import SIGNING_KEYS
-from tests.persons import ANN, EMAIL, settle_in
+from tests.makers import identify
+from tests.persons import ANN, EMAIL, consent, settle_in
 from tests.storefront import Storefront, open_storefront
 from tests.unit.core.situations import NOW
 
@@ -45,6 +47,18 @@ def look_up(browser: Browser, asked: str) -> Any:
     form = browser.page("/console/customers").form_to("/customers")
     browser.shop.store.calls.clear()
     return browser.submit(form, customer=asked)
+
+
+def say(shop: Storefront, *messages: Any) -> None:
+    """Let the shop tell something."""
+    told = shop.call("POST", "/v1/events", body={"batch": list(messages)})
+    assert told.json_body["accepted"] == len(messages), told.json_body
+
+
+def customers_in(page: Document) -> list[str]:
+    """The customers that a page links to."""
+    links = page.all("a", "href")
+    return [each.rpartition("/")[2] for each in links if "/customers/" in each]
 
 
 def decision_of(shop: Storefront) -> str:
@@ -79,24 +93,87 @@ def test_a_customer_is_found_by_id(browser: Browser) -> None:
     assert browser.shop.calls() == ["read"]
 
 
-def test_a_customer_is_found_by_the_address_that_was_mailed(browser: Browser) -> None:
+def test_a_customer_is_found_by_their_address(browser: Browser) -> None:
     """However it is spelled; by its keyed hash, and the address is in no log and no URL."""
-    mailed(browser.shop)
-
     response = look_up(browser, EMAIL.upper())
 
     assert response.headers["Location"] == f"{HOME}/customers/{ANN}"
-    assert browser.shop.calls() == ["read"] * 4
+    assert browser.shop.calls() == ["read", "read", "members", "read"]
     assert "canary" not in browser.shop.log.getvalue().casefold()
 
 
-def test_an_address_tells_what_binds_it_though_no_mail_leads_to_an_account(
+def test_every_account_of_an_address_is_found(browser: Browser) -> None:
+    """Who got it last comes first; a guest is no account."""
+    shop = browser.shop
+    for number, user in enumerate(("c-7", "c-8", "c-9")):
+        say(shop, identify(user=user, email=EMAIL, at=NOW - 60 + number))
+    say(shop, identify(visitor="g-9", email=EMAIL, at=NOW - 5))
+
+    page = Document(look_up(browser, EMAIL).body.decode())
+
+    assert customers_in(page) == ["c-9", "c-8", "c-7", ANN]
+    assert EMAIL not in page.text
+
+
+def test_who_has_moved_on_or_was_erased_is_not_found_by_the_address(browser: Browser) -> None:
+    """A new address leads to them at once, the old one to nobody."""
+    shop = browser.shop
+    say(shop, identify(user="c-7", email=EMAIL, at=NOW - 60))
+    say(shop, identify(user="c-7", email="new@example.com", at=NOW - 50))
+
+    assert look_up(browser, EMAIL).headers["Location"] == f"{HOME}/customers/{ANN}"
+    assert look_up(browser, "new@example.com").headers["Location"] == f"{HOME}/customers/c-7"
+
+    shop.call("DELETE", "/v1/customers/c-7")
+    page = Document(look_up(browser, "new@example.com").body.decode())
+    assert "No account has this address" in page.text
+
+
+def test_an_account_that_the_index_still_names_and_that_has_moved_on_is_left_out(
     browser: Browser,
 ) -> None:
-    """And the page says how else to find the account."""
+    """The index follows its table with a delay; the contact itself decides."""
+    shop = browser.shop
+    named = address_hash("old@example.com", secret=SIGNING_KEYS.address_secret)
+    contact = replace(shop.store.all("contact")[f"c#{ANN}"], address_hash=named)
+    shop.store.write([Put(CONTACT.key(f"c#{ANN}"), contact, WHATEVER)], now=NOW)
+
+    assert customers_in(Document(look_up(browser, "old@example.com").body.decode())) == []
+
+
+def test_more_accounts_than_a_page_shows_are_said_to_be_more(browser: Browser) -> None:
+    """A hundred links at most."""
+    shop = browser.shop
+    people = [identify(user=f"c-{n}", email="all@example.com", at=NOW - 9) for n in range(101)]
+    for start in (0, 50, 100):
+        say(shop, *people[start : start + 50])
+
+    page = Document(look_up(browser, "all@example.com").body.decode())
+
+    assert len(customers_in(page)) == MOST_ACCOUNTS
+    assert "There are more: the 100 that got the address last are shown" in page.text
+
+
+def test_an_account_from_before_the_index_is_found_by_the_mails_of_late(
+    browser: Browser,
+) -> None:
+    """Its contact has no hash until it is saved again."""
+    shop = browser.shop
+    mailed(shop)
+    contact = replace(shop.store.all("contact")[f"c#{ANN}"], address_hash=None)
+    shop.store.write([Put(CONTACT.key(f"c#{ANN}"), contact, WHATEVER)], now=NOW)
+
+    assert look_up(browser, EMAIL).headers["Location"] == f"{HOME}/customers/{ANN}"
+    assert consent(shop, purpose="profiling").status_code == 200
+    saved = shop.store.all("contact")[f"c#{ANN}"]
+    assert saved.address_hash == address_hash(EMAIL, secret=SIGNING_KEYS.address_secret)
+
+
+def test_an_address_tells_what_binds_it_though_no_account_has_it(browser: Browser) -> None:
+    """And the page says how else to find one."""
     page = Document(look_up(browser, "nobody@example.com").body.decode())
 
-    assert "No account is known that was mailed at this address of late" in page.text
+    assert "No account has this address" in page.text
     assert "nobody withdrew" in page.text
 
 

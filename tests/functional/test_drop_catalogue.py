@@ -10,7 +10,7 @@ from chalicelib.core.errors import Transient
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.kinds import PRODUCT
 from chalicelib.core.storage import AtVersion, Check, Conflict, Put
-from chalicelib.flows.drop_work import MOST_PRODUCT_ROUNDS
+from chalicelib.flows.drop_catalogue import MOST_ROUNDS
 from tests.drops import DataTeam
 from tests.unit.core.situations import NOW
 
@@ -73,7 +73,7 @@ def test_an_article_in_demand_does_not_hold_up_the_others(team: DataTeam) -> Non
 
 def test_an_article_that_never_rests_brings_the_file_back(team: DataTeam) -> None:
     """Five tries; then the message comes again, and the file is taken up where it stopped."""
-    team.store.fail_writes(*BEGUN, *(lost("A00") for _ in range(MOST_PRODUCT_ROUNDS)))
+    team.store.fail_writes(*BEGUN, *(lost("A00") for _ in range(MOST_ROUNDS)))
 
     with pytest.raises(Transient, match="keeps changing"):
         team.drop("catalog/all.csv", rows(1))

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from chalicelib.core.address import address_hash
 from chalicelib.core.contact import Contact
 from chalicelib.core.control import Drop
+from chalicelib.core.groups import address_group
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.kinds import CONTACT
+from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
 from tests.drops import DataTeam, order_row, orders_csv
+from tests.fakes import SIGNING_KEYS
 from tests.makers import NOW, identify
 from tests.shop import Shop, segments
 
@@ -102,6 +107,20 @@ def test_what_was_said_later_stands(team: DataTeam) -> None:
     assert contact.consent("marketing_email") is False
     assert contact.text("country") == "DE"
     assert contact.text("email") == "ann@example.com"
+
+
+def test_every_account_of_a_file_is_named_by_its_address(team: DataTeam) -> None:
+    """Those from before the index as well, with the first file that speaks of them again."""
+    team.drop("customers/a.csv", ANN)
+    named = address_hash("ann@example.com", secret=SIGNING_KEYS.address_secret)
+    assert contact_of(team).address_hash == named
+    put = Put(CONTACT.key("c#c-1"), replace(contact_of(team), address_hash=None), WHATEVER)
+    team.store.write([put], now=NOW)
+    assert team.store.members(address_group(named), limit=9) == []
+
+    team.drop("customers/again.csv", ANN)
+
+    assert [who.id for who, _ in team.store.members(address_group(named), limit=9)] == ["c-1"]
 
 
 def test_empty_cells_take_nothing_back(team: DataTeam) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ from chalicelib.core.errors import Broken, Transient
 from chalicelib.core.policy import Policy
 from chalicelib.flows.drop_queue import from_messages
 from chalicelib.flows.night import NightPorts
+from chalicelib.flows.rulebook import Rulebook
+from chalicelib.flows.simulation import SimulationPorts
 from tests.chronicles import BUCKET
-from tests.fakes import MemoryObjects, MemoryStore
-from tests.unit.core.situations import NOW, default_policy
+from tests.fakes import MemoryObjects, MemoryQueue, MemoryStore
+from tests.unit.core.situations import NOW, default_policy, shipped_rules
 
 SCHEDULE = {"detail-type": "Scheduled Event", "source": "aws.events", "id": "n-1"}
 
@@ -50,10 +53,20 @@ class Desk:
             self.store, MemoryObjects(), BUCKET, lambda: None, bytes
         ), default_policy()
 
+    def simulation(self) -> SimulationPorts:
+        """What a simulation needs."""
+        rulebook = Rulebook(shipped_rules(), lambda policy: replace(shipped_rules(), policy=policy))
+        queue, objects = MemoryQueue(), MemoryObjects()
+        return SimulationPorts(self.store, objects, BUCKET, queue, rulebook, lambda: 0.0)
+
     def take(self, *bodies: Any) -> list[str]:
         """Deliver messages; the ids of those that failed."""
         answer = from_messages(
-            messages(*bodies), take_files=self.take_files, night=self.night, now=NOW
+            messages(*bodies),
+            take_files=self.take_files,
+            night=self.night,
+            simulation=self.simulation,
+            now=NOW,
         )
         return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
 
@@ -107,3 +120,20 @@ def test_another_error_loses_its_words(desk: Desk) -> None:
 
     with pytest.raises(Broken, match=r"^unexpected KeyError$"):
         desk.take(SCHEDULE)
+
+
+def test_a_simulation_of_which_nobody_knows_is_done_with_and_is_no_file(desk: Desk) -> None:
+    """A message of a run before leads nowhere; a file beside it is taken."""
+    told = {"simulate": {"policy": "sha256:x", "run_id": "r-1"}}
+
+    assert desk.take(told, {"Records": []}) == []
+
+    assert desk.files == [json.dumps({"Records": []})]
+    assert desk.store.count("write") == 0
+
+
+def test_a_simulation_that_storage_does_not_answer_comes_again(desk: Desk) -> None:
+    """And says so by its own message."""
+    desk.store.fail_reads(Transient("throttled"))
+
+    assert desk.take({"simulate": {"policy": "sha256:x", "run_id": "r-1"}}, SCHEDULE) == ["m-0"]

@@ -18,7 +18,7 @@ from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.kinds import BREAKER, SWITCH
 from chalicelib.core.storage import WHATEVER, Conflict, Put
 from chalicelib.flows.breaker import read_standing
-from ops.breaker import reset
+from chalicelib.flows.breaker_reset import reset
 from ops.cli import main
 from tests.fakes import MemoryStore
 from tests.mail_events import hear, ses_event

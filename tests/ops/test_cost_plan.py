@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import ceil
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.flows.big_sizes import Sizes
 from ops.cost.plan import CustomerWork, Wanted, plan, table_units
 from ops.cost.prices import read_prices
 
@@ -31,8 +33,6 @@ WANTED = Wanted(
     orders_per_customer=2,
     parts_at_once=10,
     write_rate=1_000,
-    part_bytes=25_000_000,
-    customers_per_partition=10_000,
     retried_share=0.0,
 )
 PLANS = st.builds(
@@ -54,7 +54,8 @@ def test_the_write_rate_sets_the_pace_when_functions_are_faster() -> None:
     assert made.held_by == "the write rate of profiles"
     # A customer takes 2 ms of computing and 8 ms of waiting, eight calls at once: 3 ms.
     assert made.fed_parts == 1
-    assert (made.parts, made.partitions) == (2, 100)
+    # 50 MB in parts of 8 MB; 10 million items at 50 a second, each function for 450 seconds.
+    assert (made.parts, made.partitions) == (7, 445)
 
 
 def test_functions_set_the_pace_when_the_table_is_faster() -> None:
@@ -73,12 +74,12 @@ def test_the_bill_by_hand() -> None:
     assert spent["dynamodb.write_unit"] == pytest.approx(12_000_000)
     assert spent["dynamodb.read_unit"] == pytest.approx(7_000_000)
     assert spent["events.custom"] == pytest.approx(250_000)
-    # Two parts, 64 contests of orders and a hundred partitions.
-    assert spent["lambda.request"] == pytest.approx(166)
-    assert spent["s3.put"] == pytest.approx(2 * 3 + 64 * 2 + 100 * 3)
-    assert spent["states.transition"] == pytest.approx(2 * 166 + 12)
-    # Ten functions for as long as writing takes, and two parts of 2 s + 100 PUTs of 30 ms by 8.
-    assert spent["lambda.gb_second.x86_64"] == pytest.approx(2 * (10 * 10_000 + 2 * 10.09))
+    # Seven parts, 64 contests of orders and 445 partitions; each lists five times.
+    assert spent["lambda.request"] == pytest.approx(516)
+    assert spent["s3.put"] == pytest.approx(7 * 3 + 64 * 2 + 445 * 3 + 516 * 5)
+    assert spent["states.transition"] == pytest.approx(2 * 516 + 12)
+    # Ten functions for as long as writing takes; two million rows cut, and three PUTs for a part.
+    assert spent["lambda.gb_second.x86_64"] == pytest.approx(2 * (10 * 10_000 + 20 + 7 * 0.09))
     assert made.mails == 500_000
     assert made.mail_days == 10
     assert made.stored_gb == pytest.approx(4)
@@ -88,13 +89,24 @@ def test_the_tightest_quota_comes_first() -> None:
     """Of all quotas the one of which the largest part is needed."""
     small = plan(WANTED, WORK, PRICES)
     writing = plan(replace(WANTED, write_rate=80_000, parts_at_once=1_000), WORK, PRICES)
-    slow = plan(replace(WANTED, customers_per_partition=1_000_000), WORK, PRICES)
+    slow = plan(replace(WANTED, customers=100_000_000), WORK, PRICES)
 
     assert {use.quota.id for use in small.uses} == set(PRICES.quotas) - {"ses.mails_a_day"}
     assert small.uses == tuple(sorted(small.uses, key=lambda use: -use.share))
     assert writing.first_quota.quota.id == "dynamodb.table_write_units"
     assert writing.first_quota.share == pytest.approx(2)
     assert slow.first_quota.quota.id == "lambda.timeout_seconds"
+
+
+@given(PLANS)
+def test_a_plan_divides_a_file_as_the_flow_does(wanted: Wanted) -> None:
+    """The same sizes, at the rate that each function is left of the table's."""
+    made = plan(wanted, WORK, PRICES)
+    size_bytes = ceil(wanted.customers * wanted.orders_per_customer * WORK.row_bytes)
+    rate = wanted.write_rate / 2 / wanted.parts_at_once
+
+    assert made.partitions == Sizes(items_per_second=rate).partitions(size_bytes)
+    assert made.parts * Sizes().range_bytes(size_bytes) >= size_bytes
 
 
 @given(PLANS)

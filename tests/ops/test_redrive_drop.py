@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core.control import Drop, DropState
+from chalicelib.core.control import Drop, DropState, Failure
 from chalicelib.core.kinds import DROP
 from chalicelib.core.storage import WHATEVER, Put
 from ops.redrive_drop import Divided, NothingToRedrive
@@ -75,6 +75,27 @@ def test_the_next_execution_is_counted(state: DropState, status: dict[str, str],
 
     assert stage.redrive(DROP_ID, now=NOW) == name
     assert stage.executions.inputs == {name: INPUT}
+
+
+def test_what_failed_is_told_with_its_reason() -> None:
+    """Before it is worked on again: who redrives sees whether the cause is mended."""
+    stage = divided("PARTIAL", first="FAILED")
+    failed = Drop(
+        DROP_ID,
+        "orders/a.csv",
+        "PARTIAL",
+        NOW,
+        NOW,
+        NOW,
+        failed_parts=("range 2", "contest 1"),
+        failures=(Failure("range 2", "Broken: the disk is full"),),
+    )
+    stage.store.write([Put(DROP.key(DROP_ID), failed, WHATEVER)], now=NOW)
+
+    assert stage.failed(DROP_ID, now=NOW) == [
+        "failed: range 2: Broken: the disk is full",
+        "failed: contest 1",
+    ]
 
 
 @pytest.mark.parametrize(

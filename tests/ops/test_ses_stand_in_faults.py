@@ -106,6 +106,21 @@ def test_another_process_scripts_and_reads_it() -> None:
     assert server.stand_in.account.verified("friend@example.net")
 
 
+def test_a_script_can_be_cleared() -> None:
+    """Steps that are left over give way to those that come with clear, or to none."""
+    with ses() as server:
+        ask(server.url, "script", {"steps": [{"do": "throttle", "times": 9}]})
+        ask(server.url, "script", {"steps": [{"do": "refuse"}], "clear": True})
+        plain = client(server, **ONCE)
+        with pytest.raises(ClientError, match="MessageRejected"):
+            plain.send_email(**raw_request())
+        ask(server.url, "script", {"steps": [{"do": "throttle", "times": 9}]})
+        ask(server.url, "script", {"steps": [], "clear": True})
+        plain.send_email(**raw_request())
+
+    assert len(server.stand_in.mails) == 1
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chalicelib.core.canonical import canonical_json
+from chalicelib.core.comparison import deciles
 from chalicelib.core.decide import decide
 from chalicelib.core.policy import policy_from_toml
 from chalicelib.core.record import build_record
 from chalicelib.core.subject import customer
+from chalicelib.core.trial import Outcome, outcome_of
 from ops.simulate import simulate
-from ops.simulation.comparison import compare, deciles
-from ops.simulation.outcomes import Outcome, outcome_of
+from ops.simulation.comparison import compare
 from ops.simulation.parity import parity, read_attribute
 from tests.loopback import Bytes, Loopback, Reply, Request
 from tests.storefront import open_storefront
@@ -181,9 +183,9 @@ def test_caps_budgets_and_guardrails_are_counted() -> None:
 
 def test_deciles_of_what_is_taken_off() -> None:
     """Eleven figures from least to most, whatever the number of carts."""
-    assert deciles([]) == []
-    assert deciles([0.05]) == [0.05] * 11
-    assert deciles([n / 10 for n in range(11)]) == [n / 10 for n in range(11)]
+    assert deciles(Counter()) == []
+    assert deciles(Counter({500: 1})) == [0.05] * 11
+    assert deciles(Counter(n * 1_000 for n in range(11))) == [n / 10 for n in range(11)]
 
 
 @pytest.mark.parametrize(

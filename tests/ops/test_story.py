@@ -14,9 +14,11 @@ from chalicelib.api.schemas import DecisionRequest
 from chalicelib.core.control import Drop
 from chalicelib.core.messages import CheckoutStarted, parse_message
 from chalicelib.core.policy import Policy, policy_from_toml
+from ops.demo import has_display, shoppers
 from ops.places import ROOT
 from ops.seed import Contact, make_contact
 from ops.story.letters import SentMail, clear_mails, from_mime, save_index, save_mails
+from ops.story.pressed import Pressed
 from ops.story.script import checkout, guest_checkout, pick_shopper, scenes
 from ops.story.verdict import Outcome, broken_rules
 
@@ -139,6 +141,77 @@ def test_each_broken_rule_is_named(rule: str, changes: Mapping[str, Any]) -> Non
     assert named == [rule]
 
 
+PRESSES: dict[str, tuple[dict[str, Any], ...]] = {
+    "drop": ({"state": "PARTIAL"}, {"duplicate": 0}, {"rejected": 2}, {"folded": 119}),
+    "checkout": ({"degraded": True}, {"segment": "unknown"}, {"segment": None}),
+    "lapse": ({"after": "champions"}, {"before": None}, {"mails": 0}),
+    "mail_fails": ({"state": "ACCEPTED"}, {"posts": 2}, {"posts": 0}),
+    "recovers": ({"state": "IN_DOUBT"}, {"posts": 2}, {"mails": 2}, {"mails": 0}),
+}
+
+
+def test_buttons_that_keep_their_word_break_no_rule() -> None:
+    """Every button pressed, every effect seen: nothing to say."""
+    assert broken_rules(replace(good_outcome(), pressed=good_presses())) == []
+
+
+@pytest.mark.parametrize(
+    ("button", "changes"),
+    [(button, changes) for button, each in PRESSES.items() for changes in each],
+    ids=str,
+)
+def test_a_button_that_breaks_its_word_is_named(button: str, changes: Mapping[str, Any]) -> None:
+    """Whatever a press came to that it should not, its button is named, and no other."""
+    told = getattr(good_presses(), button)
+    broken: dict[str, Any] = {button: {**told, "facts": {**told["facts"], **changes}}}
+    outcome = replace(good_outcome(), pressed=replace(good_presses(), **broken))
+
+    assert [each.partition(":")[0] for each in broken_rules(outcome)] == [f"pressed_{button}"]
+
+
+@pytest.mark.parametrize("button", PRESSES)
+def test_a_press_that_failed_is_told_in_its_own_words(button: str) -> None:
+    """A button that could not do its work says why, without facts to judge by."""
+    failed: dict[str, Any] = {button: {"step": "failed", "text": "the bucket is full", "facts": {}}}
+    outcome = replace(good_outcome(), pressed=replace(good_presses(), **failed))
+
+    assert broken_rules(outcome) == [f"pressed_{button}: the bucket is full"]
+
+
+def test_buttons_that_take_too_long_are_named() -> None:
+    """Their effects are to be seen within seconds."""
+    outcome = replace(good_outcome(), pressed=replace(good_presses(), seconds=120.5))
+
+    assert [each.partition(":")[0] for each in broken_rules(outcome)] == ["pressed_in_time"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "platform", "opens"),
+    [
+        ({"DISPLAY": ":0"}, "linux", True),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, "linux", True),
+        ({}, "linux", False),
+        ({}, "darwin", True),
+        ({"CI": "true", "DISPLAY": ":0"}, "linux", False),
+        ({"CI": "true"}, "darwin", False),
+    ],
+)
+def test_a_browser_is_opened_where_somebody_can_see_it(
+    environment: Mapping[str, str], platform: str, opens: bool
+) -> None:
+    """On a desktop, and on no build machine."""
+    assert has_display(environment, platform) is opens
+
+
+def test_nobody_who_objects_is_asked_to_the_checkout(contacts: list[Contact]) -> None:
+    """The panel's checkout shows a price of their own, so those who refused one are passed over."""
+    chosen = shoppers(contacts)
+
+    assert chosen
+    assert {each.consent_personalised_pricing for each in chosen} == {"", "true"}
+    assert [each for each in contacts if each not in chosen]
+
+
 def test_a_record_that_went_missing_is_named() -> None:
     """Records in = folded + duplicate + rejected, or the file is named."""
     drop = good_drop(folded=6_897)
@@ -221,6 +294,23 @@ def good_outcome() -> Outcome:
         unfinished=0,
         dead_letters={"DropsDeadLetters": 0},
         seconds=60.0,
+    )
+
+
+def good_presses() -> Pressed:
+    """Every button, as it should be."""
+
+    def done(**facts: Any) -> dict[str, Any]:
+        return {"step": "done", "text": "done", "facts": facts}
+
+    parts = {"records": 122, "folded": 120, "duplicate": 1, "rejected": 1, "scored": 40}
+    return Pressed(
+        drop=done(state="COMPLETE", **parts),
+        checkout=done(degraded=False, segment="at_risk"),
+        lapse=done(before="champions", after="at_risk", mails=2),
+        mail_fails=done(state="IN_DOUBT", posts=1),
+        recovers=done(state="DELIVERED", posts=1, mails=1),
+        seconds=14.0,
     )
 
 

@@ -219,6 +219,18 @@ def test_on_a_terminal_a_bar_moves() -> None:
             answer("PARTIAL", failed_parts=["part 3", {"from": 5, "to": 9}]),
             ["orders/a.csv: PARTIAL", "failed: part 3", 'failed: {"from": 5, "to": 9}'],
         ),
+        (
+            answer(
+                "PARTIAL",
+                failed_parts=["range 2", "contest 1"],
+                failures=[{"part": "range 2", "reason": "Broken: the disk is full"}],
+            ),
+            [
+                "orders/a.csv: PARTIAL",
+                "failed: range 2: Broken: the disk is full",
+                "failed: contest 1",
+            ],
+        ),
     ],
 )
 def test_the_end_is_told_in_lines_and_as_json(ended: Answer, lines: Sequence[str]) -> None:

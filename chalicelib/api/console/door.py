@@ -59,7 +59,9 @@ def _recognise(route: Route, request: Request, edge: Edge) -> Operator:
     """Who asks; raises SignedOut where only somebody who signed in may."""
     now, keys = edge.now(), edge.patient().keys()
     cookie = cookie_of(request.headers.get("cookie"))
-    form = read_form(request) if request.method == "POST" else {}
+    form: dict[str, str] = {}
+    if request.method == "POST":
+        form = read_form(request, most_bytes=route.largest_form_bytes)
     key_id: str | None = None
     scopes: tuple[str, ...] = ()
     try:

@@ -9,9 +9,11 @@ from chalicelib.console.message_page import OFFERED, messages_page
 from chalicelib.console.page import Download, Elsewhere, Page
 from chalicelib.core.errors import BadInput, NotFound, TooLarge
 from chalicelib.flows import read
+from chalicelib.flows.list_drops import list_drops
 from chalicelib.flows.list_mails import LARGEST_PAGE, list_mails
 
 PAGE = 50
+DROPS = 25
 # An answer of Lambda holds 6 MB, and JSON around the text takes some of it.
 LARGEST_DOWNLOAD_BYTES = 4_000_000
 
@@ -35,22 +37,27 @@ def show_messages(operator: Operator) -> Answered:
     return messages_page(page, state=state, cursor=operator.query("cursor"))
 
 
-def ask_for_drop(operator: Operator) -> Answered:
-    """``GET /console/drops``."""
+def show_drops(operator: Operator) -> Answered:
+    """``GET /console/drops``: the latest, and the way to one by its id."""
     asked = (operator.query("drop_id") or "").strip()
-    return Elsewhere(operator.site.path("drops", asked)) if asked else drops_page()
+    if asked:
+        return Elsewhere(operator.site.path("drops", asked))
+    cursor, now = operator.query("cursor"), operator.now
+    page = list_drops(store=operator.store, keys=operator.keys, now=now, limit=DROPS, cursor=cursor)
+    return drops_page(page, cursor=cursor, now=now)
 
 
 def show_drop(operator: Operator, drop_id: str) -> Page:
     """``GET /console/drops/{drop_id}``: how far it is, and the first of what was rejected."""
-    drop = read.find_drop(drop_id, store=operator.store, now=operator.now)
+    now = operator.now
+    drop = read.find_drop(drop_id, store=operator.store, now=now)
     if not drop.counts.get("rejected") or drop.state == "RUNNING":
-        return drop_page(drop, rejects=None)
+        return drop_page(drop, now=now, rejects=None)
     try:
         beginning = operator.edge.results.read(_rejects_of(drop_id), most_bytes=SHOWN_BYTES)
     except NotFound:
-        return drop_page(drop, rejects=None, are_gone=True)
-    return drop_page(drop, rejects=beginning)
+        return drop_page(drop, now=now, rejects=None, are_gone=True)
+    return drop_page(drop, now=now, rejects=beginning)
 
 
 def download_rejects(operator: Operator, drop_id: str) -> Download:

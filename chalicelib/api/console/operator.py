@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Request
 
+from chalicelib.api.console.forms import LARGEST_FORM_BYTES
 from chalicelib.api.edge import Edge
 from chalicelib.api.scopes import Scope
 from chalicelib.console.page import Download, Elsewhere, OwnFile, Page
@@ -105,6 +106,7 @@ class Route:
         is_open: whether somebody may ask who has not signed in.
         is_file: whether it is one of our own files, which are told nothing of who asks.
         section: the entry of the head that it belongs to.
+        largest_form_bytes: how long a posted form may be; a longer one than most may hold files.
     """
 
     view: View
@@ -112,3 +114,4 @@ class Route:
     is_open: bool = False
     is_file: bool = False
     section: str = ""
+    largest_form_bytes: int = LARGEST_FORM_BYTES

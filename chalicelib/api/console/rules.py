@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from chalicelib.api.console.forms import field_of
 from chalicelib.api.console.operator import Answered, Operator
+from chalicelib.api.schemas import LARGEST_BODY_BYTES
 from chalicelib.console.model_page import model_page, no_model_page
 from chalicelib.console.page import Elsewhere, Page
 from chalicelib.console.policy_page import Policy, policies_page, policy_page
-from chalicelib.core.errors import NotFound
+from chalicelib.core.errors import BadInput, NotFound
+from chalicelib.core.policy_text import document_of
 from chalicelib.core.report import health_of
 from chalicelib.core.watched import PAST_DAYS
-from chalicelib.flows import policies
+from chalicelib.flows import policies, simulation_ask
 from chalicelib.flows.measured_days import read_days
 from chalicelib.scoring.baselines import baselines_of
 from chalicelib.scoring.document import read_document
@@ -24,11 +26,42 @@ from chalicelib.scoring.manifest import (
 from chalicelib.scoring.rejections import ArtifactRejected
 
 CARD_FILE = "MODEL_CARD.md"
+# As long as the body of POST /v1/policies may be; a form may need three bytes for one.
+LARGEST_UPLOAD_BYTES = 3 * LARGEST_BODY_BYTES
 
 
 def list_policies(operator: Operator) -> Page:
     """``GET /console/policies``."""
     return policies_page(_shown(operator))
+
+
+def store_policy(operator: Operator) -> Answered:
+    """``POST /console/policies``: what is wrong is named field by field, and nothing is stored."""
+    form = operator.form
+    # A browser sends a file field whether or not one was chosen.
+    text = form.get("file", "") or form.get("document", "")
+    try:
+        stored = policies.store_policy(
+            document_of(_checked(text)),
+            store=operator.store,
+            rules=operator.edge.rulebook().packaged,
+            now=operator.now,
+            key_id=operator.named,
+            correlation_id=operator.correlation_id,
+        )
+    except BadInput as error:
+        return policies_page(_shown(operator), typed=text, wrong=error.errors)
+    return Elsewhere(operator.site.path("policies", stored.hash))
+
+
+def _checked(text: str) -> str:
+    """A text that is there, and no longer than the interface takes; raises BadInput."""
+    if not text.strip():
+        raise BadInput.of("policy", "is missing: choose a file or paste the document")
+    size = len(text.encode())
+    if size > LARGEST_BODY_BYTES:
+        raise BadInput.of("policy", f"must be at most {LARGEST_BODY_BYTES:,} bytes, not {size:,}")
+    return text
 
 
 def show_policy(operator: Operator, policy_hash: str) -> Page:
@@ -116,6 +149,7 @@ def _page(
         against=_policy(operator, shown, against),
         shown=shown,
         key_id=operator.named,
+        job=simulation_ask.find_job(policy_hash, store=operator.store, now=operator.now),
         moved=moved,
     )
 

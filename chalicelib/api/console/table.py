@@ -7,7 +7,16 @@ from collections.abc import Mapping, Sequence
 from chalice.app import Request
 
 from chalicelib.api.boundary import Answer
-from chalicelib.api.console import home, mails, measured, people, rules
+from chalicelib.api.console import (
+    breakers,
+    home,
+    mails,
+    measured,
+    people,
+    rules,
+    segments,
+    simulations,
+)
 from chalicelib.api.console.door import enter
 from chalicelib.api.console.operator import Route
 from chalicelib.api.edge import GetEdge
@@ -31,8 +40,10 @@ PAGES: Mapping[str, Route] = {
     "erase": Route(people.erase_customer, "privacy", section="customers"),
     "decision": Route(people.show_decision, "read", section="customers"),
     "replay": Route(people.replay_decision, "read", section="customers"),
+    "segments": Route(segments.show_segments, None, section="segments"),
+    "segment": Route(segments.show_segment, None, section="segments"),
     "messages": Route(mails.show_messages, "read", section="messages"),
-    "drops": Route(mails.ask_for_drop, "read", section="drops"),
+    "drops": Route(mails.show_drops, "read", section="drops"),
     "drop": Route(mails.show_drop, "read", section="drops"),
     "rejects": Route(mails.download_rejects, "read", section="drops"),
     "experiments": Route(measured.show_experiments, None, section="experiments"),
@@ -40,6 +51,13 @@ PAGES: Mapping[str, Route] = {
     "policies": Route(rules.list_policies, None, section="policies"),
     "policy": Route(rules.show_policy, None, section="policies"),
     "activate": Route(rules.activate_policy, None, section="policies"),
+    "store": Route(
+        rules.store_policy, None, section="policies", largest_form_bytes=rules.LARGEST_UPLOAD_BYTES
+    ),
+    "simulate": Route(simulations.ask_for_simulation, None, section="policies"),
+    "simulation": Route(simulations.show_simulation, None, section="policies"),
+    "ask-breaker": Route(breakers.ask_breaker, None),
+    "reset-breaker": Route(breakers.reset_breaker, None),
     "model": Route(rules.show_model, None, section="model"),
 }
 

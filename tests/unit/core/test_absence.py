@@ -55,6 +55,7 @@ def test_the_first_segment_is_a_transition_from_nothing() -> None:
 
     assert first.transition == Transition(None, "loyal", NOW)
     assert (first.facts.segment, first.facts.segment_model) == ("loyal", "silence-1.0.0")
+    assert first.facts.segment_at == NOW
     assert first.scores == score_at(BUYER, NOW, SilenceScorer())
 
 

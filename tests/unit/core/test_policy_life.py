@@ -19,11 +19,11 @@ from chalicelib.core.policy_life import (
     StoredPolicy,
     activate,
     list_policy,
-    note_simulation,
     policy_log_from_json,
     policy_log_to_json,
     stored_policy_from_json,
     stored_policy_to_json,
+    with_simulation,
 )
 from tests.unit.core.situations import NOW
 
@@ -113,7 +113,7 @@ def test_the_latest_simulations_are_kept() -> None:
     """Beside the document that they are of."""
     policy = stored(simulated=False)
     for number in range(MOST_SIMULATIONS + 5):
-        policy = note_simulation(policy, Simulation("k", NOW + number, "x", {"n": number}))
+        policy = with_simulation(policy, Simulation("k", NOW + number, "x", {"n": number}))
 
     assert [each.figures["n"] for each in policy.simulations] == list(
         range(5, MOST_SIMULATIONS + 5)

@@ -16,6 +16,7 @@ from chalicelib.core.decide import decide
 from chalicelib.core.errors import Refused
 from chalicelib.core.explain import REASONS, explain
 from chalicelib.core.features import Features
+from chalicelib.core.instants import Instant
 from chalicelib.core.offers import Offer
 from chalicelib.core.plain_words import explain_to_customer
 from chalicelib.core.record import (
@@ -171,3 +172,15 @@ def test_the_situation_hash_sees_what_the_customer_changes() -> None:
     assert situation_hash(checkout(lines=())) != base
     assert situation_hash(checkout(switches=Switches(pricing=False))) != base
     assert situation_hash(checkout(permissions=Permissions(consents={"profiling": False}))) != base
+
+
+def test_a_record_does_not_hold_since_when_a_segment_holds() -> None:
+    """No rule may ask for it, and the record would be larger with every decision."""
+    facts = replace(buyer(silent_days=100), segment="at_risk", segment_at=Instant(NOW - 9))
+    known, unknown = (
+        situation_to_json(checkout(subject=facts.subject, facts=each))
+        for each in (facts, replace(facts, segment_at=None))
+    )
+
+    assert known == unknown
+    assert known["facts"]["segment"] == "at_risk"

@@ -8,17 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.canonical import canonical_json
+from chalicelib.core.effects import SEGMENT_CHANGED
 from chalicelib.core.rollup import (
     MOST_BATCHES,
     MOST_COUNTS,
+    NOWHERE,
     OTHER,
     Batch,
     Counted,
     Rollup,
     add,
     hour_of,
+    movements,
     name_of,
     names_of_day,
+    names_of_effect,
+    names_since,
     rollup_from_json,
     rollup_to_json,
     total,
@@ -101,3 +106,32 @@ def test_hours_join() -> None:
     names = names_of_day(HOUR[:10])
     assert len(set(names)) == 72
     assert HOUR in names
+
+
+def changed(before: str | None, after: str) -> tuple[str, ...]:
+    """What a change of segment adds one to."""
+    payload = {"previous": before, "segment": after}
+    return names_of_effect({"kind": "event", "action": SEGMENT_CHANGED, "payload": payload})
+
+
+def test_a_change_of_segment_counts_as_planned_and_as_moved() -> None:
+    """From where to where; who had none comes from nowhere. No other effect moves anybody."""
+    assert changed("loyal", "at_risk") == ("planned|event", "moved|loyal|at_risk")
+    assert changed(None, "new") == ("planned|event", f"moved|{NOWHERE}|new")
+    for kind, action in (("event", "Cart Abandoned"), ("mail", SEGMENT_CHANGED)):
+        effect = {"kind": kind, "action": action, "payload": {}}
+        assert names_of_effect(effect) == (f"planned|{kind}",)
+
+
+def test_movements_are_read_from_counts() -> None:
+    """Whatever else was counted beside them."""
+    counts = {"moved|a|b": 2, f"moved|{NOWHERE}|a": 1, "planned|event": 3, "moved": 1, OTHER: 1}
+
+    assert movements(counts) == {("a", "b"): 2, (NOWHERE, "a"): 1}
+
+
+def test_hours_are_named_from_a_moment_to_another() -> None:
+    """Both included, oldest first."""
+    names = names_since(NOW - 3 * 3600, until=NOW, stream="effects")
+
+    assert names == [name_of(hour_of(NOW) - 3600 * back, "effects") for back in (3, 2, 1, 0)]

@@ -44,7 +44,9 @@ class Scored:
 
 def query(relation: str) -> str:
     """The select of the model that ships."""
-    return score_select(shipped_document(), source=relation, keep=("customer_id",))
+    return score_select(
+        shipped_document(), source=relation, keep=("customer_id",), only_duckdb=True
+    )
 
 
 def score_text(text: str, *, file_format: FileFormat = "csv", memory_mb: int = 128) -> Scored:

@@ -1,4 +1,7 @@
-"""What one policy does in one situation, as far as money, mail and law are concerned."""
+"""What one policy does in one situation, as far as money, mail and law are concerned.
+
+Nothing is decided for good: it is asked what a policy would do, for a simulation.
+"""
 
 from __future__ import annotations
 
