@@ -12,7 +12,7 @@ from chalicelib.core.drift import Drift, Moved
 from chalicelib.core.report import CALIBRATION, UNKNOWN, Health
 from chalicelib.core.watched import CHURN, Watched
 
-_TRAINED, _NOW = "at training", "on the latest day"
+_TRAINED, _NOW = "at training", "latest day"
 
 
 class MovedRow(NamedTuple):
@@ -72,23 +72,27 @@ def _shares(latest: Watched, baselines: Baselines) -> Iterator[Chart]:
         (name.replace("_", " "), share, latest.segments.get(name, 0) / customers)
         for name, share in baselines.segments.items()
     ]
-    yield _beside("Segments", "Shares of customers by segment.", segments)
+    yield _beside("Segments", "Shares of customers by segment.", "segment", segments)
     scored = max(1, sum(latest.figures[CHURN]))
     churn = [
         (_tenth(place), share, latest.figures[CHURN][place] / scored)
         for place, share in enumerate(baselines.churn)
     ]
-    yield _beside("Churn scores", "Shares of customers by their chance of no order.", churn)
+    yield _beside(
+        "Churn scores", "Shares of customers by their chance of no order.", "chance", churn
+    )
 
 
-def _beside(title: str, described: str, shares: Sequence[tuple[str, float, float]]) -> Chart:
+def _beside(
+    title: str, described: str, of: str, shares: Sequence[tuple[str, float, float]]
+) -> Chart:
     rows = [
-        {"of": name, "share": share, "when": when}
+        {of: name, "share": share, "when": when}
         for name, trained, now in shares
         for when, share in ((_TRAINED, trained), (_NOW, now))
     ]
     return bars(
-        title, described, rows, category="of", value="share", series="when", value_format=".1%"
+        title, described, rows, category=of, value="share", series="when", value_format=".1%"
     )
 
 
