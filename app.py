@@ -394,6 +394,18 @@ def console_rejects(drop_id: str) -> Response:
     return console("rejects", app.current_request, wiring.edge, drop_id)
 
 
+@app.route("/console/experiments", methods=["GET"], content_types=["*/*"])
+def console_experiments() -> Response:
+    """Show what the programme, its actions and its experiments have brought."""
+    return console("experiments", app.current_request, wiring.edge)
+
+
+@app.route("/console/experiments/{what}", methods=["GET"], content_types=["*/*"])
+def console_comparison(what: str) -> Response:
+    """Show one of them day by day."""
+    return console("comparison", app.current_request, wiring.edge, what)
+
+
 @app.route("/console/policies", methods=["GET"], content_types=["*/*"])
 def console_policies() -> Response:
     """List policies."""

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from chalicelib.core.errors import Broken
+from chalicelib.core.freshness import expected_hours
 from chalicelib.core.storage import Table
 
 PREFIX = "SEGUE_"
@@ -37,6 +38,11 @@ def _postal_address(value: str) -> str:
     if not value.strip() or not value.replace("\n", " ").isprintable():
         raise ValueError("must say where the sender can be found by post")
     return value.strip()
+
+
+def _freshness(value: str) -> str:
+    expected_hours(value)
+    return value
 
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^\S+$")]
@@ -98,6 +104,10 @@ class Settings(BaseModel):
         default=None, description="Where the button of a mail leads; without it there is none."
     )
 
+    fresh_within_hours: Annotated[str, AfterValidator(_freshness)] = Field(
+        default="",
+        description="How old each source may be, such as events=24,orders=30; else nothing rings.",
+    )
     drop_memory_mb: Annotated[int, Field(ge=64)] = Field(
         default=512, description="What DuckDB may hold of a file before it spills to disk."
     )

@@ -69,6 +69,7 @@ METRICS: Mapping[str, tuple[Unit, str | None]] = {
     "MailEventsRefused": ("Count", "reason"),
     "SampleRatioMismatch": ("Count", None),
     "ModelDrift": ("Count", None),
+    "StaleData": ("Count", None),
 }
 _BASE = ("service", "stage")
 _PLAIN = frozenset({str, int, float, bool})

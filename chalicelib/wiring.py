@@ -24,6 +24,7 @@ from chalicelib.challenging import load_challengers
 from chalicelib.clock import SortableIds, now, now_ms
 from chalicelib.core.challengers import Challengers
 from chalicelib.core.errors import Broken
+from chalicelib.core.freshness import expected_hours
 from chalicelib.core.policy import Policy
 from chalicelib.core.rules import Rules
 from chalicelib.core.scorecard import Scorecard
@@ -186,6 +187,7 @@ class Parts:
             public_url=self.settings.public_url,
             results=adapters.results,
             model_directory=lambda: self.documents.model(self.settings.model),
+            fresh_within_hours=expected_hours(self.settings.fresh_within_hours),
             drops_queue=adapters.drops_queue,
         )
 
@@ -243,6 +245,8 @@ class Parts:
             objects=self.adapters.objects,
             bucket=self.settings.results_bucket,
             baselines=self._baselines,
+            address_secret=lambda: self.adapters.signing_keys(self.clock()).address_secret,
+            fresh_within_hours=expected_hours(self.settings.fresh_within_hours),
             segments=_segments(rules),
         )
         return ports, rules.policy

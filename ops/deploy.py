@@ -26,6 +26,7 @@ import click
 from boto3.session import Session
 
 from chalicelib.core.canonical import sha256_hex
+from chalicelib.core.freshness import expected_hours
 from ops.cloudformation import DeploymentFailed, apply_template, stack_outputs
 from ops.package import CODE_URI, Package, build_from_environment, ensure_package
 from ops.refusals import PackageRefused
@@ -60,6 +61,8 @@ class Plan:
             before.
         divide_above_bytes: a file that is larger is divided; None as before.
         drop_writes_per_second: items that a function writes for a file; None as before.
+        fresh_within_hours: how old each source may be, such as ``events=24,orders=30``; empty for
+            no bound, None as before.
     """
 
     sender: str
@@ -74,6 +77,7 @@ class Plan:
     parts_at_once: int | None = None
     divide_above_bytes: int | None = None
     drop_writes_per_second: int | None = None
+    fresh_within_hours: str | None = None
 
     @property
     def stack_name(self) -> str:
@@ -237,6 +241,7 @@ def _parameters(plan: Plan, identity: str, public_url: str) -> dict[str, str | N
         "PartsAtOnce": None if plan.parts_at_once is None else str(plan.parts_at_once),
         "DivideAboveBytes": None if above is None else str(above),
         "DropWritesPerSecond": None if writes is None else str(writes),
+        "FreshWithinHours": plan.fresh_within_hours,
     }
 
 
@@ -266,6 +271,19 @@ def _api_url(outputs: Mapping[str, str], endpoint_url: str | None) -> str:
     return f"{endpoint_url}/restapis/{outputs['RestAPIId']}/{stage}/_user_request_"
 
 
+def _checked_freshness(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> str | None:
+    """As the functions will read it, without spaces; what they would refuse is refused here."""
+    if value is None:
+        return None
+    try:
+        expected_hours(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return "".join(value.split())
+
+
 @click.command()
 @click.option("--stage", default="dev", show_default=True)
 @click.option("--sender", envvar="SEGUE_SENDER", help="Shop <shop@example.com>")
@@ -282,6 +300,11 @@ def _api_url(outputs: Mapping[str, str], endpoint_url: str | None) -> str:
     "--drop-writes-per-second",
     type=click.IntRange(1, 999_999),
     help="Items that one function writes for a file, at most.",
+)
+@click.option(
+    "--fresh-within-hours",
+    callback=_checked_freshness,
+    help="How old sources may be: events=24,orders=30.",
 )
 @click.option("--public-url", help="Base URL of the API, where it has a domain of its own.")
 @click.option("--shop-url", help="Where the button of a mail leads.")

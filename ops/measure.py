@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -21,24 +22,30 @@ from rich.table import Table as Grid
 from chalicelib.aws.store import DynamoStore
 from chalicelib.core.baselines import Baselines
 from chalicelib.core.drift import Drift
-from chalicelib.core.instants import DAY_SECONDS, format_instant
-from chalicelib.core.kinds import MEASURED, WATCHED
-from chalicelib.core.lift import Lift
-from chalicelib.core.measured import joined, measured_from_json
+from chalicelib.core.freshness import expected_hours
+from chalicelib.core.lift import Lift, Verdict
+from chalicelib.core.measurement import Metric, window_days_of
 from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Store
+from chalicelib.core.report import CALIBRATION, Health, Lifts, Report, report_of, verdict_of
 from chalicelib.documents import Documents
-from chalicelib.flows.night import window_days_of
+from chalicelib.flows.measured_days import read_days
 from chalicelib.scoring.baselines import read_baselines
 from chalicelib.scoring.rejections import ArtifactRejected
 from ops.cloudformation import DeploymentFailed
 from ops.deploy import stack_environment
 from ops.learn import table_names
-from ops.lift_report import Lifts, Report, figures, report_of, words_of
+from ops.lift_report import figures
 from ops.session import open_session
 from ops.stage_rules import rules_in_force
 
 MOST_DAYS = 400
+WORDS: Mapping[Verdict, str] = {
+    "too_early": "too early",
+    "not_significant": "not significant",
+    "better": "better",
+    "worse": "worse",
+}
 
 
 @click.command()
@@ -64,37 +71,52 @@ def measure(stage: str, endpoint_url: str | None, region: str | None, days: int)
     store = DynamoStore(lambda: client, tables=table_names(environment))
     rules = rules_in_force(environment, store=store, now=now)
     found = read_report(
-        store, policy=rules.policy, baselines=_baselines(environment), days=days, now=now
+        store,
+        policy=rules.policy,
+        baselines=_baselines(environment),
+        days=days,
+        now=now,
+        fresh_within_hours=expected_hours(environment.get("SEGUE_FRESH_WITHIN_HOURS", "")),
     )
-    tell(found, rules.policy, Console(stderr=True), now=now)
+    tell(found, rules.policy, Console(stderr=True))
     click.echo(json.dumps(figures(found, now=now)))
 
 
 def read_report(
-    store: Store, *, policy: Policy, baselines: Baselines | None, days: int, now: int
+    store: Store,
+    *,
+    policy: Policy,
+    baselines: Baselines | None,
+    days: int,
+    now: int,
+    fresh_within_hours: Mapping[str, float] = MappingProxyType({}),
 ) -> Report:
     """Read so many days back and judge them."""
-    names = [format_instant(now - back * DAY_SECONDS)[:10] for back in range(1, days + 1)]
-    watched, measured = [WATCHED.key(n) for n in names], [MEASURED.key(n) for n in names]
-    found = store.read([*watched, *measured], now=now)
-    known = [each for key in measured if (each := found.value(key)) is not None]
+    found = read_days(
+        store,
+        days=days,
+        now=now,
+        window_days=window_days_of(policy),
+        horizon_days=None if baselines is None else baselines.horizon_days,
+    )
     return report_of(
-        joined(map(measured_from_json, known)),
-        [day for key in watched if (day := found.value(key)) is not None],
-        days=len(known),
+        found,
         policy=policy,
         baselines=baselines,
-        window_days=window_days_of(policy),
+        fresh_within_hours=fresh_within_hours,
+        now=now,
     )
 
 
-def tell(report: Report, policy: Policy, console: Console, *, now: int) -> None:
+def tell(report: Report, policy: Policy, console: Console) -> None:
     """Print the tables."""
     if not report.days:
         console.print(
             f"nothing was measured yet: a day is measured {report.window_days} days and a night "
             "after it was"
         )
+    if report.other_window:
+        console.print(f"{report.other_window} days were measured under another window: left out")
     console.print(_lifts(report, policy.default_currency))
     for name, ratio in report.ratios.items():
         told = ", ".join(
@@ -103,15 +125,23 @@ def tell(report: Report, policy: Policy, console: Console, *, now: int) -> None:
         )
         verdict = "do not fill as dealt: believe none of its lifts" if ratio.mismatched else "fit"
         console.print(f"arms of {name}: {told}: {verdict}")
-    if report.moved:
-        console.print(_drifts(report))
-    latest = report.latest
-    if latest is not None and latest.newest_at is not None:
-        hours = (now - latest.newest_at) / 3600
+    _tell_health(report.health, console)
+
+
+def _tell_health(health: Health, console: Console) -> None:
+    if health.moved or health.calibration:
+        console.print(_drifts(health))
+    latest, unknown = health.latest, health.unknown
+    if latest is not None:
+        said = "too early to say whether that moved" if unknown is None else _drift(unknown)
         console.print(
             f"{latest.decisions:,} decisions on the latest day, {latest.unknown:,} of customers of "
-            f"whom nothing was known; the newest event among them is {hours:.0f} hours old"
+            f"whom nothing was known: {said}"
         )
+    for age in health.ages:
+        old = "never came" if age.seconds is None else f"{age.seconds / 3600:.0f} hours old"
+        bound = "" if age.most_hours is None else f" of at most {age.most_hours:g}"
+        console.print(f"{age.source}: newest {old}{bound}{', STALE' if age.is_stale else ''}")
 
 
 def _lifts(report: Report, currency: str) -> Grid:
@@ -122,7 +152,7 @@ def _lifts(report: Report, currency: str) -> Grid:
     )  # fmt: skip
     for name, lifts in _named(report):
         for metric, lift in lifts.items():
-            grid.add_row(name, _metric(metric, currency), *_cells(lift))
+            grid.add_row(name, _metric(metric, currency), *_cells(metric, lift))
     return grid
 
 
@@ -134,11 +164,17 @@ def _named(report: Report) -> Iterator[tuple[str, Lifts]]:
             yield f"{name}: {arm}", lifts
 
 
-def _metric(metric: str, currency: str) -> str:
-    return "orders at all" if metric == "conversion" else f"revenue, minor units of {currency}"
+def _metric(metric: Metric, currency: str) -> str:
+    match metric:
+        case "conversion":
+            return "orders at all"
+        case "revenue_minor":
+            return f"revenue, minor units of {currency}"
+        case "opted_out":
+            return "wants no more mail"
 
 
-def _cells(lift: Lift) -> list[str]:
+def _cells(metric: Metric, lift: Lift) -> list[str]:
     known = lift.low is not None and lift.high is not None
     return [
         f"{lift.treated:,}",
@@ -148,13 +184,17 @@ def _cells(lift: Lift) -> list[str]:
         f"{lift.value:+.4g}",
         f"{lift.low:+.4g} to {lift.high:+.4g}" if known else "–",
         "–" if lift.least_detectable is None else f"{lift.least_detectable:.4g}",
-        words_of(lift),
+        WORDS[verdict_of(metric, lift)],
     ]
 
 
-def _drifts(report: Report) -> Grid:
+def _drifts(health: Health) -> Grid:
     grid = Grid("customers by", "beside training", "beside the weeks before", "rings")
-    for name, each in report.moved.items():
+    moves = {
+        **health.moved,
+        **{CALIBRATION[name]: each for name, each in health.calibration.items()},
+    }
+    for name, each in moves.items():
         grid.add_row(name, _drift(each.trained), _drift(each.past), "yes" if each.rings else "no")
     return grid
 

@@ -33,6 +33,7 @@ PARAMETERS: Mapping[str, str] = {
     "MailsPerSecond": "100",
     "MailsPerDay": "50000",
     "DropWritesPerSecond": "1000",
+    "FreshWithinHours": "events=48,orders=744",
     "SigningKeysParameter": "/segue/local/signing-keys",
     "PartsAtOnce": "0",  # here is nothing that would run a state machine
     "DivideAboveBytes": "64000000",

@@ -69,6 +69,7 @@ class Edge:
         public_url: base URL of the API.
         results: what drops left behind.
         model_directory: where the packaged model that serves lies.
+        fresh_within_hours: how old each source of data may be, where that is stated.
         drops_queue: where simulations wait; None where the stage names no such queue.
     """
 
@@ -90,6 +91,7 @@ class Edge:
     public_url: str
     results: Beginnings
     model_directory: Callable[[], Path]
+    fresh_within_hours: Mapping[str, float]
     drops_queue: Queue | None = None
 
 

@@ -66,6 +66,8 @@ CONSOLE: frozenset[Route] = frozenset({
     ("GET", "/console/drops"),
     ("GET", "/console/drops/{drop_id}"),
     ("GET", "/console/drops/{drop_id}/rejects"),
+    ("GET", "/console/experiments"),
+    ("GET", "/console/experiments/{what}"),
     ("GET", "/console/policies"),
     ("GET", "/console/policies/{policy_hash}"),
     ("POST", "/console/policies/{policy_hash}/activate"),

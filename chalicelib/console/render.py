@@ -26,6 +26,7 @@ SECTIONS = (
     ("customers", "Customers"),
     ("segments", "Segments"),
     ("messages", "Messages"),
+    ("experiments", "Experiments"),
     ("policies", "Policies"),
     ("drops", "Drops"),
     ("model", "Model"),

@@ -36,6 +36,7 @@ class Baselines:
         features: by name.
         segments: share by segment.
         churn: shares of ten equal bins of the churn score.
+        horizon_days: how far ahead the model looks.
     """
 
     model: str
@@ -43,6 +44,7 @@ class Baselines:
     features: Mapping[str, FeatureBaseline]
     segments: Mapping[str, float]
     churn: Sequence[float]
+    horizon_days: int
 
 
 def feature_bins(deciles: Deciles | None) -> int:

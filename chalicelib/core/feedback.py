@@ -18,6 +18,8 @@ SEND, DELIVERY, REJECT = "send", "delivery", "reject"
 HARD_BOUNCE = "bounce_permanent"
 SOFT_BOUNCE = "bounce_transient"
 COMPLAINT = "complaint"
+# Why an address gets no more marketing after one.
+COMPLAINED = "complained"
 EVERYONE: tuple[Audience, ...] = ("marketing", "transactional")
 # After these nothing will ever arrive; other permanent ones are the provider's own lists.
 _NO_SUCH_MAILBOX = frozenset({f"{HARD_BOUNCE}_general", f"{HARD_BOUNCE}_noemail"})
@@ -117,7 +119,7 @@ def suppressed_by(feedback: Feedback) -> Mapping[Audience, str]:
     transactional mail as well. A soft bounce stops nothing.
     """
     if feedback.word.startswith(COMPLAINT):
-        return {"marketing": "complained"}
+        return {"marketing": COMPLAINED}
     if feedback.word in _NO_SUCH_MAILBOX:
         return dict.fromkeys(EVERYONE, "bounced")
     if feedback.word.startswith(HARD_BOUNCE):

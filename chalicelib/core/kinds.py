@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         address,
         breaker,
         budgets,
+        calibration,
         consents,
         engagement,
         groups,
@@ -60,9 +61,10 @@ if TYPE_CHECKING:
         watched,
     )
 else:  # how these are encoded is nothing to a checkout, so its cold start does not load them
-    address, breaker, budgets, consents, engagement, orders = late_calls(
-        "chalicelib.core", "address", "breaker", "budgets", "consents", "engagement", "orders"
+    address, breaker, budgets, calibration, consents = late_calls(
+        "chalicelib.core", "address", "breaker", "budgets", "calibration", "consents"
     )
+    engagement, orders = late_calls("chalicelib.core", "engagement", "orders")
     pace, policy_life, rollup, signals, watched = late_calls(
         "chalicelib.core", "pace", "policy_life", "rollup", "signals", "watched"
     )
@@ -250,6 +252,17 @@ WATCHED: Kind[watched.Watched] = Kind(
     compressed=True,
 )
 MEASURED: Kind[Json] = Kind("measured", "control", "measured#", _as_is, _as_is, compressed=True)
+# What became of the scores of a day once the model's horizon had passed; named as above.
+CALIBRATED: Kind[calibration.Calibrated] = Kind(
+    "calibrated",
+    "control",
+    "calibrated#",
+    calibration.calibrated_to_json,
+    calibration.calibrated_from_json,
+    compressed=True,
+)
+# The newest file of each kind that ended COMPLETE: {"drop_id", "at"}, named after its folder.
+NEWEST_FILE: Kind[Json] = Kind("newest_file", "control", "newest#", _as_is, _as_is)
 # How many customers each segment had in a night; named as 2026-11-27.
 SIZES: Kind[segment_sizes.Sizes] = Kind(
     "sizes",

@@ -122,8 +122,11 @@ def _group_to_json(group: Group) -> dict[str, Any]:
 
 
 def _group_from_json(stored: Mapping[str, Any]) -> Group:
-    sums, events = {}, {}
+    """A metric that was not kept yet on that day is of nobody."""
+    sums, events = dict(EMPTY.sums), dict(EMPTY.events)
     for metric in METRICS:
+        if metric not in stored:
+            continue
         *values, events[metric] = stored[metric]
         sums[metric] = Sums(*values)
     return Group(sums, events)

@@ -7,7 +7,8 @@ asked of both groups, so the comparison is by intention to treat and no group is
 to whom nothing would ever have happened. *Outcome*: orders within the policy's reward window of
 that exposure; it is left out until the window has passed for everybody. Revenue is what was paid,
 less refunds; discounts are not in it. *Covariate*: the orders that the model expected at the
-exposure, which nothing that followed can have touched.
+exposure, which nothing that followed can have touched. *Guardrails* are outcomes that nothing may
+make worse: revenue, and whether somebody wanted no more marketing within the same window.
 """
 
 from __future__ import annotations
@@ -16,16 +17,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from chalicelib.core.exploration import NOTHING
+from chalicelib.core.exploration import NOTHING, Exploration
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.lift import Lift, lift_of
 from chalicelib.core.outcomes import Bought, Ledger, trial_of
+from chalicelib.core.policy import Policy
 from chalicelib.core.sums import NOBODY, Sums, joined, sums_of
 
-Metric = Literal["conversion", "revenue_minor"]
-METRICS: Sequence[Metric] = ("conversion", "revenue_minor")
+Metric = Literal["conversion", "revenue_minor", "opted_out"]
+METRICS: Sequence[Metric] = ("conversion", "revenue_minor", "opted_out")
+# What must not become worse, whatever else becomes better; +1 where more of it is better.
+GUARDRAILS: Mapping[Metric, int] = {"revenue_minor": 1, "opted_out": -1}
 # What the programme as a whole is called beside its actions.
 PROGRAMME = "programme"
+DEFAULT_WINDOW_DAYS = int(Exploration.model_fields["reward_window_days"].default)
+# What precedes the name of an action or an experiment in what customers are counted for.
+ACTION, EXPERIMENT = "action:", "experiment:"
 
 
 class Chosen(NamedTuple):
@@ -104,6 +111,12 @@ class Compared(NamedTuple):
 NOTHING_YET = Compared(EMPTY, EMPTY)
 
 
+def window_days_of(policy: Policy) -> int:
+    """How long after an exposure an order still counts."""
+    exploration = policy.exploration
+    return DEFAULT_WINDOW_DAYS if exploration is None else exploration.reward_window_days
+
+
 def chosen_of(record: Mapping[str, Any]) -> Chosen | None:
     """Read a choice from a decision record; None where nothing was, or would have been, done."""
     trial = trial_of(record)
@@ -146,11 +159,13 @@ def compare(
 ) -> Compared:
     """Add up what followed the exposures whose window has passed by ``now``."""
     window = window_days * DAY_SECONDS
-    rows: dict[bool, list[tuple[Exposure, Sequence[int]]]] = {True: [], False: []}
+    rows: dict[bool, list[_Followed]] = {True: [], False: []}
     for each in exposures:
         if each.at + window <= now:
             paid = [o.paid_minor for o in _within(ledger.bought.get(each.person, ()), each, window)]
-            rows[each.control].append((each, paid))
+            said_no = ledger.opted_out.get(each.person, ())
+            left = any(each.at <= at <= each.at + window for at in said_no)
+            rows[each.control].append(_Followed(each.expected_orders, paid, left))
     return Compared(_group(rows[False]), _group(rows[True]))
 
 
@@ -164,12 +179,21 @@ def _within(bought: Iterable[Bought], each: Exposure, window: int) -> Iterable[B
     return (o for o in bought if o.at is not None and each.at <= o.at <= each.at + window)
 
 
-def _group(rows: Sequence[tuple[Exposure, Sequence[int]]]) -> Group:
+class _Followed(NamedTuple):
+    """What followed one exposure, and what was expected before it."""
+
+    expected_orders: float
+    paid_minor: Sequence[int]
+    opted_out: bool
+
+
+def _group(rows: Sequence[_Followed]) -> Group:
     values: Mapping[Metric, list[float]] = {
-        "conversion": [float(bool(paid)) for _, paid in rows],
-        "revenue_minor": [float(sum(paid)) for _, paid in rows],
+        "conversion": [float(bool(each.paid_minor)) for each in rows],
+        "revenue_minor": [float(sum(each.paid_minor)) for each in rows],
+        "opted_out": [float(each.opted_out) for each in rows],
     }
-    before = [each.expected_orders for each, _ in rows]
+    before = [each.expected_orders for each in rows]
     return Group(
         {metric: sums_of(zip(values[metric], before, strict=True)) for metric in METRICS},
         {metric: sum(value != 0.0 for value in values[metric]) for metric in METRICS},

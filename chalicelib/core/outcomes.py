@@ -82,11 +82,13 @@ class Ledger:
         bought: orders by subject.
         mails: states of mails by effect id.
         known_as: the customer whom a guest turned out to be, by subject key.
+        opted_out: when somebody wanted no more marketing, by subject.
     """
 
     bought: Mapping[str, Sequence[Bought]] = field(default_factory=dict)
     mails: Mapping[str, State] = field(default_factory=dict)
     known_as: Mapping[str, str] = field(default_factory=dict)
+    opted_out: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 class Outcome(NamedTuple):

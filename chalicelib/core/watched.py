@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from chalicelib.core.baselines import Baselines, expected_shares
-from chalicelib.core.drift import Drift, share_drift
+from chalicelib.core.drift import Drift, Moved, share_drift
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.sample_ratio import SampleRatio, check_ratio
 
@@ -22,6 +22,9 @@ PAST_DAYS = 28
 LEAST_PAST_DAYS = 7
 CHURN = "churn"
 SEGMENTS = "segment"
+# Five features, the score, the segments, two calibrations and the share of the unknown: the
+# figures of a day share one chance of ringing without cause.
+LOOKS = 10
 Shares = Mapping[str, Mapping[str, float]]
 
 
@@ -32,7 +35,8 @@ class Watched:
     Attributes:
         decisions: how many decisions were made, each counted once.
         customers: of how many customers and guests.
-        unknown: of how many nothing was known.
+        unknown: for how many of them nothing was known of the customer.
+        unknown_customers: how many customers and guests those were; None where it was not kept.
         fallback: for how many the model did not decide.
         newest_at: the latest moment at which one of them had been seen, None where nobody was.
         arms: customers who were exposed for the first time, by experiment and arm.
@@ -40,39 +44,21 @@ class Watched:
         model: the model whose bins ``figures`` are counted in.
         figures: scored customers by bin, of each feature and of ``CHURN``.
         segments: scored customers by segment.
+        newest_files: when the newest file of each kind was dropped that ended COMPLETE.
     """
 
     decisions: int = 0
     customers: int = 0
     unknown: int = 0
     fallback: int = 0
+    unknown_customers: int | None = None
     newest_at: int | None = None
     arms: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     stated: Shares = field(default_factory=dict)
     model: str | None = None
     figures: Mapping[str, Sequence[int]] = field(default_factory=dict)
     segments: Mapping[str, int] = field(default_factory=dict)
-
-
-class Moved(NamedTuple):
-    """One figure of a day.
-
-    Attributes:
-        trained: held against the customers at training.
-        past: held against those of the weeks before; None while too few days are known.
-    """
-
-    trained: Drift
-    past: Drift | None
-
-    @property
-    def rings(self) -> bool:
-        """Whether it moved of late, and not towards what the model was trained on.
-
-        Whoever comes to a checkout differs from all the customers that a model was trained on from
-        the first day, so that difference alone is told and does not ring.
-        """
-        return bool(self.trained.drifted and self.past is not None and self.past.drifted)
+    newest_files: Mapping[str, int] = field(default_factory=dict)
 
 
 def sample_ratios(days: Iterable[Watched], stated: Shares) -> Mapping[str, SampleRatio]:
@@ -100,15 +86,40 @@ def moved(day: Watched, past: Sequence[Watched], baselines: Baselines) -> Mappin
         return {}
     same = [each for each in past if each.model == day.model and each.segments]
     names = [*baselines.features, CHURN, SEGMENTS]
-    return {name: _moved(name, day, same, baselines, looks=len(names)) for name in names}
+    return {name: _moved(name, day, same, baselines) for name in names}
 
 
-def _moved(
-    name: str, day: Watched, past: Sequence[Watched], baselines: Baselines, *, looks: int
-) -> Moved:
+def unknown_drift(day: Watched, past: Sequence[Watched]) -> Drift | None:
+    """The share of those of whom nothing was known, held against the days before.
+
+    By customers and not by decisions: one of them who decides often says no more than once. None
+    while too few days are known.
+    """
+    counts = [found for each in past if each.customers and (found := _unknown(each)) is not None]
+    now = _unknown(day)
+    if now is None or len(counts) < LEAST_PAST_DAYS:
+        return None
+    before = [sum(column) for column in zip(*counts, strict=True)]
+    customers = sum(before)
+    shares = [count / customers for count in before]
+    return share_drift(now, shares, baseline_customers=customers, looks=LOOKS)
+
+
+def newest_event(days: Iterable[Watched]) -> int | None:
+    """The latest sign of life of anybody for whom was decided on these days."""
+    return max((each.newest_at for each in days if each.newest_at is not None), default=None)
+
+
+def _unknown(day: Watched) -> tuple[int, int] | None:
+    if day.unknown_customers is None:
+        return None
+    return day.unknown_customers, day.customers - day.unknown_customers
+
+
+def _moved(name: str, day: Watched, past: Sequence[Watched], baselines: Baselines) -> Moved:
     now = _counts(name, day, baselines)
     trained = share_drift(
-        now, _expected(name, now, baselines), baseline_customers=baselines.customers, looks=looks
+        now, _expected(name, now, baselines), baseline_customers=baselines.customers, looks=LOOKS
     )
     days = [_counts(name, each, baselines) for each in past]
     before = [sum(column) for column in zip(*days, strict=True)]
@@ -116,7 +127,7 @@ def _moved(
     if len(past) < LEAST_PAST_DAYS or not customers:
         return Moved(trained, None)
     shares = [count / customers for count in before]
-    return Moved(trained, share_drift(now, shares, baseline_customers=customers, looks=looks))
+    return Moved(trained, share_drift(now, shares, baseline_customers=customers, looks=LOOKS))
 
 
 def _counts(name: str, day: Watched, baselines: Baselines) -> Sequence[int]:
@@ -138,12 +149,14 @@ def watched_to_json(watched: Watched) -> dict[str, Any]:
         "customers": watched.customers,
         "unknown": watched.unknown,
         "fallback": watched.fallback,
+        "unknown_customers": watched.unknown_customers,
         "newest_at": watched.newest_at,
         "arms": {name: dict(arms) for name, arms in watched.arms.items()},
         "stated": {name: dict(shares) for name, shares in watched.stated.items()},
         "model": watched.model,
         "figures": {name: list(counts) for name, counts in watched.figures.items()},
         "segments": dict(watched.segments),
+        "newest_files": dict(watched.newest_files),
     }
 
 

@@ -85,6 +85,9 @@ def end_drop(
         objects.put(
             results_bucket, key=f"{folder}/{name}", body=body, content_type="application/json"
         )
+    if ending.state == "COMPLETE":
+        # Before the drop is closed: what is closed is never taken up again.
+        log.tell_newest()
     drop = log.save(counts, **words)
     _tell(drop, tally, correlation_id, seconds=seconds)
     return drop

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from chalicelib.core.control import Drop, DropPhase, DropState, Failure
 from chalicelib.core.errors import Refused
-from chalicelib.core.kinds import DROP
+from chalicelib.core.kinds import DROP, NEWEST_FILE
 from chalicelib.core.ports import Store
 from chalicelib.core.storage import AtVersion, Conflict, Put, Stored
 
@@ -102,6 +102,20 @@ class DropLog:
         with suppress(Conflict):
             put = Put(DROP.key(moved.drop_id), moved, AtVersion(self._version))
             self._store.write([put], now=moved.changed_at)
+
+    def tell_newest(self) -> None:
+        """Say that this is the newest file of its kind, unless one that came later has ended."""
+        key = NEWEST_FILE.key(self.drop.key.partition("/")[0])
+        value = {"drop_id": self.drop.drop_id, "at": self.drop.started_at}
+        now = self._clock()
+        while True:
+            found = self._store.read([key], now=now)
+            known = found.value(key)
+            if known is not None and known["at"] >= value["at"]:
+                return
+            with suppress(Conflict):
+                self._store.write([Put(key, value, AtVersion(found.version(key)))], now=now)
+                return
 
     def save(
         self,

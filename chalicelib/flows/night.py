@@ -11,34 +11,35 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from chalicelib.core.baselines import Baselines
 from chalicelib.core.errors import NotFound
-from chalicelib.core.exploration import Exploration
 from chalicelib.core.instants import DAY_SECONDS, format_instant, parse_instant
-from chalicelib.core.kinds import MEASURED, NIGHT_KEY, WATCHED
+from chalicelib.core.kinds import CALIBRATED, MEASURED, NIGHT_KEY, WATCHED
 from chalicelib.core.measured import KEPT_SECONDS, measured_to_json
+from chalicelib.core.measurement import window_days_of
 from chalicelib.core.policy import Policy
 from chalicelib.core.storage import AtVersion, Found, Key, Put
 from chalicelib.core.watched import Watched
 from chalicelib.files.database import translated
-from chalicelib.files.decision_days import Day, open_day
+from chalicelib.files.decision_days import STATE_FILES, Day, open_day
 from chalicelib.flows.budgets import note_budgets
 from chalicelib.flows.chronicle import DECISIONS
+from chalicelib.flows.night_calibration import calibrate_settled
 from chalicelib.flows.night_outcomes import measure_closed
 from chalicelib.flows.night_sizes import CountingStore
-from chalicelib.flows.night_watch import ring, watch
+from chalicelib.flows.night_watch import newest_files, ring, watch
 from chalicelib.flows.objects import Objects
 from chalicelib.telemetry import log_event
 
 STATE = "log/state"
 # After a long pause: each takes minutes at most, and the function has fifteen.
 MOST_DAYS = 7
-DEFAULT_WINDOW_DAYS = int(Exploration.model_fields["reward_window_days"].default)
 _DOWNLOADS = 8
+_NEEDED = {"marks.parquet", "pending.parquet"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class NightPorts:
         objects: the log.
         bucket: its bucket.
         baselines: reads those of the packaged model; None where it was refused.
+        address_secret: brings the key that names addresses.
+        fresh_within_hours: how old each source may be, where that is stated.
         workdir: where temporary files lie; None for the system's place.
         memory_mb: what DuckDB may hold before it spills to disk.
         segments: the names that a profile may be given now.
@@ -59,6 +62,8 @@ class NightPorts:
     objects: Objects
     bucket: str
     baselines: Callable[[], Baselines | None]
+    address_secret: Callable[[], bytes]
+    fresh_within_hours: Mapping[str, float] = field(default_factory=dict)
     workdir: Path | None = None
     memory_mb: int = 512
     segments: Sequence[str] = ()
@@ -76,12 +81,6 @@ class Given:
     def closed_before(self) -> int:
         """Exposures from before this moment can lead to nothing more: a day closes as a whole."""
         return (self.day - window_days_of(self.policy) + 1) * DAY_SECONDS
-
-
-def window_days_of(policy: Policy) -> int:
-    """How long after an exposure an order still counts."""
-    exploration = policy.exploration
-    return DEFAULT_WINDOW_DAYS if exploration is None else exploration.reward_window_days
 
 
 def work_through(*, ports: NightPorts, policy: Policy, now: int) -> int:
@@ -107,32 +106,42 @@ def _work(given: Given, before: int | None, found: Found, ports: NightPorts) -> 
     with tempfile.TemporaryDirectory(dir=ports.workdir) as folder:
         workdir = Path(folder)
         logs = _fetch_log(given.day, workdir, ports)
-        marks, pending = _fetch_state(before, workdir, ports)
-        opened = open_day(
-            workdir, logs=logs, marks=marks, pending=pending, memory_mb=ports.memory_mb
-        )
+        known = _fetch_state(before, workdir, ports)
+        opened = open_day(workdir, logs=logs, known=known, memory_mb=ports.memory_mb)
         with translated(), opened as day:
-            watched = watch(day, given.day, policy=given.policy, baselines=ports.baselines())
+            newest = newest_files(ports.store, now=given.now)
+            watched = watch(
+                day,
+                given.day,
+                policy=given.policy,
+                baselines=ports.baselines(),
+                newest_files=newest,
+            )
             _keep(day, watched, given, workdir, ports)
-    ring(given.day, store=ports.store, baselines=ports.baselines(), now=given.now)
+    ring(
+        given.day,
+        store=ports.store,
+        baselines=ports.baselines(),
+        fresh_within_hours=ports.fresh_within_hours,
+        now=given.now,
+    )
     through = {"through": _name_of(given.day)}
     ports.store.write([Put(NIGHT_KEY, through, AtVersion(found.version(NIGHT_KEY)))], now=given.now)
 
 
 def _keep(day: Day, watched: Watched, given: Given, workdir: Path, ports: NightPorts) -> None:
     """Store what was found of a day, and what the next one has to know."""
-    closed = day.closed(given.closed_before)
     measured = measure_closed(
-        closed,
+        day.closed(given.closed_before),
         store=ports.store,
+        address_secret=ports.address_secret(),
         currency=given.policy.default_currency,
         window_days=window_days_of(given.policy),
         now=given.now,
     )
-    marks, pending = workdir / "marks.parquet", workdir / "pending.parquet"
-    day.save(marks, pending, from_moment=given.closed_before)
+    settled = calibrate_settled(day.settled(given.day), store=ports.store, now=given.now)
     name = _name_of(given.day)
-    for path in (marks, pending):
+    for path in day.save(workdir, from_moment=given.closed_before, from_day=given.day + 1):
         ports.objects.upload(
             path,
             bucket=ports.bucket,
@@ -144,6 +153,8 @@ def _keep(day: Day, watched: Watched, given: Given, workdir: Path, ports: NightP
     for exposed_on, each in measured.items():
         key = MEASURED.key(_name_of(exposed_on))
         told[key] = {**measured_to_json(each), "window_days": window_days}
+    for scored_on, sums in settled.items():
+        told[CALIBRATED.key(_name_of(scored_on))] = sums
     _store(told, given.now, ports)
     log_event(
         "night_worked_through",
@@ -151,6 +162,7 @@ def _keep(day: Day, watched: Watched, given: Given, workdir: Path, ports: NightP
         decisions=watched.decisions,
         customers=watched.customers,
         count=len(measured),
+        scored=sum(each.returned.customers for each in settled.values()),
     )
 
 
@@ -178,22 +190,21 @@ def _fetch_log(day: int, workdir: Path, ports: NightPorts) -> Sequence[Path]:
     return paths
 
 
-def _fetch_state(
-    before: int | None, workdir: Path, ports: NightPorts
-) -> tuple[Path | None, Path | None]:
+def _fetch_state(before: int | None, workdir: Path, ports: NightPorts) -> Mapping[str, Path]:
     """What the day before has left; nothing on the first night, or after it expired."""
-    if before is None:
-        return None, None
-    known = (workdir / "known-marks.parquet", workdir / "known-pending.parquet")
-    try:
-        for path in known:
-            name = path.name.removeprefix("known-")
-            key = f"{STATE}/date={_name_of(before)}/{name}"
+    known: dict[str, Path] = {}
+    for name in STATE_FILES if before is not None else ():
+        path = workdir / f"known-{name}"
+        key = f"{STATE}/date={_name_of(before or 0)}/{name}"
+        try:
             ports.objects.download_to(path, bucket=ports.bucket, key=key)
-    except NotFound:
+        except NotFound:
+            continue  # a night of an older version has left fewer
+        known[name] = path
+    if before is not None and not known.keys() >= _NEEDED:
         # Nobody worked for as long as results stay: whoever comes now is counted anew.
         log_event("night_begins_anew", version=_name_of(before))
-        return None, None
+        return {}
     return known
 
 

@@ -1,24 +1,19 @@
-"""What became of exposures whose window has closed: orders by key, and then only sums.
-
-An exposure leads to its decision record, the record to the subject, the subject to the profile of
-the customer that a guest turned out to be. Whoever was erased is found nowhere on that way.
-"""
+"""What became of exposures whose window has closed: orders and objections, and then only sums."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chalicelib.core.erasure import is_erased
 from chalicelib.core.facts import Facts
 from chalicelib.core.instants import DAY_SECONDS
-from chalicelib.core.kinds import FACTS, RECORD
 from chalicelib.core.measured import Measured, joined
-from chalicelib.core.measurement import Compared, Exposure, Group, compare
+from chalicelib.core.measurement import EXPERIMENT, Compared, Exposure, Group, compare
 from chalicelib.core.outcomes import Bought, Ledger
 from chalicelib.core.ports import Store
-from chalicelib.core.subject import customer
-from chalicelib.files.decision_days import CONTROL, EXPERIMENT, Pending
+from chalicelib.files.decision_days import CONTROL, Pending
+from chalicelib.flows.night_objections import objections_of
+from chalicelib.flows.night_people import people_of, records_of
 
 
 @dataclass(slots=True)
@@ -26,6 +21,7 @@ class _Run:
     """One night's looking up; ``met`` are the people of a day who were counted for something."""
 
     store: Store
+    address_secret: bytes
     currency: str
     window_days: int
     now: int
@@ -34,18 +30,25 @@ class _Run:
 
 
 def measure_closed(
-    closed: Iterable[Sequence[Pending]], *, store: Store, currency: str, window_days: int, now: int
+    closed: Iterable[Sequence[Pending]],
+    *,
+    store: Store,
+    address_secret: bytes,
+    currency: str,
+    window_days: int,
+    now: int,
 ) -> Mapping[int, Measured]:
     """Add up what followed closed exposures, by the day on which they were.
 
     Args:
         closed: exposures, oldest first, some at a time.
-        store: brings records and profiles, a hundred with each call.
+        store: brings records, profiles, contacts and addresses, a hundred with each call.
+        address_secret: names addresses.
         currency: what is paid in another one counts as an order, and not as revenue.
         window_days: how long after an exposure an order still counts.
         now: the moment; every window has passed by then.
     """
-    run = _Run(store, currency, window_days, now)
+    run = _Run(store, address_secret, currency, window_days, now)
     for some in closed:
         for day in sorted({each.at // DAY_SECONDS for each in some}):
             theirs = [each for each in some if each.at // DAY_SECONDS == day]
@@ -55,8 +58,9 @@ def measure_closed(
 
 
 def _measure(day: int, some: Sequence[Pending], run: _Run) -> Measured:
-    subjects = _subjects(some, run)
-    people = _people({*subjects.values()}, run)
+    records = records_of((each.decision_id for each in some), store=run.store, now=run.now)
+    subjects = {name: record["subject"] for name, record in records.items()}
+    people = people_of({*subjects.values()}, store=run.store, now=run.now)
     exposures: dict[str, dict[str, list[Exposure]]] = {}
     for each in some:
         subject_key = subjects.get(each.decision_id)
@@ -70,9 +74,23 @@ def _measure(day: int, some: Sequence[Pending], run: _Run) -> Measured:
         run.met.add((day, each.counted_for, person))
         exposure = Exposure(person, each.at, each.group == CONTROL, each.expected_orders)
         exposures.setdefault(each.counted_for, {}).setdefault(each.group, []).append(exposure)
-    ledger = Ledger(bought={f.subject.key: _bought(f, run.currency) for f in people.values()})
+    ledger = Ledger(
+        bought={f.subject.key: _bought(f, run.currency) for f in people.values()},
+        opted_out=objections_of(
+            _persons(exposures),
+            store=run.store,
+            address_secret=run.address_secret,
+            now=run.now,
+        ),
+    )
     left_out = sum(each.decision_id not in subjects for each in some)
     return _added_up(exposures, ledger, run, left_out=left_out)
+
+
+def _persons(exposures: Mapping[str, Mapping[str, Sequence[Exposure]]]) -> set[str]:
+    return {
+        each.person for groups in exposures.values() for some in groups.values() for each in some
+    }
 
 
 def _added_up(
@@ -98,46 +116,6 @@ def _added_up(
             everybody = [each for some in by_group.values() for each in some]
             groups[counted_for] = compared(everybody)
     return Measured(groups, arms, left_out)
-
-
-def _subjects(some: Iterable[Pending], run: _Run) -> dict[str, str]:
-    """The subject of each decision; none where the record is gone or without its person."""
-    keys = {each.decision_id: RECORD.key(each.decision_id) for each in some}
-    found = run.store.read(list(keys.values()), now=run.now)
-    records = {name: found.value(key) for name, key in keys.items()}
-    return {
-        name: record["subject"]
-        for name, record in records.items()
-        if record is not None and not is_erased(record)
-    }
-
-
-def _people(subject_keys: Iterable[str], run: _Run) -> dict[str, Facts]:
-    """The facts of each subject, or of the customer that a guest turned out to be."""
-    known = _facts(sorted(subject_keys), run)
-    merged = {
-        key: customer(facts.merged_into).key
-        for key, facts in known.items()
-        if facts.merged_into is not None
-    }
-    customers = _facts(sorted({*merged.values()} - known.keys()), run)
-    return {
-        **{key: facts for key, facts in known.items() if key not in merged},
-        **{
-            key: facts
-            for key, name in merged.items()
-            if (facts := customers.get(name) or known.get(name)) is not None
-        },
-    }
-
-
-def _facts(subject_keys: Sequence[str], run: _Run) -> dict[str, Facts]:
-    if not subject_keys:
-        return {}
-    keys = {each: FACTS.key(each) for each in subject_keys}
-    found = run.store.read(list(keys.values()), now=run.now)
-    known = {each: found.value(key) for each, key in keys.items()}
-    return {each: facts for each, facts in known.items() if facts is not None}
 
 
 def _bought(facts: Facts, currency: str) -> list[Bought]:

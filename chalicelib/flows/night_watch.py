@@ -13,79 +13,120 @@ from chalicelib.core.baselines import (
     feature_bins,
 )
 from chalicelib.core.features import FEATURE_NAMES
+from chalicelib.core.freshness import FILES
 from chalicelib.core.instants import DAY_SECONDS, format_instant
-from chalicelib.core.kinds import WATCHED
+from chalicelib.core.kinds import NEWEST_FILE
+from chalicelib.core.measurement import EXPERIMENT
 from chalicelib.core.policy import Policy
 from chalicelib.core.ports import Store
-from chalicelib.core.watched import CHURN, PAST_DAYS, Watched, moved, sample_ratios
-from chalicelib.files.decision_days import EXPERIMENT, Day
+from chalicelib.core.report import health_of, rung, shares_of
+from chalicelib.core.watched import CHURN, Watched, sample_ratios
+from chalicelib.files.decision_days import Day
+from chalicelib.flows.measured_days import read_days
 from chalicelib.telemetry import emit_metrics
 
 # So many days of first exposures are looked at together: an experiment that runs longer is looked
 # at by its latest ones.
 RATIO_DAYS = 100
+# Customers who are taken up on one day until the model's horizon has passed: with a rate of 15 % of
+# them ordering, a week of as many tells a tenth more or fewer from chance.
+MOST_FOLLOWED = 2_000
 
 
-def watch(day: Day, number: int, *, policy: Policy, baselines: Baselines | None) -> Watched:
-    """Count the day, and add its first exposures to what is pending.
+def watch(
+    day: Day,
+    number: int,
+    *,
+    policy: Policy,
+    baselines: Baselines | None,
+    newest_files: Mapping[str, int],
+) -> Watched:
+    """Count the day, add its first exposures to what is pending, and follow some of the scored.
 
     Args:
         day: the log.
         number: the day since 1970-01-01.
         policy: states the shares of arms.
         baselines: give the bins; None where the packaged model was refused.
+        newest_files: when the newest file of each kind was dropped.
     """
     exposed = day.expose(number)
     came = day.came_by()
     figures, segments = _figures(day, baselines)
+    if baselines is not None:
+        day.follow(
+            number,
+            model=baselines.model,
+            horizon_days=baselines.horizon_days,
+            most=MOST_FOLLOWED,
+        )
     return Watched(
         decisions=came.decisions,
         customers=came.customers,
         unknown=came.unknown,
         fallback=came.fallback,
+        unknown_customers=came.unknown_customers,
         newest_at=came.newest_at,
         arms={
             name.removeprefix(EXPERIMENT): arms
             for name, arms in exposed.items()
             if name.startswith(EXPERIMENT)
         },
-        stated=stated_shares(policy),
+        stated=shares_of(policy),
         model=None if baselines is None else baselines.model,
         figures=figures,
         segments=segments,
+        newest_files=newest_files,
     )
 
 
-def stated_shares(policy: Policy) -> Mapping[str, Mapping[str, float]]:
-    """The share of each arm, by experiment."""
-    return {
-        each.id: {arm.id: arm.share_percent / 100 for arm in each.arms}
-        for each in policy.experiments
-    }
+def newest_files(store: Store, *, now: int) -> dict[str, int]:
+    """When the newest file of each kind was dropped; kinds that never came are left out."""
+    keys = {kind: NEWEST_FILE.key(kind) for kind in FILES}
+    found = store.read(list(keys.values()), now=now)
+    known = {kind: found.value(key) for kind, key in keys.items()}
+    return {kind: int(each["at"]) for kind, each in known.items() if each is not None}
 
 
-def ring(day: int, *, store: Store, baselines: Baselines | None, now: int) -> None:
-    """Say by metrics whether an experiment's arms fill wrongly or customers have changed.
+def ring(
+    day: int,
+    *,
+    store: Store,
+    baselines: Baselines | None,
+    fresh_within_hours: Mapping[str, float],
+    now: int,
+) -> None:
+    """Say by metrics whether arms fill wrongly, customers have changed, or nothing new comes.
 
-    Both metrics are given every night, so that an alarm ends when its cause has.
+    All of them are given every night, so that an alarm ends when its cause has.
     """
-    keys = [WATCHED.key(_name_of(day - back)) for back in range(RATIO_DAYS)]
-    found = store.read(keys, now=now)
-    today, *before = [found.value(key) for key in keys]
+    days = read_days(
+        store,
+        days=RATIO_DAYS,
+        now=(day + 1) * DAY_SECONDS,
+        horizon_days=None if baselines is None else baselines.horizon_days,
+        with_measured=False,
+    )
+    name = _name_of(day)
+    today = days.watched.get(name)
     if today is None:
         return
-    past = [each for each in before if each is not None]
-    ratios = sample_ratios([today, *past], today.stated)
-    late = [each for each in before[:PAST_DAYS] if each is not None]
-    changed = {} if baselines is None else moved(today, late, baselines)
-    mismatched = [name for name, ratio in ratios.items() if ratio.mismatched]
-    drifted = [name for name, each in changed.items() if each.rings]
+    ratios = sample_ratios(days.watched.values(), today.stated)
+    mismatched = [each for each, ratio in ratios.items() if ratio.mismatched]
+    health = health_of(days, baselines=baselines, fresh_within_hours=fresh_within_hours, now=now)
+    drifted = rung(health)
+    stale = [each.source for each in health.ages if each.is_stale]
     emit_metrics(
         "day_watched",
-        {"SampleRatioMismatch": len(mismatched), "ModelDrift": len(drifted)},
-        version=_name_of(day),
+        {
+            "SampleRatioMismatch": len(mismatched),
+            "ModelDrift": len(drifted),
+            "StaleData": len(stale),
+        },
+        version=name,
         experiment=mismatched or None,
         fields=drifted or None,
+        kind=stale or None,
     )
 
 

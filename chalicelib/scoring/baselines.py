@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from chalicelib.core.baselines import Baselines, FeatureBaseline
-from chalicelib.scoring.document import read_document
+from chalicelib.scoring.document import ModelDocument, read_document
 from chalicelib.scoring.manifest import DOCUMENT_FILE, listed_sha256, read_bytes, read_manifest
 
 
@@ -16,6 +16,11 @@ def read_baselines(artefact: Path) -> Baselines:
         read_bytes(artefact / DOCUMENT_FILE),
         expected_sha256=listed_sha256(manifest, DOCUMENT_FILE),
     )
+    return baselines_of(document)
+
+
+def baselines_of(document: ModelDocument) -> Baselines:
+    """Those of a document that was read."""
     baselines = document.baselines
     return Baselines(
         model=document.id,
@@ -26,4 +31,5 @@ def read_baselines(artefact: Path) -> Baselines:
         },
         segments=baselines.segment_shares,
         churn=baselines.churn_histogram,
+        horizon_days=document.horizon_days,
     )

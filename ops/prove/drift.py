@@ -12,14 +12,13 @@ from __future__ import annotations
 import numpy as np
 
 from chalicelib.core.drift import calibration_drift, share_drift
+from chalicelib.core.watched import LOOKS
 from ops.prove import Figures, within
 
 DAYS = 20_000
 SEED = 20_262
 BASELINE = 2_357
 SIZES = (200, 1_000, 5_000)
-# Five features, the segments, the scores, and two calibrations.
-LOOKS = 9
 DECILES = [0.1] * 10
 SEGMENTS = [0.35, 0.31, 0.22, 0.12]
 MOST_FALSE_ALARMS = 0.01

@@ -71,6 +71,8 @@ def test_every_fault_is_named_at_once() -> None:
         ("profiles_table", "two words"),
         ("drop_writes_per_second", "0"),
         ("drop_writes_per_second", "all"),
+        ("fresh_within_hours", "weather=3"),
+        ("fresh_within_hours", "orders=soon"),
     ],
 )
 def test_a_wrong_value_is_refused(name: str, value: str) -> None:

@@ -40,6 +40,7 @@ def test_every_failure_rings(template: Json) -> None:
         ("Segue", "EffectsRefused", "Stage"),
         ("Segue", "SampleRatioMismatch", "Stage"),
         ("Segue", "ModelDrift", "Stage"),
+        ("Segue", "StaleData", "Stage"),
         ("AWS/Lambda", "IteratorAge", "OnEffectsPlanned"),
         ("AWS/Lambda", "IteratorAge", "OnDecided"),
         ("AWS/SES", "Reject", None),

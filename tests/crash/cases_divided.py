@@ -91,7 +91,7 @@ register(
         "drop",
         divided_world,
         drop_it,
-        same=("facts", "order", "contact", "coupon", "plan", "results"),
+        same=("facts", "order", "contact", "coupon", "plan", "results", "newest_file"),
         names=False,
         check=_is_whole,
         # A seventh of a second each, and there are a hundred thousand.

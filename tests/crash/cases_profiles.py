@@ -129,6 +129,9 @@ def _scored(world: World) -> Sequence[str]:
         drops[0].counts.get(name, 0) for name in ("folded", "duplicate", "rejected")
     ):
         wrong.append("the records of a drop do not add up")
+    newest = [each["drop_id"] for each in world.store.all("newest_file").values()]
+    if newest != [drop.drop_id for drop in drops]:
+        wrong.append("a drop that ended is not the newest file of its kind")
     scores = [key for key in world.objects.keys("results") if key.endswith("scores.csv")]
     if len(scores) != 1 or world.objects.body("results", scores[0]).count(b"\n") != 4:
         wrong.append("the scores of a drop are not those of its customers")
@@ -157,7 +160,7 @@ register(
         "drop",
         drop_world,
         drop_it,
-        same=("facts", "order", "contact", "coupon", "plan", "results"),
+        same=("facts", "order", "contact", "coupon", "plan", "results", "newest_file"),
         names=False,
         check=_scored,
     ),

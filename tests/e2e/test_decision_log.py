@@ -104,6 +104,7 @@ def test_a_night_is_worked_through(venue: Venue, filled: Filled) -> None:
         Bucket=venue.outputs["ResultsBucket"], Prefix=f"{STATE}/date={through}/"
     )
     assert [each["Key"].rpartition("/")[2] for each in listed["Contents"]] == [
+        "followed.parquet",
         "marks.parquet",
         "pending.parquet",
     ]

@@ -319,7 +319,7 @@ def test_the_diff_knows_items_by_name_and_tells_what_came_and_went() -> None:
 
 
 def test_the_page_of_the_model_shows_segments_metrics_and_baselines(browser: Browser) -> None:
-    """From the document that serves, without asking storage."""
+    """From the document that serves, and what nights have stored of the customers since."""
     page = browser.page("/console/model")
 
     for told in (
@@ -339,4 +339,4 @@ def test_the_page_of_the_model_shows_segments_metrics_and_baselines(browser: Bro
         if tag == "td"
         for name in (values.get("class") or "").split()
     }
-    assert browser.shop.calls() == []
+    assert browser.shop.calls() == ["read"]

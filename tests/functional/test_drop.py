@@ -293,8 +293,9 @@ def test_calls_are_counted_by_the_hundred(team: DataTeam) -> None:
 
     team.drop("orders/a.csv", orders_csv(*rows))
 
-    # Of the drop, of 401 keys for the chunk, of 300 for its decisions, each hundred one call.
-    assert team.store.count("read") == 1 + 5 + 3
-    # Four phases of the drop and its end; 100 customers of six things and two checks each, 12 in a
-    # transaction.
-    assert team.store.count("write") == 5 + 9
+    # Of the drop, of 401 keys for the chunk, of 300 for its decisions, each hundred one call, and
+    # of the newest file of its kind.
+    assert team.store.count("read") == 1 + 5 + 3 + 1
+    # Four phases of the drop, its being the newest, and its end; 100 customers of six things and
+    # two checks each, 12 in a transaction.
+    assert team.store.count("write") == 6 + 9

@@ -49,7 +49,9 @@ class Desk:
         """What a night needs, unless that is broken."""
         if self.broken is not None:
             raise self.broken
-        return NightPorts(self.store, MemoryObjects(), BUCKET, lambda: None), default_policy()
+        return NightPorts(
+            self.store, MemoryObjects(), BUCKET, lambda: None, bytes
+        ), default_policy()
 
     def simulation(self) -> SimulationPorts:
         """What a simulation needs."""

@@ -165,7 +165,9 @@ def test_progress_costs_one_write_a_second(prepared_team: tuple[DataTeam, Arrive
     team.handle(arrived, clock=lambda: 7.5)
 
     alone = [size for name, size in team.store.calls if (name, size) == ("write", 1)]
-    assert len(alone) == len(("fetching", "reading", "folding", "finishing", "its end"))
+    assert len(alone) == len(
+        ("fetching", "reading", "folding", "finishing", "the newest", "its end")
+    )
 
 
 def test_a_drop_that_was_begun_by_a_dead_worker_is_taken_up(

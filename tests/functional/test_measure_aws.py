@@ -31,7 +31,7 @@ from ops.lift_report import figures
 from ops.measure import measure, read_report, tell
 from ops.places import ROOT
 from ops.pump import Handlers, Pump, find_sources, streams_client
-from tests.functional.test_night import POLICY, TODAY, WINDOW, name_of, person
+from tests.functional.test_night import POLICY, TODAY, WINDOW, name_of, person, secret
 from tests.stack import Stack, session
 from tests.unit.core.situations import checkout
 from tests.unit.core.test_exploration import recorded
@@ -99,7 +99,9 @@ def test_what_was_decided_is_measured_and_told(stack: Stack, parts: wiring.Parts
     decide_for_all(store)
 
     assert pumped(stack) >= PEOPLE
-    ports = NightPorts(store, parts.adapters.objects, stack.results_bucket, lambda: BASELINES)
+    ports = NightPorts(
+        store, parts.adapters.objects, stack.results_bucket, lambda: BASELINES, secret
+    )
     for day in range(TODAY, TODAY + WINDOW + 1):
         work_through(ports=ports, policy=POLICY, now=(day + 1) * DAY_SECONDS + 3 * 3600)
 
@@ -127,7 +129,7 @@ def test_what_was_decided_is_measured_and_told(stack: Stack, parts: wiring.Parts
     assert sum(told["sample_ratio"]["x"]["counts"].values()) > PEOPLE // 2
     assert set(told["drift"]) == {*BASELINES.features, "churn", "segment"}
     shown = Console(file=io.StringIO(), width=200)
-    tell(report, POLICY, shown, now=now)
+    tell(report, POLICY, shown)
     text = shown.file.getvalue()  # type: ignore[attr-defined]
     assert "too early" in text
     assert "action:" not in text

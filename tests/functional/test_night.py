@@ -19,7 +19,13 @@ from chalicelib.core.errors import Transient
 from chalicelib.core.facts import Facts
 from chalicelib.core.fold import recount
 from chalicelib.core.instants import DAY_SECONDS, Instant, format_instant
-from chalicelib.core.kinds import FACTS, MEASURED, NIGHT_KEY, RECORD, WATCHED
+from chalicelib.core.kinds import (
+    FACTS,
+    MEASURED,
+    NIGHT_KEY,
+    RECORD,
+    WATCHED,
+)
 from chalicelib.core.log_line import line_of
 from chalicelib.core.measured import Measured, joined, measured_from_json
 from chalicelib.core.measurement import (
@@ -42,7 +48,7 @@ from ops.places import ROOT
 from tests.chronicles import BUCKET, FIRST, ports, records_event
 from tests.crash.gate import FaultGate, Mode
 from tests.crash.ports import GatedObjects, GatedStore
-from tests.fakes import MemoryObjects, MemoryStore
+from tests.fakes import SIGNING_KEYS, MemoryObjects, MemoryStore
 from tests.gate import Died
 from tests.unit.core.situations import NOW, buyer, checkout
 from tests.unit.core.test_engagement_conditions import policy_with
@@ -62,6 +68,11 @@ POLICY = policy_with(
 )
 CDNOW = read_baselines(ROOT / "model_artifacts" / "cdnow-1.0.0")
 BASELINES = replace(CDNOW, model="recency-1.0.0")
+
+
+def secret() -> bytes:
+    """What names addresses."""
+    return SIGNING_KEYS.address_secret
 
 
 def name_of(day: int) -> str:
@@ -98,7 +109,7 @@ class Town:
     def night(self, after: int, *, store: Any = None, objects: Any = None) -> int:
         """The night that follows a day."""
         behind = NightPorts(
-            store or self.store, objects or self.objects, BUCKET, lambda: self.baselines
+            store or self.store, objects or self.objects, BUCKET, lambda: self.baselines, secret
         )
         now = (after + 1) * DAY_SECONDS + 3 * 3600
         return work_through(ports=behind, policy=self.policy, now=now)
@@ -292,6 +303,7 @@ def test_a_quiet_day_is_a_day() -> None:
     assert town.night(TODAY) == 1
 
     assert town.watched(TODAY) == Watched(
+        unknown_customers=0,
         model=BASELINES.model,
         stated={"x": {"as-is": 0.5, "off": 0.5}},
         figures=town.watched(TODAY).figures,
@@ -366,7 +378,11 @@ def test_what_waits_names_nobody() -> None:
     town.night(TODAY)
 
     keys = [key for key in town.objects.keys(BUCKET) if key.startswith(STATE)]
-    assert [key.rpartition("/")[2] for key in keys] == ["marks.parquet", "pending.parquet"]
+    assert [key.rpartition("/")[2] for key in keys] == [
+        "followed.parquet",
+        "marks.parquet",
+        "pending.parquet",
+    ]
     for key in keys:
         body = town.objects.body(BUCKET, key)
         assert b"c#" not in body
@@ -377,8 +393,13 @@ def test_what_waits_names_nobody() -> None:
 def test_whatever_call_breaks_the_night_is_as_if_nothing_had(mode: Mode) -> None:
     """Every call of the night that measures breaks in turn, and the message comes again."""
 
-    def until_then() -> Town:
+    def a_town() -> Town:
         town = Town()
+        town.baselines = replace(BASELINES, horizon_days=WINDOW)
+        return town
+
+    def until_then() -> Town:
+        town = a_town()
         for number in range(12):
             town.knows(person(number, bought=((1.0, 700),)))
             town.decides(person(number))
@@ -388,9 +409,10 @@ def test_whatever_call_breaks_the_night_is_as_if_nothing_had(mode: Mode) -> None
 
     whole = until_then()
     whole.night(TODAY + WINDOW)
+    assert whole.store.all("calibrated")
     begun = until_then()
     gate = FaultGate()
-    again = Town()
+    again = a_town()
     again.store, again.objects = begun.store.copy(), begun.objects
     again.night(TODAY + WINDOW, store=GatedStore(gate, again.store),
                 objects=GatedObjects(gate, again.objects))  # fmt: skip
@@ -398,14 +420,14 @@ def test_whatever_call_breaks_the_night_is_as_if_nothing_had(mode: Mode) -> None
 
     for broken in range(1, len(gate.passed) + 1):
         gate = FaultGate({broken: mode})
-        town = Town()
+        town = a_town()
         town.store, town.objects = begun.store.copy(), begun.objects
         store, objects = GatedStore(gate, town.store), GatedObjects(gate, town.objects)
         try:
             town.night(TODAY + WINDOW, store=store, objects=objects)
         except (Died, Transient):
             town.night(TODAY + WINDOW, store=store, objects=objects)
-        for kind in ("measured", "watched", "night"):
+        for kind in ("measured", "watched", "night", "calibrated"):
             assert town.store.all(kind) == whole.store.all(kind), (broken, kind)
 
 
@@ -431,7 +453,12 @@ def test_a_big_day_fits_into_little_memory() -> None:
         town.objects.arrive(BUCKET, key=key, body=body)
     now = (TODAY + 1) * DAY_SECONDS + 3 * 3600
     behind = NightPorts(
-        town.store, town.objects, BUCKET, lambda: town.baselines, memory_mb=LITTLE_MB
+        town.store,
+        town.objects,
+        BUCKET,
+        lambda: town.baselines,
+        secret,
+        memory_mb=LITTLE_MB,
     )
 
     work_through(ports=behind, policy=POLICY, now=now)

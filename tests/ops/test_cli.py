@@ -79,10 +79,11 @@ def test_without_an_account_a_command_says_what_is_missing(
         (["--stage", "Prod"], "--stage"),
         (["--sender", "nobody"], "--sender"),
         (["--sender", "Shop <shop@example.com>"], "--postal-address"),
+        (["--fresh-within-hours", "weather=3"], "weather is no source"),
     ],
 )
 def test_deploy_refuses_what_could_not_work(aws: None, arguments: list[str], problem: str) -> None:
-    """A wrong stage, no mailbox and no postal address are refused before anything is built."""
+    """A wrong stage, no mailbox, no postal address, no source: refused before anything is built."""
     result = CliRunner().invoke(main, ["deploy", *arguments])
 
     assert result.exit_code == 2

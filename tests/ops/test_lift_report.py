@@ -13,8 +13,9 @@ from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.measured import Measured
 from chalicelib.core.measurement import PROGRAMME, Compared, Exposure, Group, compare
 from chalicelib.core.outcomes import Bought, Ledger
+from chalicelib.core.report import Days, Report, report_of
 from chalicelib.core.watched import Watched
-from ops.lift_report import Report, figures, report_of
+from ops.lift_report import figures
 from ops.measure import tell
 from tests.functional.test_night import POLICY, WINDOW
 from tests.unit.core.situations import NOW
@@ -25,6 +26,7 @@ BASELINES = Baselines(
     {"recency_days": FeatureBaseline(0.0, tuple(float(n) for n in range(1, 10)))},
     {"loyal": 0.5, "lost": 0.5},
     (0.1,) * 10,
+    91,
 )
 
 
@@ -64,15 +66,26 @@ def report(*watched: Watched) -> Report:
         {"x": {"as-is": group(5_000, 500), "off": group(5_000, 250)}},
         left_out=3,
     )
+    names = [f"2026-11-{27 - back:02}" for back in range(max(9, len(watched)))]
+    nothing = dict.fromkeys(names[1:9], Measured())
     return report_of(
-        measured, watched, days=9, policy=POLICY, baselines=BASELINES, window_days=WINDOW
+        Days({names[0]: measured, **nothing}, dict(zip(names, watched, strict=False))),
+        policy=POLICY,
+        baselines=BASELINES,
+        fresh_within_hours={"orders": 30.0},
+        now=NOW,
     )
+
+
+def of_nothing() -> Report:
+    """Before anything was stored."""
+    return report_of(Days(), policy=POLICY, baselines=None, fresh_within_hours={}, now=NOW)
 
 
 def said(told: Report) -> str:
     """What a person reads."""
     console = Console(file=io.StringIO(), width=240)
-    tell(told, POLICY, console, now=NOW)
+    tell(told, POLICY, console)
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
@@ -131,9 +144,7 @@ def test_the_last_line_has_every_number() -> None:
     assert told["sample_ratio"]["x"]["mismatched"] is True
     assert (told["unknown_share"], told["newest_event_age_seconds"]) == (0.25, 7_200)
     assert told["left_out"] == 3
-    nothing = figures(
-        report_of(Measured(), (), days=0, policy=POLICY, baselines=None, window_days=14), now=NOW
-    )
+    nothing = figures(of_nothing(), now=NOW)
     assert nothing["drift"] == {}
     assert nothing["newest_event_age_seconds"] is None
     assert nothing["programme"]["conversion"]["verdict"] == "too_early"
@@ -141,5 +152,4 @@ def test_the_last_line_has_every_number() -> None:
 
 def test_before_the_first_window_has_closed_it_says_so() -> None:
     """Rather than an empty table alone."""
-    told = report_of(Measured(), (), days=0, policy=POLICY, baselines=None, window_days=14)
-    assert "nothing was measured yet" in said(told)
+    assert "nothing was measured yet" in said(of_nothing())

@@ -10,7 +10,11 @@ from chalicelib.console.page import Elsewhere, Page
 from chalicelib.console.policy_page import Policy, policies_page, policy_page
 from chalicelib.core.errors import BadInput, NotFound
 from chalicelib.core.policy_text import document_of
+from chalicelib.core.report import health_of
+from chalicelib.core.watched import PAST_DAYS
 from chalicelib.flows import policies, simulation_ask
+from chalicelib.flows.measured_days import read_days
+from chalicelib.scoring.baselines import baselines_of
 from chalicelib.scoring.document import read_document
 from chalicelib.scoring.manifest import (
     DOCUMENT_FILE,
@@ -97,7 +101,21 @@ def show_model(operator: Operator) -> Page:
         card = read_listed(directory, manifest, CARD_FILE).decode()
     except ArtifactRejected as rejection:
         return no_model_page(type(rejection).__name__)
-    return model_page(document, card=card, rejected=operator.edge.rejected())
+    baselines = baselines_of(document)
+    days = read_days(
+        operator.store,
+        days=PAST_DAYS + 1,
+        now=operator.now,
+        horizon_days=baselines.horizon_days,
+        with_measured=False,
+    )
+    health = health_of(
+        days,
+        baselines=baselines,
+        fresh_within_hours=operator.edge.fresh_within_hours,
+        now=operator.now,
+    )
+    return model_page(document, card=card, rejected=operator.edge.rejected(), health=health)
 
 
 def _shown(operator: Operator) -> policies.Shown:

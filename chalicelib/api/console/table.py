@@ -7,7 +7,16 @@ from collections.abc import Mapping, Sequence
 from chalice.app import Request
 
 from chalicelib.api.boundary import Answer
-from chalicelib.api.console import breakers, home, mails, people, rules, segments, simulations
+from chalicelib.api.console import (
+    breakers,
+    home,
+    mails,
+    measured,
+    people,
+    rules,
+    segments,
+    simulations,
+)
 from chalicelib.api.console.door import enter
 from chalicelib.api.console.operator import Route
 from chalicelib.api.edge import GetEdge
@@ -37,6 +46,8 @@ PAGES: Mapping[str, Route] = {
     "drops": Route(mails.show_drops, "read", section="drops"),
     "drop": Route(mails.show_drop, "read", section="drops"),
     "rejects": Route(mails.download_rejects, "read", section="drops"),
+    "experiments": Route(measured.show_experiments, None, section="experiments"),
+    "comparison": Route(measured.show_comparison, None, section="experiments"),
     "policies": Route(rules.list_policies, None, section="policies"),
     "policy": Route(rules.show_policy, None, section="policies"),
     "activate": Route(rules.activate_policy, None, section="policies"),

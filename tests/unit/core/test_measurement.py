@@ -110,13 +110,13 @@ def test_a_customer_converts_once_however_often_they_buy() -> None:
     group = after(exposed(), ledger=paid(("c#c-1", 1, 3_000), ("c#c-1", 2, 500))).treated
     assert group.sums["conversion"].outcome == 1.0
     assert group.sums["revenue_minor"].outcome == 3_500
-    assert group.events == {"conversion": 1, "revenue_minor": 1}
+    assert group.events == {"conversion": 1, "revenue_minor": 1, "opted_out": 0}
 
 
 def test_an_order_that_was_refunded_whole_is_a_conversion_without_revenue() -> None:
     """They bought; what is left of it is nothing."""
     group = after(exposed(), ledger=paid(("c#c-1", 1, 0))).treated
-    assert group.events == {"conversion": 1, "revenue_minor": 0}
+    assert group.events == {"conversion": 1, "revenue_minor": 0, "opted_out": 0}
 
 
 def test_lift_is_of_customers_not_of_orders() -> None:
@@ -169,3 +169,15 @@ def test_a_choice_of_nothing_exposes_nobody() -> None:
     """Where nothing would have been done there is nothing to compare."""
     policy = policy_with({"min_churn": 1.0}, exploration={})
     assert chosen_of(recorded(checkout(), policy)) is None
+
+
+def test_who_wants_no_more_mail_is_counted_within_the_window_alone() -> None:
+    """Not before the exposure, not after the window; once, however often they say it."""
+    for moments, expected in (
+        ((NOW + DAY_SECONDS, NOW + 2 * DAY_SECONDS), 1),
+        ((NOW - 1,), 0),
+        ((NOW + 400 * DAY_SECONDS,), 0),
+        ((), 0),
+    ):
+        group = after(exposed(), ledger=Ledger(opted_out={"c#c-1": moments})).treated
+        assert (group.customers, group.events["opted_out"]) == (1, expected)

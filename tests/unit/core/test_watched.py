@@ -12,7 +12,9 @@ from chalicelib.core.watched import (
     LEAST_PAST_DAYS,
     Watched,
     moved,
+    newest_event,
     sample_ratios,
+    unknown_drift,
     watched_from_json,
     watched_to_json,
 )
@@ -24,6 +26,7 @@ BASELINES = Baselines(
     features={"recency_days": FeatureBaseline(0.0, tuple(float(n) for n in range(1, 10)))},
     segments={"loyal": 0.5, "lost": 0.5},
     churn=(0.1,) * 10,
+    horizon_days=91,
 )
 
 
@@ -112,3 +115,48 @@ def test_storage_gives_the_same_back() -> None:
     """A day with everything, and a day with nothing."""
     for each in (replace(day(arms={"a": 1}), newest_at=5), Watched()):
         assert watched_from_json(json.loads(canonical_json(watched_to_json(each)))) == each
+
+
+def known(unknown: int | None, *, customers: int = 1_000) -> Watched:
+    """A day with so many customers of whom nothing was known."""
+    return replace(day(), customers=customers, unknown_customers=unknown)
+
+
+def test_a_share_of_the_unknown_as_before_does_not_ring() -> None:
+    """Three in ten, day after day."""
+    found = unknown_drift(known(300), [known(300)] * LEAST_PAST_DAYS)
+    assert found is not None
+    assert found.drifted is False
+
+
+def test_more_of_the_unknown_than_before_ring_and_fewer_do() -> None:
+    """Both ways: a shop that lost its ids, and one that suddenly knows everybody."""
+    for now in (500, 120):
+        found = unknown_drift(known(now), [known(300)] * LEAST_PAST_DAYS)
+        assert found is not None
+        assert found.drifted is True
+
+
+def test_few_customers_may_differ_by_chance() -> None:
+    """The bound knows how many they are; below two hundred nothing is said."""
+    found = unknown_drift(known(75, customers=200), [known(300)] * 20)
+    assert found is not None
+    assert found.drifted is False
+    few = unknown_drift(known(90, customers=100), [known(300)] * 20)
+    assert few is not None
+    assert few.drifted is None
+
+
+def test_days_on_which_it_was_not_kept_are_no_evidence() -> None:
+    """Nor are days on which nobody came; too few others say nothing."""
+    others = [known(None), known(0, customers=0)] * 20
+
+    assert unknown_drift(known(300), [*others, *[known(300)] * (LEAST_PAST_DAYS - 1)]) is None
+    assert unknown_drift(known(None), [known(300)] * 20) is None
+
+
+def test_the_newest_event_is_that_of_any_day() -> None:
+    """A quiet day has none of its own."""
+    days = [day(), replace(day(), newest_at=5), replace(day(), newest_at=9)]
+    assert newest_event(days) == 9
+    assert newest_event([day()]) is None
