@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -116,14 +117,34 @@ def calibration_drift(
     return Drift(ratio, bound, customers, ratio > bound or ratio < low)
 
 
+@cache
 def chi_squared_quantile(probability: float, degrees: int) -> float:
-    """Of the χ² distribution, by Wilson and Hilferty (PNAS 17, 1931).
+    """Of the χ² distribution, by halving an interval until floats have none between.
 
-    Between 0.9 and 0.9999 it is within 2 % from six degrees on, within 8 % with one.
-
-    >>> round(chi_squared_quantile(0.99, 9), 1)
-    21.7
+    >>> round(chi_squared_quantile(0.99, 9), 3)
+    21.666
     """
-    z = NormalDist().inv_cdf(probability)
-    spread = 2.0 / (9.0 * degrees)
-    return degrees * (1.0 - spread + z * math.sqrt(spread)) ** 3
+    low, high = 0.0, 1.0
+    while _chi_squared_above(high, degrees) > 1.0 - probability:
+        low, high = high, 2.0 * high
+    while low < (middle := (low + high) / 2.0) < high:
+        if _chi_squared_above(middle, degrees) > 1.0 - probability:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _chi_squared_above(value: float, degrees: int) -> float:
+    """How likely a χ² variable is above a value: the closed forms for whole degrees of freedom.
+
+    Abramowitz and Stegun, Handbook of Mathematical Functions, 26.4.4 and 26.4.5.
+    """
+    half = value / 2.0
+    odd = degrees % 2
+    above = math.erfc(math.sqrt(half)) if odd else 0.0
+    term = math.exp(-half) * (2.0 * math.sqrt(half / math.pi) if odd else 1.0)
+    for step in range(degrees // 2):
+        above += term
+        term *= half / (step + (1.5 if odd else 1.0))
+    return above
