@@ -13,12 +13,12 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, ProxySettings
 
 VARIABLE = "SEGUE_CHROMIUM"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -26,9 +26,9 @@ INSTALL: Sequence[Sequence[str]] = (
     ("apt-get", "update", "-qq"),
     ("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"),
 )
-# Whatever is not on the loopback goes to a proxy that does not exist; Chromium never asks a proxy
-# for the loopback. The port is the one for discarding, on which nobody listens.
-NOWHERE = "http://127.0.0.1:9"
+# Whatever is not on the loopback goes to a proxy that does not exist: to the port for discarding,
+# on which nobody listens.
+NOWHERE: Final[ProxySettings] = {"server": "http://127.0.0.1:9", "bypass": "127.0.0.1,localhost"}
 QUIET = (
     "--disable-gpu",  # the driver of a machine without a screen has nothing to offer
     "--force-color-profile=srgb",
@@ -113,7 +113,7 @@ def open_browser() -> Iterator[Browser]:
         raise PlaywrightMissing("Playwright is not installed: run `make .browser`") from error
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=str(found), args=list(QUIET), proxy={"server": NOWHERE}
+            executable_path=str(found), args=list(QUIET), proxy=NOWHERE
         )
         try:
             yield browser

@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 Scheme = Literal["light", "dark"]
 WIDE, NARROW = 1280, 400
 HEIGHT = 800
+MOST_SECONDS = 15  # for anything: a page, or what stands on it
 HERE = frozenset({"127.0.0.1", "localhost"})
 OF_THE_PAGE = frozenset({"data", "blob", "about"})
 LOUD = frozenset({"error", "warning", "assert"})
 # A violation is an event of the document; said aloud, it is noted with everything else.
 VIOLATIONS = """document.addEventListener("securitypolicyviolation", event => console.error(
   `policy for content: ${event.violatedDirective} forbids ${event.blockedURI || "inline"}`));"""
+
+# Scripts of the page have run, and every chart that is in sight was drawn or has said why not.
+DRAWN = """() => document.readyState === "complete"
+  && [...document.querySelectorAll("figure.chart")].every(each => each.dataset.drawn)"""
 
 
 @dataclass(slots=True)
@@ -86,6 +91,7 @@ class Visit:
         answer = self.page.goto(self.home + path, wait_until="load")
         if answer is None:
             raise RuntimeError(f"{path}: the browser did not ask for it")
+        self.page.wait_for_function(DRAWN)
         return answer
 
     def sign_in(self, key: str) -> Visit:
@@ -132,6 +138,7 @@ def visit(
     notes = Notes()
     notes.watch(context)
     try:
+        context.set_default_timeout(MOST_SECONDS * 1000)
         yield Visit(context.new_page(), f"{public_url.rstrip('/')}/console", notes)
     finally:
         context.close()

@@ -75,6 +75,16 @@
       .filter(each => each.getBoundingClientRect().right > room + 1 && !each.closest(".wide, pre"))
       .slice(0, 3).map(named);
   };
+  // Where forms lead that only ask: with the last of each choice, or with what they hold.
+  const asked = () => [...document.querySelectorAll("form[method=get]")]
+    .filter(form => form.querySelector("select"))
+    .map(form => {
+      const fields = new FormData(form);
+      for (const choice of form.querySelectorAll("select")) {
+        fields.set(choice.name, choice.options[choice.options.length - 1].value);
+      }
+      return `${form.action}?${new URLSearchParams(fields)}`;
+    });
   const facts = () => ({
     lang: document.documentElement.lang,
     title: document.title,
@@ -86,7 +96,7 @@
     faint: faint(),
     wider_by: document.documentElement.scrollWidth - document.documentElement.clientWidth,
     outside: outside(),
-    links: [...document.querySelectorAll("a[href]")].map(each => each.href),
+    links: [...document.querySelectorAll("a[href]")].map(each => each.href).concat(asked()),
   });
 
   // --- keyboard --------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ class View(NamedTuple):
     width: int
 
 
-VIEWS = (View("light", WIDE), View("dark", WIDE), View("light", NARROW), View("dark", NARROW))
+VIEWS = (View("light", WIDE), View("dark", WIDE), View("light", NARROW))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,6 @@ def look(visit: Visit, path: str, view: View, *, album: Path) -> Seen:
     visit.page.set_viewport_size({"width": view.width, "height": HEIGHT})
     visit.notes.clear()
     answer = visit.go(path)
-    visit.page.wait_for_load_state("networkidle")
     seen = noted(visit, answer, kind_of(path), view)
     name = kind_of(path).strip("/").translate(str.maketrans("/?&*", "---_")) or "overview"
     picture = album / f"{name}.{view.scheme}.{view.width}.png"

@@ -42,7 +42,7 @@ KINDS = frozenset(
 
 @pytest.fixture(scope="module")
 def seen(browser: Browser, desk: Desk, album: Path) -> tuple[list[Seen], list[Typed]]:
-    """Each kind of page, looked at in four ways and gone through by keyboard."""
+    """Each kind of page, looked at in three ways and gone through by keyboard."""
     beginnings = (
         "",
         f"/customers/{desk.customer_id}",
@@ -161,7 +161,6 @@ def test_what_is_looked_for_is_found(window: Open) -> None:
     visit = window()
     visit.page.route("**/faulty", lambda route: route.fulfill(body=FAULTY, content_type="text/html"))
     answer = visit.go("/faulty")
-    visit.page.wait_for_load_state("networkidle")
 
     seen = noted(visit, answer, "/faulty", View("light", WIDE))
     typed = type_through(visit, "/faulty")
