@@ -1,4 +1,4 @@
-"""The script and the stylesheet: named after their content, so that a browser may keep them."""
+"""Scripts and stylesheets: named after their content, so that a browser may keep them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from chalicelib.core.errors import NotFound
 
 _FOLDER = Path(__file__).with_name("static")
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
-SERVED = ("console.css", "htmx.js")
+SERVED = (
+    *("console.css", "htmx.js", "charts.css", "charts.js"),
+    *("vega.js", "vega-lite.js", "vega-embed.js", "uplot.js", "uplot.css"),
+)
 
 
 @cache
