@@ -87,19 +87,22 @@ class Shelf(Memory):
             raise ValueError("a page reads what it throws away")
         table, index = asked["TableName"], asked.get("IndexName")
         partition, order = self._keys[table, index]
-        terms = list(_terms(asked))
-        [wanted] = [value for name, compare, value in terms if name == partition]
-        rows = [
-            item
-            for item in self._partitions(table, index).get(wanted, ())
-            if all(compare(_plain(item[name]), value) for name, compare, value in terms)
-        ]
+        terms = _terms(asked)
+        [wanted] = [value for name, _, value in terms if name == partition]
+        within = [(compare, value) for name, compare, value in terms if name != partition]
+        rows = self._partitions(table, index).get(wanted, [])
+        if within:  # the rest of a condition is always on what the index is ordered by
+            rows = [
+                row for row in rows if all(is_so(_plain(row[order]), to) for is_so, to in within)
+            ]
         if not asked.get("ScanIndexForward", True):
-            rows.reverse()
+            rows = rows[::-1]
         begin = 0
         if "ExclusiveStartKey" in asked:
             names = [(item["pk"], item["sk"]) for item in rows]
-            begin = names.index((asked["ExclusiveStartKey"]["pk"], asked["ExclusiveStartKey"]["sk"]))
+            begin = names.index(
+                (asked["ExclusiveStartKey"]["pk"], asked["ExclusiveStartKey"]["sk"])
+            )
             begin += 1
         page = rows[begin : begin + asked.get("Limit", len(rows))]
         told: dict[str, Any] = {"Items": page, "Count": len(page)}

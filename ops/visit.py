@@ -27,9 +27,10 @@ LOUD = frozenset({"error", "warning", "assert"})
 VIOLATIONS = """document.addEventListener("securitypolicyviolation", event => console.error(
   `policy for content: ${event.violatedDirective} forbids ${event.blockedURI || "inline"}`));"""
 
-# Scripts of the page have run, and every chart that is in sight was drawn or has said why not.
+# The scripts of the page have run, and every chart was drawn or shows its table instead.
 DRAWN = """() => document.readyState === "complete"
-  && [...document.querySelectorAll("figure.chart")].every(each => each.dataset.drawn)"""
+  && [...document.querySelectorAll("figure[data-chart], figure[data-live]")].every(
+    each => each.querySelector(".plot :is(svg, canvas), details[open]"))"""
 
 
 @dataclass(slots=True)
@@ -80,18 +81,20 @@ class Visit:
         page: the one tab.
         home: the console's address, ``<public URL>/console``.
         notes: what the browser has noted since they were cleared last.
+        runs_scripts: whether scripts of a page run.
     """
 
     page: Page
     home: str
     notes: Notes
+    runs_scripts: bool
 
     def go(self, path: str = "") -> Response:
         """Go to a page under the console; raises where no answer comes."""
         answer = self.page.goto(self.home + path, wait_until="load")
         if answer is None:
             raise RuntimeError(f"{path}: the browser did not ask for it")
-        self.page.wait_for_function(DRAWN)
+        self._settle()
         return answer
 
     def sign_in(self, key: str) -> Visit:
@@ -105,11 +108,17 @@ class Visit:
         """Press a button of the page's own part, and wait for the page that it leads to."""
         with self.page.expect_navigation(wait_until="load"):
             self.page.locator("main").get_by_role("button", name=words).click()
+        self._settle()
+
+    def _settle(self) -> None:
+        if self.runs_scripts:
+            self.page.wait_for_function(DRAWN)
 
     @property
     def path(self) -> str:
         """Where the window is, under the console."""
-        return self.page.url.removeprefix(self.home)
+        url: str = self.page.url
+        return url.removeprefix(self.home)
 
     @property
     def text(self) -> str:
@@ -139,6 +148,7 @@ def visit(
     notes.watch(context)
     try:
         context.set_default_timeout(MOST_SECONDS * 1000)
-        yield Visit(context.new_page(), f"{public_url.rstrip('/')}/console", notes)
+        home = f"{public_url.rstrip('/')}/console"
+        yield Visit(context.new_page(), home, notes, scripts)
     finally:
         context.close()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ops.visit import WIDE, visit
+from ops.visit import WIDE, Visit, visit
 from tests.e2e.browser import looking
 from tests.e2e.browser.conftest import Desk
 from tests.e2e.browser.looking import VIEWS, Seen, Typed, View, discover, look, noted, type_through
@@ -133,7 +133,7 @@ def test_every_page_can_be_used_by_keyboard(seen: tuple[list[Seen], list[Typed]]
     assert {each.kind: each.unmarked for each in typed if each.unmarked} == {}
 
 
-def test_the_first_stop_leads_past_the_head(operator: looking.Visit) -> None:
+def test_the_first_stop_leads_past_the_head(operator: Visit) -> None:
     """The link to the page is seen once it has the focus, and goes behind the links of the head."""
     operator.go("/policies")
     page = operator.page
@@ -159,7 +159,9 @@ FAULTY = """<!doctype html><html lang="en"><title>Faulty – Segue</title>
 def test_what_is_looked_for_is_found(window: Open) -> None:
     """A page with each fault is told each of them, and nothing reaches another machine."""
     visit = window()
-    visit.page.route("**/faulty", lambda route: route.fulfill(body=FAULTY, content_type="text/html"))
+    visit.page.route(
+        "**/faulty", lambda route: route.fulfill(body=FAULTY, content_type="text/html")
+    )
     answer = visit.go("/faulty")
 
     seen = noted(visit, answer, "/faulty", View("light", WIDE))
@@ -179,7 +181,7 @@ def test_what_is_looked_for_is_found(window: Open) -> None:
     assert any("no mark" in each for each in typed.unmarked)
 
 
-def test_the_policy_for_content_stops_what_is_inline(operator: looking.Visit) -> None:
+def test_the_policy_for_content_stops_what_is_inline(operator: Visit) -> None:
     """Were a script to get into a page, it would not run, and the browser would say so."""
     operator.go("/policies")
     operator.notes.clear()

@@ -1,4 +1,4 @@
-"""Stored attacks: whatever a shop's customers, files or tools can write stays words on each page."""
+"""Stored attacks: whatever a shop's customers, files or tools can write stays words."""
 
 from __future__ import annotations
 

@@ -21,15 +21,15 @@ STRANGER = "segue_000000000000_" + "A" * 43
 
 def cookie(visit: Visit) -> dict[str, Any]:
     """The console's cookie in a window."""
-    [found] = [dict(each) for each in visit.page.context.cookies() if each["name"] == COOKIE]
-    return found
+    [found] = [each for each in visit.page.context.cookies() if each["name"] == COOKIE]
+    return {**found}
 
 
 def with_cookie(visit: Visit, **changes: Any) -> None:
     """Put another cookie in the place of the window's own."""
-    changed = {**cookie(visit), **changes}
+    changed: Any = {**cookie(visit), **changes}
     visit.page.context.clear_cookies()
-    visit.page.context.add_cookies([changed])  # type: ignore[list-item]
+    visit.page.context.add_cookies([changed])
 
 
 def is_at_the_entrance(visit: Visit) -> bool:
@@ -122,9 +122,7 @@ def test_what_a_script_asks_for_after_the_end_leads_to_the_entrance_too(
     desk.revoke(key)
 
     with visit.page.expect_navigation(url="**/sign-in?expired=1"):
-        visit.page.evaluate(
-            "path => void htmx.ajax('GET', path, 'main')", f"{visit.home}/messages"
-        )
+        visit.page.evaluate("path => void htmx.ajax('GET', path, 'main')", f"{visit.home}/messages")
 
     assert is_at_the_entrance(visit)
 
@@ -157,7 +155,9 @@ def test_a_forged_cookie_is_nobodys(operator: Visit) -> None:
         assert is_at_the_entrance(operator), forged
 
 
-def test_a_form_of_another_session_changes_nothing(operator: Visit, window: Open, desk: Desk) -> None:
+def test_a_form_of_another_session_changes_nothing(
+    operator: Visit, window: Open, desk: Desk
+) -> None:
     """Two windows of the same key: the token of one is refused in the other, with 403."""
     before = desk.switches()
     other = window().sign_in(desk.key.text)
@@ -185,9 +185,7 @@ def test_a_forged_cursor_is_told_so(operator: Visit, desk: Desk) -> None:
         assert operator.page.get_by_role("link", name="To the overview").is_visible()
 
 
-def test_a_policy_that_changed_meanwhile_is_not_activated(
-    operator: Visit, desk: Desk
-) -> None:
+def test_a_policy_that_changed_meanwhile_is_not_activated(operator: Visit, desk: Desk) -> None:
     """409, the difference that came in between, and the other operator's policy still decides."""
     mine = desk.store_policy(name="two-hours", quote_valid_seconds=7200)
     theirs = desk.store_policy(name="one-hour", quote_valid_seconds=3600)

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.e2e
 
 
 def test_an_operator_needs_no_scripts(window: Open, desk: Desk) -> None:
-    """Sign in, find a customer, read why, turn a switch off and on again, each with its question."""
+    """Sign in, find a customer, read why, turn a switch off and on, each with its question."""
     visit = window(scripts=False)
     visit.sign_in(desk.key.text)
     assert visit.page.title() == "Overview – Segue"
