@@ -94,7 +94,7 @@ class Visit:
         answer = self.page.goto(self.home + path, wait_until="load")
         if answer is None:
             raise RuntimeError(f"{path}: the browser did not ask for it")
-        self._settle()
+        self.settle()
         return answer
 
     def sign_in(self, key: str) -> Visit:
@@ -108,9 +108,10 @@ class Visit:
         """Press a button of the page's own part, and wait for the page that it leads to."""
         with self.page.expect_navigation(wait_until="load"):
             self.page.locator("main").get_by_role("button", name=words).click()
-        self._settle()
+        self.settle()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Wait until the page's scripts have done what they do at first."""
         if self.runs_scripts:
             self.page.wait_for_function(DRAWN)
 

@@ -24,8 +24,9 @@ MOST_KINDS = 60
 MOST_STOPS = 600
 # Steps that are words of ours and not ids.
 WORDS = frozenset({"erase", "export", "rejects", "replay", "activate"})
-# Files of ours, and what a link only saves.
 NO_PAGE = frozenset({"static"})
+# What a link only saves.
+FILES = frozenset({"/customers/*/export", "/drops/*/rejects"})
 
 
 class View(NamedTuple):
@@ -33,9 +34,6 @@ class View(NamedTuple):
 
     scheme: Scheme
     width: int
-
-
-VIEWS = (View("light", WIDE), View("dark", WIDE), View("light", NARROW))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +91,19 @@ def kind_of(path: str) -> str:
     return "/" + "/".join(shape) + ("?" + "&".join(asked) if asked else "")
 
 
-def discover(visit: Visit, beginnings: Sequence[str]) -> Iterator[str]:
-    """Every page that can be reached, one of each kind, beginning with these addresses."""
-    known = {kind_of(path): path for path in reversed(beginnings)}
-    waiting = list(known.values())[::-1]
+def walk(
+    visit: Visit, beginnings: Sequence[str], *, album: Path
+) -> Iterator[tuple[Sequence[Seen], Typed]]:
+    """Look at every page that can be reached, one of each kind, beginning with these addresses."""
+    known = {kind_of(path): path for path in beginnings}
+    waiting = list(known.values())
     while waiting:
         path = waiting.pop(0)
         if _saves_a_file(visit, path):
             continue
-        yield path
-        for link in visit.page.evaluate(f"({LOOK}).facts().links"):
+        seen, typed = look(visit, path, album=album)
+        yield seen, typed
+        for link in seen[0].facts["links"]:
             if not link.startswith(visit.home):
                 continue
             found = urlsplit(link)._replace(fragment="").geturl().removeprefix(visit.home)
@@ -114,17 +115,37 @@ def discover(visit: Visit, beginnings: Sequence[str]) -> Iterator[str]:
             raise AssertionError(f"more than {MOST_KINDS} kinds of pages: {sorted(known)}")
 
 
-def look(visit: Visit, path: str, view: View, *, album: Path) -> Seen:
-    """Look at a page in one way, and keep a picture of it."""
+def look(visit: Visit, path: str, *, album: Path) -> tuple[Sequence[Seen], Typed]:
+    """Look at a page in each way, keep a picture of each, and go through it by keyboard."""
+    kind = kind_of(path)
+    page = visit.page
+    _prepare(visit, View("light", WIDE))
+    answer = visit.go(path)
+    seen = [noted(visit, answer, kind, View("light", WIDE))]
+    _keep(visit, seen[0], album)
+    # Whoever switches at night does not load the page again.
+    page.emulate_media(color_scheme="dark")
+    visit.settle()
+    seen.append(noted(visit, answer, kind, View("dark", WIDE)))
+    _keep(visit, seen[1], album)
+    typed = type_through(visit, kind)
+    _prepare(visit, View("light", NARROW))
+    answer = visit.go(path)
+    seen.append(noted(visit, answer, kind, View("light", NARROW)))
+    _keep(visit, seen[2], album)
+    return seen, typed
+
+
+def _prepare(visit: Visit, view: View) -> None:
+    visit.notes.clear()
     visit.page.emulate_media(color_scheme=view.scheme)
     visit.page.set_viewport_size({"width": view.width, "height": HEIGHT})
-    visit.notes.clear()
-    answer = visit.go(path)
-    seen = noted(visit, answer, kind_of(path), view)
-    name = kind_of(path).strip("/").translate(str.maketrans("/?&*", "---_")) or "overview"
-    picture = album / f"{name}.{view.scheme}.{view.width}.png"
+
+
+def _keep(visit: Visit, seen: Seen, album: Path) -> None:
+    name = seen.kind.strip("/").translate(str.maketrans("/?&*", "---_")) or "overview"
+    picture = album / f"{name}.{seen.view.scheme}.{seen.view.width}.png"
     visit.page.screenshot(path=str(picture), full_page=True)
-    return seen
 
 
 def noted(visit: Visit, answer: Response, kind: str, view: View) -> Seen:
@@ -162,16 +183,10 @@ def type_through(visit: Visit, kind: str) -> Typed:
 
 
 def _saves_a_file(visit: Visit, path: str) -> bool:
-    """Whether an address is a file to save; else the window shows its page now."""
-    from playwright.sync_api import Error  # noqa: PLC0415  (not in every environment)
-
-    try:
-        visit.go(path)
-    except Error as error:
-        if "Download is starting" not in error.message:
-            raise
+    """Whether an address is a file to save and no page."""
+    if kind_of(path) in FILES or "format" in kind_of(path).partition("?")[2].split("&"):
         answer = visit.page.request.get(visit.home + path)
-        if answer.status != 200:
-            raise AssertionError(f"{path}: {answer.status}") from error
+        if answer.status != 200 or "attachment" not in answer.headers["content-disposition"]:
+            raise AssertionError(f"{path}: {answer.status}, and no file to save")
         return True
     return False

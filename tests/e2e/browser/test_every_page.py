@@ -12,7 +12,7 @@ import pytest
 from ops.visit import WIDE, Visit, visit
 from tests.e2e.browser import looking
 from tests.e2e.browser.conftest import Desk
-from tests.e2e.browser.looking import VIEWS, Seen, Typed, View, discover, look, noted, type_through
+from tests.e2e.browser.looking import Seen, Typed, View, look, noted, type_through, walk
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -52,20 +52,14 @@ def seen(browser: Browser, desk: Desk, album: Path) -> tuple[list[Seen], list[Ty
     )
     looked: list[Seen] = []
     typed: list[Typed] = []
-    with (
-        visit(browser, desk.url) as finder,
-        visit(browser, desk.url) as window,
-        visit(browser, desk.url) as stranger,
-    ):
-        stranger.go("/sign-in")
-        looked += [look(stranger, "/sign-in", view, album=album) for view in VIEWS]
-        typed.append(type_through(stranger, "/sign-in"))
-        finder.sign_in(desk.key.text)
-        window.sign_in(desk.key.text)
-        for path in discover(finder, beginnings):
-            looked += [look(window, path, view, album=album) for view in VIEWS]
-            window.page.set_viewport_size({"width": WIDE, "height": 800})
-            typed.append(type_through(window, looked[-1].kind))
+    with visit(browser, desk.url) as stranger, visit(browser, desk.url) as operator:
+        operator.sign_in(desk.key.text)
+        for seen, stops in (
+            look(stranger, "/sign-in", album=album),
+            *walk(operator, beginnings, album=album),
+        ):
+            looked += seen
+            typed.append(stops)
     return looked, typed
 
 

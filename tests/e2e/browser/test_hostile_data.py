@@ -20,7 +20,6 @@ SCRIPT = "<script>window.owned=1</script>"
 IMAGE = "<img src=x onerror=window.owned=1>"
 VECTOR = '"><svg onload=window.owned=1>'
 QUOTED = "' autofocus onfocus=window.owned=1 x='"
-LINK = "javascript:window.owned=1"
 SUPPLIED = "<svg onload=window.owned=1>"
 FILE = f"{SCRIPT.replace('/', '_')}.csv"
 TEMPLATE = "{{ 191 * 7 }}"
@@ -67,10 +66,13 @@ def attacked(desk: Desk) -> dict[str, str]:
     decided = shop.decide({"customer_id": WHO, "context": context, "cart": cart}).body
     drop_file(desk, "customers/features.csv", f"customer_id,shoe_size\n{in_csv(WHO)},{SUPPLIED}\n")
     header = "order_id,customer_id,ordered_at,quantity,currency,amount\n"
-    row = f"{IMAGE},{in_csv(WHO)},{LINK},1,USD,{TEMPLATE}\n"
+    row = f"order-1,{in_csv(WHO)},2026-01-01T00:00:00Z,1,USD,{in_csv(VECTOR + TEMPLATE)}\n"
     drop_id = drop_file(desk, f"orders/{FILE}", header + row)
     policy_hash = desk.store_policy(name="hostile-words", quote_valid_seconds=1200)
-    simulation = {"subject": "hostile words", "figures": {"policy": policy_hash, VECTOR: EVIL}}
+    simulation = {
+        "subject": "hostile words",
+        "figures": {"policy": policy_hash, SCRIPT: IMAGE, VECTOR: EVIL},
+    }
     told = desk.call("POST", f"/v1/policies/{policy_hash}/simulations", simulation)
     assert told.status == 201, told.body
     return {
@@ -97,8 +99,9 @@ def assert_inert(visit: Visit, *literally: str) -> None:
     page = visit.page
     assert page.evaluate("window.owned") is None
     assert page.locator(FOREIGN).count() == 0
-    assert page.locator(f'a[href^="{LINK}"]').count() == 0
-    assert visit.notes.complaints == []
+    assert page.locator('[href^="javascript"], [action^="javascript"]').count() == 0
+    # Nobody of that name, or not what was asked for, is an answer that the browser notes.
+    assert [each for each in visit.notes.complaints if "Failed to load resource" not in each] == []
     assert visit.notes.elsewhere == []
     text = page.locator("body").inner_text()
     for words in literally:
@@ -138,8 +141,8 @@ def test_erasing_them_asks_with_their_words(operator: Visit, attacked: dict[str,
     ("page", "literally"),
     [
         ("decision", (WHO, SCRIPT)),
-        ("drop", (LINK, FILE)),
-        ("policy", (VECTOR, EVIL)),
+        ("drop", (VECTOR + TEMPLATE, FILE)),
+        ("policy", (SCRIPT, IMAGE)),
     ],
 )
 def test_what_leads_to_them_is_inert_too(
@@ -173,7 +176,6 @@ def test_an_address_that_names_nothing_is_not_repeated_as_markup(operator: Visit
         f"/sign-in?expired={IMAGE}",
     ):
         operator.go(path)
-        operator.notes.complaints.clear()  # an answer of 404 is one, rightly
         assert_inert(operator)
 
 
