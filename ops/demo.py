@@ -135,7 +135,8 @@ def open_venue(package: Package, stack: LocalStack, *, say: Say, plan: Plan = PL
     issued = create_key(store, scopes=SCOPES, now=int(time.time()))
     say(f"deployed; key {issued.api_key.key_id} with the scopes {', '.join(SCOPES)}")
     shop = Shop(done.outputs["PublicUrl"], key=issued.text)
-    return Venue(session, done.outputs, stack.endpoint_url, shop, StandInInbox(mail_url))
+    inbox = StandInInbox(mail_url)
+    return Venue(session, done.outputs, stack.endpoint_url, shop, inbox, mail_url)
 
 
 def _mail_url(stack: LocalStack) -> str:

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from boto3.session import Session
 from chalice.local import LambdaContext
 
-from chalicelib.core.instants import format_instant
 from chalicelib.core.kinds import EFFECT, RECORD, SIGNAL
 from ops.resources import queue_url
+from ops.schedule import scheduled_event
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -181,7 +181,7 @@ class Pump:
         self._scheduled_at = now + REVIEW_EVERY_SECONDS
         for name in SCHEDULED:
             try:
-                self._call(name, _scheduled_event(name, int(now)))
+                self._call(name, scheduled_event(name, int(now)))
             except Exception:
                 _log.exception("%s failed; what is due waits for the next run", name)
         return len(SCHEDULED)
@@ -230,17 +230,3 @@ def _is_read(record: Mapping[str, Any], kinds: frozenset[str]) -> bool:
     """What the event source's filter lets through (``FilterCriteria`` in resources.json)."""
     sort_key: str = record["dynamodb"]["Keys"]["sk"]["S"]
     return record["eventName"] == "INSERT" and sort_key in kinds
-
-
-def _scheduled_event(name: str, now: int) -> dict[str, Any]:
-    return {
-        "version": "0",
-        "id": f"local-{name}-{now}",
-        "detail-type": "Scheduled Event",
-        "source": "aws.events",
-        "account": _ACCOUNT,
-        "time": format_instant(now),
-        "region": "us-east-1",
-        "resources": [f"arn:aws:events:us-east-1:{_ACCOUNT}:rule/{name}"],
-        "detail": {},
-    }

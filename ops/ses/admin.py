@@ -3,7 +3,8 @@
 ``GET mails`` lists what was taken with its MIME source in base64 (``mails/12``: all but the first
 twelve), ``GET posts`` every request,
 ``GET events`` what was published; ``POST script`` takes ``{"steps": […]}``
-(``script.step_from_json``), ``POST fates`` ``{"address": …, "fates": […]}``, ``POST happen``
+(``script.step_from_json``), which come after those that are left unless ``"clear": true`` stands
+beside them, ``POST fates`` ``{"address": …, "fates": […]}``, ``POST happen``
 ``{"message_id": …, "fates": […]}``, ``POST events`` ``{"do": "hold"}``,
 ``{"do": "duplicate", "copies": 2}`` or ``{"do": "release", "seed": 7, "copies": 2}``, and
 ``POST account`` changes fields of the account and verifies identities.
@@ -54,6 +55,8 @@ def _tell(stand_in: SesStandIn, what: str) -> Mapping[str, Any]:
 def _do(stand_in: SesStandIn, what: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
     match what:
         case "/script":
+            if body.get("clear"):
+                stand_in.script.clear()
             stand_in.script.add(*(step_from_json(step) for step in body["steps"]))
         case "/fates":
             stand_in.fates.set(body["address"], *body["fates"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import threading
 import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ class StandInInbox:
         """Take what AWS_ENDPOINT_URL_SESV2 is."""
         self._mail_url = mail_url
         self._read: list[SentMail] = []
+        self._lock = threading.Lock()
 
     @property
     def url(self) -> str:
@@ -82,10 +84,11 @@ class StandInInbox:
         return f"{self._mail_url}{PREFIX}/mails"
 
     def read(self) -> tuple[SentMail, ...]:
-        """Every mail so far; only the new ones are fetched and taken apart."""
-        new = delivered_mails(self._mail_url, after=len(self._read))
-        self._read += [from_mime(raw) for raw in new]
-        return tuple(self._read)
+        """Every mail so far; only the new ones are fetched and taken apart, by one thread."""
+        with self._lock:
+            new = delivered_mails(self._mail_url, after=len(self._read))
+            self._read += [from_mime(raw) for raw in new]
+            return tuple(self._read)
 
 
 class StackInbox:

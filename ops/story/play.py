@@ -43,6 +43,7 @@ class Venue:
         endpoint_url: the local stack.
         shop: speaks to the API.
         inbox: every mail that was taken.
+        mail_url: the stand-in for SES; None where the stack takes mail itself.
     """
 
     session: Session
@@ -50,6 +51,7 @@ class Venue:
     endpoint_url: str
     shop: Shop
     inbox: Inbox
+    mail_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 TIMEOUT_SECONDS = 30
 # A shop asks again when the other side has trouble; everything it sends may safely come twice.
@@ -87,6 +87,14 @@ class Shop:
             return None
         progress: Mapping[str, Any] = self._expect(200, answer, "drops").body
         return progress
+
+    def customer(self, customer_id: str) -> Mapping[str, Any] | None:
+        """What is known of a customer; None while nobody has spoken of them."""
+        answer = self._insist("GET", f"/v1/customers/{quote(customer_id, safe='')}")
+        if answer.status == 404:
+            return None
+        known: Mapping[str, Any] = self._expect(200, answer, "customers").body
+        return known
 
     def as_curl(self, request: Mapping[str, Any]) -> str:
         """The same call as a command line that a person can paste."""
