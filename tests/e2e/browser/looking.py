@@ -115,9 +115,11 @@ def walk(
             raise AssertionError(f"more than {MOST_KINDS} kinds of pages: {sorted(known)}")
 
 
-def look(visit: Visit, path: str, *, album: Path) -> tuple[Sequence[Seen], Typed]:
+def look(
+    visit: Visit, path: str, *, album: Path, named: str | None = None
+) -> tuple[Sequence[Seen], Typed]:
     """Look at a page in each way, keep a picture of each, and go through it by keyboard."""
-    kind = kind_of(path)
+    kind = named or kind_of(path)
     page = visit.page
     _prepare(visit, View("light", WIDE))
     answer = visit.go(path)
