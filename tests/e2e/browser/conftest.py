@@ -145,10 +145,11 @@ def operator(window: Open, desk: Desk) -> Visit:
     return window().sign_in(desk.key.text)
 
 
-@pytest.fixture(scope="session")
-def album() -> Path:
-    """Where pictures of the pages are kept, with whatever else was built."""
-    ALBUM.mkdir(parents=True, exist_ok=True)
-    for old in ALBUM.glob("*.png"):
+@pytest.fixture(scope="module")
+def album(request: pytest.FixtureRequest) -> Path:
+    """Where a module keeps pictures of pages, with whatever else was built; without older ones."""
+    place = ALBUM / request.path.stem.removeprefix("test_").replace("_", "-")
+    place.mkdir(parents=True, exist_ok=True)
+    for old in place.glob("*.png"):
         old.unlink()
-    return ALBUM
+    return place

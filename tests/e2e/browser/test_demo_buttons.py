@@ -63,11 +63,10 @@ def press(visitor: Visit, button: str, *steps: str) -> Locator:
     return entry
 
 
-def follow(visitor: Visit, entry: Locator, words: str) -> None:
-    """Follow one of the links of an entry."""
+def follow_first_link(visitor: Visit, entry: Locator) -> None:
+    """Follow the first link of an entry."""
     with visitor.page.expect_navigation():
-        entry.get_by_role("link", name=words).first.click()
-    visitor.settle()
+        entry.get_by_role("link").first.click()
 
 
 def test_one_click_opens_the_console(visitor: Visit) -> None:
@@ -87,8 +86,7 @@ def test_a_dropped_file_adds_up(visitor: Visit) -> None:
     entry = press(visitor, "drop", "begun", "done")
     assert "122 records = 120 folded + 1 duplicate + 1 rejected" in entry.inner_text()
 
-    with visitor.page.expect_navigation():
-        entry.get_by_role("link").first.click()
+    follow_first_link(visitor, entry)
 
     assert "/drops/" in visitor.path
     assert visitor.page.locator("main .state-complete").first.is_visible()
@@ -100,20 +98,18 @@ def test_a_checkout_is_decided(visitor: Visit) -> None:
     visitor.go("/messages")
     entry = press(visitor, "checkout", "going", "done")
 
-    with visitor.page.expect_navigation():
-        entry.get_by_role("link").first.click()
+    follow_first_link(visitor, entry)
 
     assert "/decisions/" in visitor.path
     assert "Why this price" in visitor.text
 
 
-def test_a_customer_lapses_and_is_written_to(visitor: Visit, panel: Panel) -> None:
+def test_a_customer_lapses_and_is_written_to(visitor: Visit) -> None:
     """Silence alone changes their segment, and the mail is in the inbox with its link to leave."""
     visitor.go()
     entry = press(visitor, "lapse", "begun", "going", "done")
 
-    with visitor.page.expect_navigation():
-        entry.get_by_role("link").first.click()
+    follow_first_link(visitor, entry)
 
     assert "/demo/inbox/" in visitor.page.url
     shown = visitor.page.frame_locator("#mail-html").locator("body").inner_text(timeout=MOST_MS)
@@ -127,8 +123,7 @@ def test_a_mail_in_doubt_is_sent_once(visitor: Visit) -> None:
     visitor.go()
     entry = press(visitor, "mail-fails", "begun", "going")
     assert "SES was asked once" in entry.inner_text()
-    with visitor.page.expect_navigation():
-        entry.get_by_role("link").first.click()
+    follow_first_link(visitor, entry)
     assert "in doubt" in visitor.text
 
     entry = press(visitor, "mail-fails", "going", "done")
@@ -136,16 +131,15 @@ def test_a_mail_in_doubt_is_sent_once(visitor: Visit) -> None:
     assert "SES was asked once, and the inbox has it once" in entry.inner_text()
 
 
-def test_the_demo_can_be_looked_at_in_every_way(
-    browser: Browser, panel: Panel, visitor: Visit, album: Path
-) -> None:
+def test_the_demo_can_be_looked_at_in_every_way(panel: Panel, visitor: Visit, album: Path) -> None:
     """Its own pages and the bar: no fault in the browser, light, dark, narrow and by keyboard."""
     seen: list[Seen] = []
     typed: list[Typed] = []
     here = Visit(visitor.page, panel.url.rstrip("/"), visitor.notes, runs_scripts=True)
     console = panel.console.removeprefix(here.home)
-    for path in (console, "/demo/inbox", "/demo/inbox/1", "/"):
-        looked, stops = look(here, path, album=album, named=f"demo{path.removeprefix(console)}")
+    pages = {"console": console, "inbox": "/demo/inbox", "mail": "/demo/inbox/1", "entrance": "/"}
+    for name, path in pages.items():
+        looked, stops = look(here, path, album=album, named=name)
         seen += looked
         typed.append(stops)
 

@@ -49,6 +49,7 @@ def seen(browser: Browser, desk: Desk, album: Path) -> tuple[list[Seen], list[Ty
         f"/decisions/{desk.decision_id}",
         f"/drops/{desk.drop_id}",
         f"/policies/{desk.policy_hash}",
+        "/messages?state=DELIVERED",
     )
     looked: list[Seen] = []
     typed: list[Typed] = []
