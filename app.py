@@ -258,8 +258,14 @@ def get_openapi() -> Response:
 
 @app.route("/console", methods=["GET"], content_types=["*/*"])
 def console_overview() -> Response:
-    """How everything stands: switches, breaker, policy, model."""
+    """How everything stands and moves: switches, breaker, budgets, segments."""
     return console("overview", app.current_request, wiring.edge)
+
+
+@app.route("/console/activity", methods=["GET"], content_types=["*/*"])
+def console_activity() -> Response:
+    """What happened within the last hour, for the overview to look again."""
+    return console("activity", app.current_request, wiring.edge)
 
 
 @app.route("/console/static/{name}", methods=["GET"], content_types=["*/*"])

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.session import Session
 from chalice.local import LambdaContext
 
-from chalicelib.core.kinds import EFFECT, RECORD, SIGNAL
+from chalicelib.core.kinds import EFFECT, LIVE_OFFER, MESSAGE, RECORD, SIGNAL
 from ops.resources import queue_url
 from ops.schedule import scheduled_event
 
@@ -59,6 +59,7 @@ class Sources:
         mail_events_queue_url: what became of mails.
         effects_stream_arn: the stream of the effects table.
         decisions_stream_arn: the stream of the decisions table.
+        profiles_stream_arn: the stream of the profiles table.
     """
 
     drops_queue_url: str
@@ -66,15 +67,24 @@ class Sources:
     mail_events_queue_url: str
     effects_stream_arn: str
     decisions_stream_arn: str
+    profiles_stream_arn: str
 
 
 @dataclass(slots=True)
 class _Reader:
-    """A function that reads a stream: which records its filter lets through, and where it is."""
+    """A function that reads a stream: where it is, and which records its filter lets through.
+
+    Attributes:
+        name: of the function.
+        new: kinds of which it reads what is new.
+        iterator: where it is.
+        changed: kinds of which it reads what has changed; of effects, mails that were accepted.
+    """
 
     name: str
-    kinds: frozenset[str]
+    new: frozenset[str]
     iterator: str
+    changed: frozenset[str] = frozenset()
 
 
 def find_sources(
@@ -82,14 +92,17 @@ def find_sources(
 ) -> Sources:
     """The queues and the streams of what ``ops.resources`` has made under this prefix."""
     tables = session.client("dynamodb")
-    effects = tables.describe_table(TableName=environment["SEGUE_EFFECTS_TABLE"])["Table"]
-    decisions = tables.describe_table(TableName=environment["SEGUE_DECISIONS_TABLE"])["Table"]
+
+    def stream_of(table: str) -> str:
+        return tables.describe_table(TableName=environment[table])["Table"]["LatestStreamArn"]
+
     return Sources(
         drops_queue_url=queue_url(session, "DropsQueue", prefix=prefix),
         effects_queue_url=environment["SEGUE_EFFECTS_QUEUE_URL"],
         mail_events_queue_url=queue_url(session, "MailEventsQueue", prefix=prefix),
-        effects_stream_arn=effects["LatestStreamArn"],
-        decisions_stream_arn=decisions["LatestStreamArn"],
+        effects_stream_arn=stream_of("SEGUE_EFFECTS_TABLE"),
+        decisions_stream_arn=stream_of("SEGUE_DECISIONS_TABLE"),
+        profiles_stream_arn=stream_of("SEGUE_PROFILES_TABLE"),
     )
 
 
@@ -126,7 +139,17 @@ class Pump:
         self._relay = _Reader("on_effects_planned", planned, self._oldest(effects))
         self._chronicle = (
             _Reader("on_decided", frozenset({RECORD.name}), self._oldest(decisions)),
-            _Reader("on_decided", frozenset({EFFECT.name}), self._oldest(effects)),
+            _Reader(
+                "on_decided",
+                frozenset({EFFECT.name}),
+                self._oldest(effects),
+                changed=frozenset({EFFECT.name, LIVE_OFFER.name}),
+            ),
+            _Reader(
+                "on_decided",
+                frozenset({MESSAGE.name}),
+                self._oldest(sources.profiles_stream_arn),
+            ),
         )
 
     def step(self) -> int:
@@ -163,7 +186,7 @@ class Pump:
     def _stream(self, reader: _Reader) -> int:
         page = self._streams.get_records(ShardIterator=reader.iterator, Limit=STREAM_BATCH)
         records = [_stream_record(each) for each in page["Records"]]
-        read = [each for each in records if _is_read(each, reader.kinds)]
+        read = [each for each in records if _is_read(each, reader)]
         if read:
             try:
                 self._call(reader.name, {"Records": read})
@@ -226,7 +249,13 @@ def _as_json(value: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"B": base64.b64encode(value["B"]).decode()} if "B" in value else value
 
 
-def _is_read(record: Mapping[str, Any], kinds: frozenset[str]) -> bool:
+def _is_read(record: Mapping[str, Any], reader: _Reader) -> bool:
     """What the event source's filter lets through (``FilterCriteria`` in resources.json)."""
-    sort_key: str = record["dynamodb"]["Keys"]["sk"]["S"]
-    return record["eventName"] == "INSERT" and sort_key in kinds
+    change = record["dynamodb"]
+    kind: str = change["Keys"]["sk"]["S"]
+    if record["eventName"] == "INSERT":
+        return kind in reader.new
+    if record["eventName"] != "MODIFY" or kind not in reader.changed:
+        return False
+    listed: str = change["NewImage"].get("listed_under", {"S": ""})["S"]
+    return kind != EFFECT.name or listed.startswith("ACCEPTED#")

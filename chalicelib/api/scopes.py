@@ -44,6 +44,7 @@ SCOPES: Mapping[Route, Scope | None] = {
 # The operator's pages: their cookie is checked by ``console.door``, its key's scopes by the page.
 CONSOLE: frozenset[Route] = frozenset({
     ("GET", "/console"),
+    ("GET", "/console/activity"),
     ("GET", "/console/static/{name}"),
     ("GET", "/console/sign-in"),
     ("POST", "/console/sign-in"),

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from chalicelib.core import (
         address,
         breaker,
+        budgets,
         consents,
         engagement,
         orders,
@@ -55,8 +56,8 @@ if TYPE_CHECKING:
         watched,
     )
 else:  # how these are encoded is nothing to a checkout, so its cold start does not load them
-    address, breaker, consents, engagement, orders = late_calls(
-        "chalicelib.core", "address", "breaker", "consents", "engagement", "orders"
+    address, breaker, budgets, consents, engagement, orders = late_calls(
+        "chalicelib.core", "address", "breaker", "budgets", "consents", "engagement", "orders"
     )
     pace, policy_life, rollup, signals, watched = late_calls(
         "chalicelib.core", "pace", "policy_life", "rollup", "signals", "watched"
@@ -228,6 +229,10 @@ WATCHED: Kind[watched.Watched] = Kind(
     compressed=True,
 )
 MEASURED: Kind[Json] = Kind("measured", "control", "measured#", _as_is, _as_is, compressed=True)
+# How budgets stood in the night of a day, named as 2026-11-27.
+BUDGETS: Kind[budgets.Budgets] = Kind(
+    "budgets", "control", "budgets#", budgets.budgets_to_json, budgets.budgets_from_json
+)
 # The last day that was worked through at night: {"through": "2026-11-27"}; one item.
 NIGHT: Kind[Json] = Kind("night", "control", "night#", _as_is, _as_is)
 NIGHT_KEY = NIGHT.key("measured")

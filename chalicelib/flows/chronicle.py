@@ -3,7 +3,9 @@
 Every new decision record becomes one line of ``log/decisions/date=…/``, in the object that the
 first record of its batch names: a batch that comes again writes the same object again. Then the
 hours that the batch speaks of are counted, each in one item that remembers which batches it has
-counted. New effects are counted in the same way, and are no lines. Checkouts wait for none of it.
+counted. New effects, mails that the provider took, codes that were used and messages that were
+accepted are counted in the same way, and are no lines. Neither checkouts nor events wait for it,
+and nothing is written for its sake where they happen.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Any, Protocol
 from chalicelib.aws.items import stored_of
 from chalicelib.core.canonical import canonical_json, short_hash
 from chalicelib.core.errors import SegueError, Transient
-from chalicelib.core.kinds import EFFECT, RECORD, ROLLUP
+from chalicelib.core.kinds import EFFECT, LIVE_OFFER, MESSAGE, RECORD, ROLLUP
 from chalicelib.core.log_line import Line, line_of
 from chalicelib.core.ports import Store
 from chalicelib.core.rollup import (
@@ -26,11 +28,15 @@ from chalicelib.core.rollup import (
     Batch,
     Counted,
     Rollup,
+    Tick,
     add,
     hour_of,
+    minute_of,
     name_of,
     names_of_effect,
     names_of_line,
+    names_of_mail,
+    names_of_use,
 )
 from chalicelib.core.storage import AtVersion, Conflict, Key, Kind, Put
 from chalicelib.flows.wordless import wordless
@@ -38,6 +44,8 @@ from chalicelib.telemetry import log_event
 
 DECISIONS = "log/decisions"
 MOST_ROUNDS = 8
+# What a file brought is no event that a shop has just sent.
+_OF_A_FILE = f"{MESSAGE.prefix}file-"
 BatchAnswer = dict[str, list[dict[str, str]]]
 
 
@@ -110,19 +118,20 @@ def from_stream(event: Mapping[str, Any], *, ports: ChroniclePorts, now: int) ->
 def _read(records: Iterable[Mapping[str, Any]], ports: ChroniclePorts) -> _Said:
     said = _Said()
     for record in records:
-        if record["eventName"] != "INSERT":
-            continue
         change = record["dynamodb"]
         number = int(change["SequenceNumber"])
         try:
-            _take(change, number, said, ports)
+            if record["eventName"] == "INSERT":
+                _take_new(change, number, said, ports)
+            elif record["eventName"] == "MODIFY":
+                _take_changed(change, number, said)
         except (SegueError, KeyError, TypeError, ValueError) as error:
             said.unreadable += 1
             log_event("record_unreadable", event_id=str(number), error=type(error).__name__)
     return said
 
 
-def _take(change: Mapping[str, Any], number: int, said: _Said, ports: ChroniclePorts) -> None:
+def _take_new(change: Mapping[str, Any], number: int, said: _Said, ports: ChroniclePorts) -> None:
     match change["Keys"]["sk"]["S"]:
         case RECORD.name:
             stored = stored_of(Key(RECORD, change["Keys"]["pk"]["S"]), _image(change))
@@ -130,11 +139,46 @@ def _take(change: Mapping[str, Any], number: int, said: _Said, ports: ChronicleP
             if line is not None:
                 said.lines.setdefault(line["at"][:10], []).append(line)
                 names = names_of_line(line)
-                said.counted.append(Counted(number, _item(line["decided_at"], RECORD), names))
+                said.counted.append(
+                    _counted(number, line["decided_at"], RECORD, names, "decisions")
+                )
         case EFFECT.name:
-            effect = json.loads(change["NewImage"]["body"]["S"])
+            effect = _body(change)
             names = names_of_effect(effect)
-            said.counted.append(Counted(number, _item(effect["planned_at"], EFFECT), names))
+            said.counted.append(_counted(number, effect["planned_at"], EFFECT, names))
+        case MESSAGE.name if not change["Keys"]["pk"]["S"].startswith(_OF_A_FILE):
+            at = _stored_at(change)
+            said.counted.append(_counted(number, at, MESSAGE, ("events",), "events"))
+
+
+def _take_changed(change: Mapping[str, Any], number: int, said: _Said) -> None:
+    """Count what a change tells of; most changes tell of nothing that is counted."""
+    stored_at = _stored_at(change)
+    match change["Keys"]["sk"]["S"]:
+        case EFFECT.name:
+            effect = _body(change)
+            if names := names_of_mail(effect, stored_at=stored_at):
+                said.counted.append(_counted(number, effect["changed_at"], EFFECT, names, "mails"))
+        case LIVE_OFFER.name:
+            live = _body(change)
+            if names := names_of_use(live, stored_at=stored_at):
+                at = live["redeemed_at"]
+                said.counted.append(_counted(number, at, LIVE_OFFER, names, "redemptions"))
+
+
+def _counted(
+    number: int, at: int, kind: Kind[Any], names: tuple[str, ...], tick: Tick | None = None
+) -> Counted:
+    return Counted(number, name_of(hour_of(at), kind.table), names, tick, minute_of(at))
+
+
+def _stored_at(change: Mapping[str, Any]) -> int:
+    return int(change["ApproximateCreationDateTime"])
+
+
+def _body(change: Mapping[str, Any]) -> Mapping[str, Any]:
+    body: Mapping[str, Any] = json.loads(change["NewImage"]["body"]["S"])
+    return body
 
 
 def _image(change: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
@@ -158,10 +202,6 @@ def _log(date: str, lines: Sequence[Line], batch: Batch, ports: ChroniclePorts) 
         body=gzip.compress(text, mtime=0),
         content_type="application/gzip",
     )
-
-
-def _item(at: int, kind: Kind[Any]) -> str:
-    return name_of(hour_of(at), kind.table)
 
 
 def _count(counted: Iterable[Counted], batch: Batch, ports: ChroniclePorts, now: int) -> None:

@@ -27,6 +27,7 @@ from chalicelib.core.storage import AtVersion, Found, Key, Put
 from chalicelib.core.watched import Watched
 from chalicelib.files.database import translated
 from chalicelib.files.decision_days import Day, open_day
+from chalicelib.flows.budgets import note_budgets
 from chalicelib.flows.chronicle import DECISIONS
 from chalicelib.flows.night_outcomes import measure_closed
 from chalicelib.flows.night_watch import ring, watch
@@ -82,7 +83,7 @@ def window_days_of(policy: Policy) -> int:
 
 
 def work_through(*, ports: NightPorts, policy: Policy, now: int) -> int:
-    """Work through every day that is over and was not; returns how many.
+    """Work through every day that is over and was not; returns how many. Note how budgets stand.
 
     Raises Transient where storage or bucket did not answer, Broken where a file of the log cannot
     be read; either way the same can be done again.
@@ -96,6 +97,7 @@ def work_through(*, ports: NightPorts, policy: Policy, now: int) -> int:
     for day in days:
         _work(Given(day, policy, now), through, found, ports)
         through, found = day, ports.store.read([NIGHT_KEY], now=now)
+    note_budgets(store=ports.store, policy=policy, now=now)
     return len(days)
 
 

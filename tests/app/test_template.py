@@ -124,27 +124,47 @@ def test_planned_effects_are_relayed_from_the_first(template: Json) -> None:
 def test_the_decision_log_reads_new_decisions_and_effects_whole_batches_at_a_time(
     template: Json,
 ) -> None:
-    """A batch waits up to a minute for company, is never split, and comes again as it was."""
+    """A batch waits ten seconds for company, is never split, and comes again as it was."""
     events = functions_of(template)["OnDecided"]["Events"].values()
     read = {}
     for event in events:
         mapping = event["Properties"]
-        (pattern,) = mapping["FilterCriteria"]["Filters"]
-        read[mapping["Stream"]["Fn::GetAtt"][0]] = json.loads(pattern["Pattern"])
+        patterns = mapping["FilterCriteria"]["Filters"]
+        read[mapping["Stream"]["Fn::GetAtt"][0]] = [
+            json.loads(each["Pattern"]) for each in patterns
+        ]
         assert event["Type"] == "DynamoDB"
         assert mapping["StartingPosition"] == "TRIM_HORIZON"
         # Counts tell a batch that comes again by its first record.
         assert mapping["BisectBatchOnFunctionError"] is False
-        assert mapping["MaximumBatchingWindowInSeconds"] == 60
+        assert mapping["MaximumBatchingWindowInSeconds"] == 10
         assert mapping["MaximumRetryAttempts"] > 0
         assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == arn_of(
             "StreamDeadLetters"
         )
 
-    def inserted(kind: str) -> Json:
-        return {"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": [kind]}}}}
+    def stored(kind: str, how: str = "INSERT") -> Json:
+        return {"eventName": [how], "dynamodb": {"Keys": {"sk": {"S": [kind]}}}}
 
-    assert read == {"DecisionsTable": inserted("record"), "EffectsTable": inserted("effect")}
+    accepted = stored("effect", "MODIFY")
+    accepted["dynamodb"]["NewImage"] = {"listed_under": {"S": [{"prefix": "ACCEPTED#"}]}}
+    assert read == {
+        "DecisionsTable": [stored("record")],
+        "EffectsTable": [stored("effect"), accepted, stored("live", "MODIFY")],
+        "ProfilesTable": [stored("message")],
+    }
+
+
+def test_the_stream_of_profiles_holds_no_person(template: Json) -> None:
+    """Its one reader counts messages, and keys are all that it needs."""
+    table = template["Resources"]["ProfilesTable"]["Properties"]
+
+    assert table["StreamSpecification"] == {"StreamViewType": "KEYS_ONLY"}
+
+
+def test_the_gateway_compresses_what_is_large(template: Json) -> None:
+    """Scripts and pages; a checkout's answer is too small to wait for it."""
+    assert template["Resources"]["RestAPI"]["Properties"]["MinimumCompressionSize"] == 20_000
 
 
 def test_a_night_waits_in_the_queue_of_files(template: Json) -> None:
@@ -222,7 +242,7 @@ def test_indexes_hold_keys_alone(template: Json) -> None:
         ("EffectsTable", "mails"): (["listed_under", "listed_at"], keys_only),
     }
     streams = {name for name, one in tables.items() if "StreamSpecification" in one}
-    assert streams == {"DecisionsTable", "EffectsTable"}
+    assert streams == {"DecisionsTable", "EffectsTable", "ProfilesTable"}
 
 
 def test_every_dropped_file_is_announced(template: Json) -> None:

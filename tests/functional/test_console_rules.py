@@ -43,13 +43,13 @@ def standing(shop: Storefront) -> set[Switches | None]:
 # --- how everything stands ----------------------------------------------------------------------
 
 
-def test_the_overview_says_what_runs_in_three_reads(browser: Browser) -> None:
+def test_the_overview_says_what_runs_in_four_reads(browser: Browser) -> None:
     """Switches, breaker, policy, model and versions."""
     page = browser.page("/console")
 
     for told in ("Sending mail on", "closed", "default", "recency-1.0.0", "Segue 0."):
         assert told in page.text, told
-    assert browser.shop.calls() == ["read", "read", "read"]
+    assert browser.shop.calls() == ["read", "read", "read", "read"]
 
 
 def test_an_open_breaker_and_a_count_begun_anew_are_told(browser: Browser) -> None:

@@ -345,7 +345,7 @@ def test_our_own_files_are_kept_for_ever_under_the_hash_of_their_content(browser
     page = browser.page("/console/sign-in")
     files = [*page.all("link", "href")[1:], *page.all("script", "src")]
 
-    assert len(files) == 2
+    assert len(files) == 5
     for path in files:
         response = browser.get(path)
         digest = sha256_hex(response.body)[:12]

@@ -5,16 +5,17 @@ from __future__ import annotations
 from chalicelib.api.console.forms import field_of
 from chalicelib.api.console.operator import Answered, Operator
 from chalicelib.console.home_page import (
-    overview_page,
     sign_in_page,
     switch_page,
 )
+from chalicelib.console.overview_page import activity_page, overview_page
 from chalicelib.console.page import Elsewhere, OwnFile, Page
 from chalicelib.console.session import SESSION_SECONDS, Session, open_session
 from chalicelib.console.static_files import find_file
 from chalicelib.core.canonical import sha256_hex
 from chalicelib.core.errors import BadInput, NotFound
-from chalicelib.flows import breaker, health, policies, switches
+from chalicelib.flows import activity, breaker, health, policies, switches
+from chalicelib.flows import overview as overviews
 from chalicelib.flows.authorize import Caller, RememberedKeys, Unknown, recognise
 from chalicelib.telemetry import log_event
 
@@ -64,7 +65,7 @@ def sign_out(operator: Operator) -> Answered:
 
 
 def overview(operator: Operator) -> Page:
-    """``GET /console``: switches, breaker, policy, model."""
+    """``GET /console``: what happens, switches, breaker, budgets, segments, policy, model."""
     edge, store, now = operator.edge, operator.store, operator.now
     book = edge.rulebook()
     shown = policies.show(store=store, packaged=book.packaged, now=now)
@@ -80,7 +81,14 @@ def overview(operator: Operator) -> Page:
             version=edge.version,
             python=edge.python,
         ),
+        overview=overviews.read_overview(store, policy=rules.policy, now=now),
+        currency=rules.policy.default_currency,
     )
+
+
+def show_activity(operator: Operator) -> Page:
+    """``GET /console/activity``: the part of the overview that moves."""
+    return activity_page(activity.read_activity(operator.store, now=operator.now))
 
 
 def ask_switch(operator: Operator, name: str) -> Page:

@@ -20,6 +20,7 @@ PAGES: Mapping[str, Route] = {
     "enter": Route(home.sign_in, None, is_open=True),
     "leave": Route(home.sign_out, None),
     "overview": Route(home.overview, None),
+    "activity": Route(home.show_activity, None),
     "switch": Route(home.ask_switch, None),
     "turn": Route(home.turn_switch, None),
     "customers": Route(people.ask_for_customer, "read", section="customers"),

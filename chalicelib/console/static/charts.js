@@ -112,10 +112,28 @@
   }
 
   addEventListener("DOMContentLoaded", drawAll);
-  document.addEventListener("htmx:afterSwap", drawAll);
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const details = again(event)?.querySelector("details");
+    if (details) details.open = opened;
+    drawAll();
+  });
   dark.addEventListener("change", drawAnew);
-  // Nobody looks at a page in the background, so it asks for nothing.
+  // What is asked for again and again: not while nobody looks, and what cannot be had leaves what is there.
+  const again = ({ detail }) => (detail.requestConfig?.elt ?? detail.elt)?.closest("[data-while-seen]");
+  let opened = false;
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (document.hidden && event.detail.elt.matches("[data-while-seen]")) event.preventDefault();
+    if (again(event) && document.hidden) event.preventDefault();
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const part = again(event);
+    if (!part) return;
+    const failed = event.detail.xhr.status >= 400;
+    document.getElementById(part.dataset.whileSeen).hidden = !failed;
+    event.detail.shouldSwap = !failed;
+    opened = part.querySelector("details")?.open ?? false;
+  });
+  document.addEventListener("htmx:sendError", (event) => {
+    const part = again(event);
+    if (part) document.getElementById(part.dataset.whileSeen).hidden = false;
   });
 })();

@@ -93,11 +93,11 @@ def test_storage_gives_the_same_back() -> None:
 
 
 def test_hours_join() -> None:
-    """A day is the sum of its hours, each of the two streams by itself."""
+    """A day is the sum of its hours, each of the three streams by itself."""
     assert total([taken(Rollup(), 1), taken(Rollup(), 1, 2), taken(Rollup(), 5, name="b")]) == {
         "a": 3,
         "b": 1,
     }
     names = names_of_day(HOUR[:10])
-    assert len(set(names)) == 48
+    assert len(set(names)) == 72
     assert HOUR in names
