@@ -1,9 +1,10 @@
 """``make demo``: the whole story on the local stack, from an empty machine to mails in an inbox.
 
 The packaged template is deployed by the very path of ``python -m ops deploy``. Then the demo's
-files are dropped, a shop sends events and asks for decisions, and what came of it is shown.
-``--check`` plays the same without a person and ends with one line of JSON, and with exit code 1
-and the names of the rules that broke when it does not add up.
+files are dropped, a shop sends events and asks for decisions, and what came of it is shown. All
+the while the panel (``ops.panel``) serves the console with four buttons. ``--check`` plays the same
+without a person, presses the buttons over the panel's HTTP, and ends with one line of JSON, and
+with exit code 1 and the names of the rules that broke when it does not add up.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
+import webbrowser
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from subprocess import CalledProcessError
 
@@ -28,14 +31,16 @@ from ops.datasets import DatasetUnavailable
 from ops.deploy import Plan, Say, deploy_package
 from ops.key import create_key, key_store
 from ops.package import Package, build_from_environment, ensure_package
+from ops.panel import Panel, serving
+from ops.panel.pressing import press_all
 from ops.places import LOCAL, ROOT
 from ops.refusals import PackageRefused
-from ops.seed import SYNTHETIC, build_seed
+from ops.seed import SYNTHETIC, Contact, Seed, build_seed
 from ops.session import open_session
 from ops.stack import LocalStack, StackDidNotStart, running
 from ops.story.books import dead_letters
 from ops.story.letters import StandInInbox, clear_mails, save_index, save_mails
-from ops.story.play import Played, StoryStalled, Venue, play
+from ops.story.play import Played, StoryStalled, Venue, await_quiet, play
 from ops.story.shop import Shop, ShopRefused
 from ops.story.telling import Telling
 from ops.story.verdict import Outcome, broken_rules
@@ -66,10 +71,13 @@ def demo(check: bool, stop_after: float | None) -> None:
         telling.begin()
         with _directory() as directory, running(directory) as stack:
             telling.say(f"the local stack listens on {stack.endpoint_url}")
-            outcome = _tell(open_venue(package, stack, say=telling.say), telling, quiet=check)
-            _judge(outcome, check=check)
-            if not check:
-                _stay(stop_after, telling)
+            venue = open_venue(package, stack, say=telling.say)
+            seed = _seed(telling)
+            with serving(venue, shoppers=shoppers(seed.contacts)) as panel:
+                _open(panel, telling, quiet=check)
+                _judge(_tell(venue, seed, panel, telling, quiet=check), check=check)
+                if not check:
+                    _stay(stop_after, telling)
     except (
         DatasetUnavailable,
         DeploymentFailed,
@@ -103,12 +111,44 @@ def _runs(pid: int) -> bool:
     return True
 
 
-def _tell(venue: Venue, telling: Telling, *, quiet: bool) -> Outcome:
+def _seed(telling: Telling) -> Seed:
     seed = build_seed(today=datetime.now(UTC).date())
     telling.say(f"{len(seed.contacts):,} customers of CDNOW, moved by {seed.moved_by_weeks} weeks")
     telling.say(SYNTHETIC)
+    return seed
+
+
+def shoppers(contacts: Sequence[Contact]) -> list[Contact]:
+    """Who takes turns at the checkout of the panel: nobody who objects to a price of their own."""
+    return [each for each in contacts if each.consent_personalised_pricing != "false"]
+
+
+def _open(panel: Panel, telling: Telling, *, quiet: bool) -> None:
+    """Let the panel hear the story, and open it where somebody can see it."""
+    telling.heard_by = partial(panel.news.tell, "story", "going")
+    telling.say(f"the console, with four buttons: {panel.url}")
+    if not quiet and sys.stderr.isatty() and has_display(os.environ, sys.platform):
+        webbrowser.open(panel.url)
+
+
+def has_display(environment: Mapping[str, str], platform: str) -> bool:
+    """Whether a browser with windows can be opened, and by nobody's build."""
+    if "CI" in environment:
+        return False
+    return platform in {"darwin", "win32"} or bool(
+        {"DISPLAY", "WAYLAND_DISPLAY"} & environment.keys()
+    )
+
+
+def _tell(venue: Venue, seed: Seed, panel: Panel, telling: Telling, *, quiet: bool) -> Outcome:
     policy = policy_from_toml((ROOT / "policies" / "default.toml").read_text())
     played = play(venue, seed, policy=policy, telling=telling)
+    books, mails, seconds = played.books, played.mails, telling.seconds
+    pressed = None
+    if quiet:  # nobody else presses the buttons
+        pressed = press_all(panel)
+        telling.say(f"all four buttons pressed, and answered in {pressed.seconds:.1f} s")
+        books, mails = await_quiet(venue, telling)
     outcome = Outcome(
         drops=played.drops,
         customers=len(seed.contacts),
@@ -117,11 +157,12 @@ def _tell(venue: Venue, telling: Telling, *, quiet: bool) -> Outcome:
         inbox=len(played.mails),
         reminders=played.books.reminders,
         codes=played.books.coupons,
-        unfinished=played.books.open,
+        unfinished=books.open + abs(books.mails_accepted - len(mails)),
         dead_letters=dead_letters(venue.session.client("sqs"), venue.outputs),
-        seconds=telling.seconds,
+        seconds=seconds,
+        pressed=pressed,
     )
-    _show(venue, played, telling, quiet=quiet)
+    _show(venue, played, panel, telling, quiet=quiet)
     return outcome
 
 
@@ -145,7 +186,7 @@ def _mail_url(stack: LocalStack) -> str:
     return stack.mail_url
 
 
-def _show(venue: Venue, played: Played, telling: Telling, *, quiet: bool) -> None:
+def _show(venue: Venue, played: Played, panel: Panel, telling: Telling, *, quiet: bool) -> None:
     clear_mails(MAIL)
     saved = save_mails(played.mails, MAIL)
     index = save_index(played.mails, saved, MAIL)
@@ -159,10 +200,11 @@ def _show(venue: Venue, played: Played, telling: Telling, *, quiet: bool) -> Non
     telling.call(venue.shop.as_curl(first.request), first.answer.body)
     telling.places(
         [
+            ("console", f"{panel.url} (one click signs in; key {panel.key})"),
             ("API", venue.shop.public_url),
             ("health", f"{venue.shop.public_url}/v1/health"),
             ("mails", f"{index} ({len(saved)})"),
-            ("inbox", venue.inbox.url),
+            ("inbox", f"{panel.url}demo/inbox"),
             ("why", f"python -m ops why {decision} --endpoint-url {venue.endpoint_url}"),
             ("keys", f"python -m ops key list --endpoint-url {venue.endpoint_url}"),
         ]

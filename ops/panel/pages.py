@@ -13,8 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from chalicelib.console.static_files import name_of
 from ops.panel.mail_view import MailView
-from ops.panel.news import Entry
-from ops.panel.press import Button
+from ops.panel.press import Button, Presser
 
 _TEMPLATES = Path(__file__).with_name("templates")
 STATIC = Path(__file__).with_name("static")
@@ -55,10 +54,18 @@ def head() -> str:
     return _render("head.j2", {})
 
 
-def bar(frame: Frame, *, news: Sequence[Entry], is_failing: bool, back: str) -> str:
+def bar(frame: Frame, presser: Presser, *, back: str) -> str:
     """The bar: buttons, the inbox, and what just happened; ``back`` is the page's own address."""
-    words = {**WORDS, "mail-fails": RECOVER} if is_failing else WORDS
-    return _render("bar.j2", {"frame": frame, "words": words, "news": news, "back": back})
+    is_failing = presser.is_failing
+    told = {
+        "frame": frame,
+        "words": {**WORDS, "mail-fails": RECOVER} if is_failing else WORDS,
+        "is_failing": is_failing,
+        "busy": presser.busy,
+        "news": presser.news.latest(SHOWN_NEWS),
+        "back": back,
+    }
+    return _render("bar.j2", told)
 
 
 def entrance(frame: Frame, *, key: str) -> str:

@@ -28,6 +28,9 @@ from ops.story.shop import ShopRefused
 Button = Literal["drop", "checkout", "lapse", "mail-fails"]
 BUTTONS: tuple[Button, ...] = get_args(Button)
 
+# What a stack that is busy, half up or on its way down answers with.
+_EXPECTED = (PressFailed, ShopRefused, ClientError, BotoCoreError, OSError)
+
 
 class DemoOver(Exception):
     """The panel is closing: whoever waits for something need not."""
@@ -102,8 +105,10 @@ class Presser:
             self._do(button)
         except DemoOver:
             pass  # nobody is there any more to be told
-        except (PressFailed, ShopRefused, ClientError, BotoCoreError, OSError) as error:
+        except Exception as error:
             self.news.tell(button, "failed", f"{type(error).__name__}: {error}")
+            if not isinstance(error, _EXPECTED):
+                raise
         finally:
             with self._lock:
                 self._busy.discard(button)

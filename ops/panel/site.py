@@ -109,9 +109,8 @@ class Site:
         reply = self.upstream.ask(asked.method, asked.target, asked.headers, asked.body)
         if reply.status == 303 or "hx-request" in asked.headers:
             return reply
-        news = self.presser.news.latest(pages.SHOWN_NEWS)
         back = asked.target if asked.method == "GET" else self.upstream.home
-        shown = pages.bar(self._frame, news=news, is_failing=self.presser.is_failing, back=back)
+        shown = pages.bar(self._frame, self.presser, back=back)
         return with_bar(reply, head=pages.head(), bar=shown)
 
     def _entrance(self, _: Asked) -> Reply:
@@ -128,7 +127,7 @@ class Site:
             return self._problem(400, "No such button", f"there are {', '.join(BUTTONS)}")
         begun = self.presser.press(button)
         if asked.headers.get("accept") == "application/json":
-            return _json({"begun": begun}, status=202 if begun else 409)
+            return _json({"begun": begun})
         back = asked.field("back")
         location = back if self._is_a_page(back) else self.upstream.home
         return Reply(303, [("Location", location), *_SAFE], b"")
@@ -141,11 +140,12 @@ class Site:
     def _news(self, asked: Asked) -> Reply:
         after = asked.query("after")
         presser = self.presser
+        busy = sorted(presser.busy)  # first: whoever is not busy any more has told all
         entries = presser.news.after(int(after) if after.isdecimal() else 0)
         return _json(
             {
                 "entries": [entry.as_json() for entry in entries],
-                "busy": sorted(presser.busy),
+                "busy": busy,
                 "is_failing": presser.is_failing,
                 "words": pages.RECOVER if presser.is_failing else pages.WORDS["mail-fails"],
             }

@@ -25,6 +25,7 @@ class Telling:
 
     def __init__(self, console: Console | None = None) -> None:
         """Take a console, or make one on standard error."""
+        self.heard_by: Callable[[str], object] = lambda _: None  # who else is told each line
         self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
         self.begin()
 
@@ -40,6 +41,7 @@ class Telling:
     def say(self, text: str) -> None:
         """One line with the time."""
         self.console.print(f"[dim]{self.seconds:6.1f} s[/dim]  {text}")
+        self.heard_by(text)
 
     @contextmanager
     def progress(self, title: str, *, total: int) -> Iterator[Callable[[Counts], None]]:

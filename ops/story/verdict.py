@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.core.control import Drop
+from ops.story.pressed import Pressed, broken_presses
 
 LEAST_MAILS = 20
 LEAST_CODES = 20
@@ -27,6 +28,7 @@ class Outcome:
         unfinished: effects that ended in no final state.
         dead_letters: messages by dead-letter queue.
         seconds: wall time of the whole story.
+        pressed: what the buttons came to; None where nobody pressed them all.
     """
 
     drops: Sequence[Drop]
@@ -39,6 +41,7 @@ class Outcome:
     unfinished: int
     dead_letters: Mapping[str, int]
     seconds: float
+    pressed: Pressed | None = None
 
     @property
     def scored(self) -> int:
@@ -58,7 +61,8 @@ class Outcome:
 
 def broken_rules(outcome: Outcome) -> list[str]:
     """Every rule that does not hold, as ``name: what was found``; empty when all hold."""
-    return [*_files(outcome), *_effects(outcome), *_pace(outcome)]
+    presses = () if outcome.pressed is None else broken_presses(outcome.pressed)
+    return [*_files(outcome), *_effects(outcome), *_pace(outcome), *presses]
 
 
 def _files(outcome: Outcome) -> Iterator[str]:

@@ -33,7 +33,7 @@
   const mark = (state) => {
     for (const button of form.querySelectorAll("button[data-demo]")) {
       const name = button.dataset.demo;
-      button.setAttribute("aria-busy", state.busy.includes(name));
+      button.disabled = state.busy.includes(name);
       if (name === "mail-fails") {
         button.dataset.failing = state.is_failing;
         button.textContent = state.words;
@@ -64,8 +64,11 @@
     event.preventDefault();
     const said = new URLSearchParams(new FormData(form));
     said.set("button", event.submitter.value);
-    event.submitter.setAttribute("aria-busy", "true");
-    await fetch(form.action, { method: "POST", body: said, headers: { Accept: "application/json" } });
+    event.submitter.disabled = true;
+    const answer = await fetch(form.action, {
+      method: "POST", body: said, headers: { Accept: "application/json" },
+    });
+    await answer.json();
     await look();
   });
 
