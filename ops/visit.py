@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Scheme = Literal["light", "dark"]
 WIDE, NARROW = 1280, 400
 HEIGHT = 800
-MOST_SECONDS = 15  # for anything: a page, or what stands on it
+MOST_SECONDS = 60  # for anything: a page, or what stands on it; a busy machine is slow
 HERE = frozenset({"127.0.0.1", "localhost"})
 OF_THE_PAGE = frozenset({"data", "blob", "about"})
 LOUD = frozenset({"error", "warning", "assert"})
