@@ -35,8 +35,8 @@ LARGEST_BYTES = 80_000
 # The first that makes a picture small enough; letters stay sharp with all of them.
 QUALITIES = (80, 65, 50, 35)
 TALLEST = 1_000
-# Forms alone, which show nothing of what there is.
-DULL = frozenset({"customers"})
+# Forms and empty lists, which show nothing of what there is.
+DULL = frozenset({"customers", "messages"})
 
 
 class PictureTooLarge(click.ClickException):
@@ -75,6 +75,7 @@ def shots(sections: Sequence[str], sights: Sights) -> Iterator[Shot]:
         if step not in DULL:
             yield Shot(step or "overview", f"/{step}".rstrip("/"))
     customer, decision = f"/customers/{sights.customer_id}", f"/decisions/{sights.decision_id}"
+    yield Shot("messages", "/messages?state=DELIVERED")
     yield Shot("customer", customer)
     yield Shot("decision", decision)
     yield Shot("policy", f"/policies/{sights.policy_hash}")
