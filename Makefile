@@ -16,6 +16,8 @@ SPARK := .spark/.made-from-$(call digest,requirements-spark.txt)
 RUN := .venv/bin/python
 # One more than there are cores: some tests wait, for a lost answer or a server's start.
 TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+# Each has a stack of its own, and much of what they do is to wait for schedules.
+E2E_WORKERS ?= 2
 LOCKS := requirements requirements-joblib requirements-ops requirements-dev requirements-ministack \
 	requirements-bench \
 	requirements-browser \
@@ -43,7 +45,7 @@ test: $(VENV) ## Run every test that needs only Python, the long sweeps of make 
 
 e2e: $(VENV) $(MINISTACK) $(BROWSER) ## Test the packaged template on the local stack, in a browser too
 	$(RUN) -m ops chromium
-	$(RUN) -m pytest -m e2e
+	$(RUN) -m pytest -m e2e --numprocesses=$(E2E_WORKERS) --dist=loadfile
 
 check: $(VENV) ## Lint, types, import contracts, tests
 	.venv/bin/ruff format --check .
