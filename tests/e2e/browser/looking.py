@@ -1,18 +1,20 @@
 """Looks at every kind of page of a deployed console, in each way that people look at it.
 
-Which pages there are is not listed anywhere: from the overview on, one link of each kind is
-followed, so a page that is added is looked at without a change here. A kind is an address with
-its ids and the values of its query left out: every customer's page is of one kind.
+From the overview on one link of each kind is followed, so a page that is added is looked at
+without a change here. A kind is a route of the app and the names of the query: every customer's
+page is of one kind, and the list of mails in one state is of another than the list of all.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
+from chalicelib.api.scopes import CONSOLE
 from ops.visit import HEIGHT, NARROW, WIDE, Scheme, Visit
 
 if TYPE_CHECKING:
@@ -22,11 +24,11 @@ LOOK = Path(__file__).with_name("look.js").read_text()
 # More kinds than a console for people has; a crawl that never ends would be a mistake of the kinds.
 MOST_KINDS = 60
 MOST_STOPS = 600
-# Steps that are words of ours and not ids.
-WORDS = frozenset({"erase", "export", "rejects", "replay", "activate"})
-NO_PAGE = frozenset({"static"})
-# What a link only saves.
-FILES = frozenset({"/customers/*/export", "/drops/*/rejects"})
+HOME = "/console"
+ROUTES = tuple(path.removeprefix(HOME) or "/" for method, path in CONSOLE if method == "GET")
+# What a link only saves: as the route that gives files alone, or in the query.
+FILES = frozenset({"/customers/{customer_id}/export", "/drops/{drop_id}/rejects"})
+SAVES = "format"
 
 
 class View(NamedTuple):
@@ -76,30 +78,54 @@ class Typed:
     unmarked: tuple[str, ...]
 
 
+class Saved(NamedTuple):
+    """A file that a link saves: what kind, with which status, and whether it is one to save."""
+
+    kind: str
+    status: int
+    is_attached: bool
+
+
 def kind_of(path: str) -> str:
     """The kind of a page by its address under the console.
 
     >>> kind_of("/customers/c-1/erase")
-    '/customers/*/erase'
+    '/customers/{customer_id}/erase'
     >>> kind_of("/messages?state=BOUNCED&cursor=abc")
     '/messages?cursor&state'
     """
     address = urlsplit(path)
-    steps = address.path.strip("/").split("/")
-    shape = [step if at == 0 or step in WORDS else "*" for at, step in enumerate(steps)]
     asked = sorted({name for name, _ in parse_qsl(address.query, keep_blank_values=True)})
-    return "/" + "/".join(shape) + ("?" + "&".join(asked) if asked else "")
+    return _route_of(address.path) + ("?" + "&".join(asked) if asked else "")
+
+
+def _route_of(path: str) -> str:
+    """The route of an address; words of ours go before ids. Raises AssertionError for none."""
+    steps = path.strip("/").split("/")
+    fitting = [
+        route
+        for route in ROUTES
+        if len(wanted := route.strip("/").split("/")) == len(steps)
+        and all(
+            want in (step, "") or want[0] == "{" for want, step in zip(wanted, steps, strict=True)
+        )
+        and bool(wanted[0]) is bool(steps[0])
+    ]
+    if not fitting:
+        raise AssertionError(f"{path} leads to no page")
+    return min(fitting, key=lambda route: route.count("{"))
 
 
 def walk(
     visit: Visit, beginnings: Sequence[str], *, album: Path
-) -> Iterator[tuple[Sequence[Seen], Typed]]:
+) -> Iterator[tuple[Sequence[Seen], Typed] | Saved]:
     """Look at every page that can be reached, one of each kind, beginning with these addresses."""
     known = {kind_of(path): path for path in beginnings}
     waiting = list(known.values())
     while waiting:
         path = waiting.pop(0)
-        if _saves_a_file(visit, path):
+        if _saves_a_file(path):
+            yield _save(visit, path)
             continue
         seen, typed = look(visit, path, album=album)
         yield seen, typed
@@ -108,7 +134,7 @@ def walk(
                 continue
             found = urlsplit(link)._replace(fragment="").geturl().removeprefix(visit.home)
             kind = kind_of(found)
-            if kind not in known and kind.split("/")[1] not in NO_PAGE:
+            if kind not in known:
                 known[kind] = found
                 waiting.append(found)
         if len(known) > MOST_KINDS:
@@ -145,7 +171,7 @@ def _prepare(visit: Visit, view: View) -> None:
 
 
 def _keep(visit: Visit, seen: Seen, album: Path) -> None:
-    name = seen.kind.strip("/").translate(str.maketrans("/?&*", "---_")) or "overview"
+    name = re.sub(r"[^a-z]+", "-", seen.kind).strip("-") or "overview"
     picture = album / f"{name}.{seen.view.scheme}.{seen.view.width}.png"
     visit.page.screenshot(path=str(picture), full_page=True)
 
@@ -184,11 +210,13 @@ def type_through(visit: Visit, kind: str) -> Typed:
     return Typed(kind, missed, tuple(unmarked))
 
 
-def _saves_a_file(visit: Visit, path: str) -> bool:
-    """Whether an address is a file to save and no page."""
-    if kind_of(path) in FILES or "format" in kind_of(path).partition("?")[2].split("&"):
-        answer = visit.page.request.get(visit.home + path)
-        if answer.status != 200 or "attachment" not in answer.headers["content-disposition"]:
-            raise AssertionError(f"{path}: {answer.status}, and no file to save")
-        return True
-    return False
+def _saves_a_file(path: str) -> bool:
+    """Whether an address is that of a file to save and no page."""
+    kind, _, asked = kind_of(path).partition("?")
+    return kind in FILES or SAVES in asked.split("&")
+
+
+def _save(visit: Visit, path: str) -> Saved:
+    answer = visit.page.request.get(visit.home + path)
+    disposition = answer.headers.get("content-disposition", "")
+    return Saved(kind_of(path), answer.status, disposition.startswith("attachment"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,17 @@ import pytest
 from ops.visit import WIDE, Visit, visit
 from tests.e2e.browser import looking
 from tests.e2e.browser.conftest import Desk
-from tests.e2e.browser.looking import Seen, Typed, View, look, noted, type_through, walk
+from tests.e2e.browser.looking import (
+    ROUTES,
+    Saved,
+    Seen,
+    Typed,
+    View,
+    look,
+    noted,
+    type_through,
+    walk,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -20,28 +31,21 @@ if TYPE_CHECKING:
     from tests.e2e.browser.conftest import Open
 
 pytestmark = pytest.mark.e2e
-# What a crawl that stops short would not find. Others are found and looked at all the same.
-KINDS = frozenset(
-    {
-        "/",
-        "/customers",
-        "/customers/*",
-        "/customers/*/erase",
-        "/decisions/*",
-        "/drops",
-        "/drops/*",
-        "/messages",
-        "/messages?state",
-        "/model",
-        "/policies",
-        "/policies/*",
-        "/switches/*",
-    }
-)
+# No link leads to what scripts and pages fetch for themselves.
+FETCHED = frozenset({"/static/{name}", "/activity"})
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Everything that was found by following the links."""
+
+    seen: Sequence[Seen]
+    typed: Sequence[Typed]
+    saved: Sequence[Saved]
 
 
 @pytest.fixture(scope="module")
-def seen(browser: Browser, desk: Desk, album: Path) -> tuple[list[Seen], list[Typed]]:
+def walked(browser: Browser, desk: Desk, album: Path) -> Walk:
     """Each kind of page, looked at in three ways and gone through by keyboard."""
     beginnings = (
         "",
@@ -51,28 +55,38 @@ def seen(browser: Browser, desk: Desk, album: Path) -> tuple[list[Seen], list[Ty
         f"/policies/{desk.policy_hash}",
         "/messages?state=DELIVERED",
     )
-    looked: list[Seen] = []
+    seen: list[Seen] = []
     typed: list[Typed] = []
+    saved: list[Saved] = []
     with visit(browser, desk.url) as stranger, visit(browser, desk.url) as operator:
         operator.sign_in(desk.key.text)
-        for seen, stops in (
-            look(stranger, "/sign-in", album=album),
-            *walk(operator, beginnings, album=album),
-        ):
-            looked += seen
-            typed.append(stops)
-    return looked, typed
+        entrance = look(stranger, "/sign-in", album=album)
+        for found in (entrance, *walk(operator, beginnings, album=album)):
+            if isinstance(found, Saved):
+                saved.append(found)
+            else:
+                seen += found[0]
+                typed.append(found[1])
+    return Walk(seen, typed, saved)
 
 
 @pytest.fixture(scope="module")
-def looked(seen: tuple[list[Seen], list[Typed]]) -> Sequence[Seen]:
+def looked(walked: Walk) -> Sequence[Seen]:
     """What was looked at."""
-    return seen[0]
+    return walked.seen
 
 
-def test_the_pages_are_found(looked: Sequence[Seen]) -> None:
-    """From the overview the links lead to every section, and on to one page of each kind."""
-    assert KINDS - {each.kind for each in looked} == set()
+def test_every_page_is_found(walked: Walk) -> None:
+    """From the overview on, links lead to a page of every route that there is."""
+    kinds = {each.kind for each in walked.seen} | {each.kind for each in walked.saved}
+
+    assert set(ROUTES) - FETCHED - {kind.partition("?")[0] for kind in kinds} == set()
+
+
+def test_what_a_link_saves_is_a_file(walked: Walk) -> None:
+    """The export of a customer, the rejects of a file, the list of mails."""
+    assert len(walked.saved) >= 3
+    assert [each for each in walked.saved if each.status != 200 or not each.is_attached] == []
 
 
 def test_every_page_comes_and_the_browser_has_nothing_against_it(looked: Sequence[Seen]) -> None:
@@ -120,12 +134,10 @@ def test_no_page_is_wider_than_a_telephone(looked: Sequence[Seen]) -> None:
     assert {str(each): each.facts["outside"] for each in looked if each.facts["wider_by"] > 0} == {}
 
 
-def test_every_page_can_be_used_by_keyboard(seen: tuple[list[Seen], list[Typed]]) -> None:
+def test_every_page_can_be_used_by_keyboard(walked: Walk) -> None:
     """The tab key reaches all that can be clicked on, and one sees where it is."""
-    _, typed = seen
-
-    assert {each.kind: each.missed for each in typed if each.missed} == {}
-    assert {each.kind: each.unmarked for each in typed if each.unmarked} == {}
+    assert {each.kind: each.missed for each in walked.typed if each.missed} == {}
+    assert {each.kind: each.unmarked for each in walked.typed if each.unmarked} == {}
 
 
 def test_the_first_stop_leads_past_the_head(operator: Visit) -> None:
