@@ -46,7 +46,7 @@ class Memory:
             case "PutItem" | "UpdateItem" | "TransactWriteItems":
                 return {}
             case _:
-                raise ValueError(f"nobody calls {operation}")
+                raise ValueError(f"no checkout calls {operation}")
 
     def _found(self, asked: dict[str, Any]) -> dict[str, Any]:
         responses: dict[str, Any] = {}
