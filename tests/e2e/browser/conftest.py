@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,18 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib.aws.items import key_of
 from chalicelib.core.control import SCOPES
+from chalicelib.core.kinds import NIGHT_KEY
 from chalicelib.core.policy import policy_from_toml
 from ops.chromium import open_browser
 from ops.key import IssuedKey, create_key, key_store, revoke_key
 from ops.places import BUILD, ROOT
+from ops.schedule import scheduled_event
 from ops.seed import SeedFile
 from ops.story.play import Venue, await_drop, put_file, read_segments
 from ops.story.script import checkout, pick_shopper
 from ops.story.shop import Answer, Shop
 from ops.story.telling import Telling
 from ops.visit import Visit, visit
-from tests.e2e.deployed import Filled
+from tests.e2e.deployed import Filled, eventually
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -116,7 +120,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def desk(venue: Venue, filled: Filled) -> Desk:
-    """The filled deployment, with a checkout, a rejected record and another policy."""
+    """The filled deployment, with a checkout, a rejected record, a night and another policy."""
     control_table = venue.outputs["ControlTable"]
     store = key_store(venue.session.client("dynamodb"), control_table=control_table)
     key, other = (create_key(store, scopes=SCOPES, now=int(time.time())) for _ in range(2))
@@ -127,9 +131,27 @@ def desk(venue: Venue, filled: Filled) -> Desk:
     bad = SeedFile("orders/with-an-error.csv", BAD_ORDERS, 1)
     drop_id, _ = put_file(venue, bad)
     await_drop(venue, drop_id, bad, Telling())
+    work_a_night(venue)
     found = Desk(venue, key, other, shopper.customer_id, decided["decision_id"], drop_id, "")
     stored = found.store_policy(name="half-an-hour", quote_valid_seconds=1800)
     return replace(found, policy_hash=stored)
+
+
+def work_a_night(venue: Venue) -> None:
+    """Send the message of the nightly rule by hand, and wait for the night's note."""
+    now = int(time.time())
+    body = json.dumps(scheduled_event("measured", now))
+    queue = venue.outputs["DropsQueue"]
+    venue.session.client("sqs").send_message(QueueUrl=queue, MessageBody=body)
+    tables = venue.session.client("dynamodb")
+
+    def noted() -> bool | None:
+        found = tables.get_item(
+            TableName=venue.outputs["ControlTable"], Key=key_of(NIGHT_KEY), ConsistentRead=True
+        )
+        return True if "Item" in found else None
+
+    eventually(noted, within_seconds=150, what="a night")
 
 
 @pytest.fixture

@@ -99,21 +99,27 @@ def kind_of(path: str) -> str:
     return _route_of(address.path) + ("?" + "&".join(asked) if asked else "")
 
 
+def is_page(path: str) -> bool:
+    """Whether an address under the console has a route."""
+    return bool(_routes_of(path))
+
+
 def _route_of(path: str) -> str:
     """The route of an address; words of ours go before ids. Raises AssertionError for none."""
-    steps = path.strip("/").split("/")
-    fitting = [
-        route
-        for route in ROUTES
-        if len(wanted := route.strip("/").split("/")) == len(steps)
-        and all(
-            want in (step, "") or want[0] == "{" for want, step in zip(wanted, steps, strict=True)
-        )
-        and bool(wanted[0]) is bool(steps[0])
-    ]
+    fitting = _routes_of(path)
     if not fitting:
         raise AssertionError(f"{path} leads to no page")
     return min(fitting, key=lambda route: route.count("{"))
+
+
+def _routes_of(path: str) -> Sequence[str]:
+    steps = path.strip("/").split("/")
+    return [
+        route
+        for route in ROUTES
+        if len(wanted := route.strip("/").split("/")) == len(steps)
+        and all(want == step or want[:1] == "{" for want, step in zip(wanted, steps, strict=True))
+    ]
 
 
 def walk(
