@@ -10,17 +10,22 @@ digest = $(shell cksum < $(1) | tr ' ' '-')
 VENV := .venv/.made-from-$(call digest,requirements-dev.txt)
 BENCH := .bench/.made-from-$(call digest,requirements-bench.txt)
 MINISTACK := .ministack/.made-from-$(call digest,requirements-ministack.txt)
+# What drives a browser is beside what tests need, in one environment: the same tests import both.
+BROWSER := .venv/.browser-made-from-$(call digest,requirements-browser.txt)
 SPARK := .spark/.made-from-$(call digest,requirements-spark.txt)
 RUN := .venv/bin/python
 # One more than there are cores: some tests wait, for a lost answer or a server's start.
 TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+# Each has a stack of its own, and much of what they do is to wait for schedules.
+E2E_WORKERS ?= 2
 LOCKS := requirements requirements-joblib requirements-ops requirements-dev requirements-ministack \
 	requirements-bench \
+	requirements-browser \
 	requirements-spark
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-check local test e2e check package train evaluate bench bench-check cost prove parity spark \
-	reliability crash crash-full lock clean .venv .ministack .spark .bench
+	reliability crash crash-full screenshots lock clean .venv .ministack .spark .bench .browser
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | \
@@ -38,8 +43,9 @@ local: $(VENV) ## Serve the API on an in-process AWS with seeded data: the every
 test: $(VENV) ## Run every test that needs only Python, the long sweeps of make crash aside
 	$(RUN) -m pytest -m "not e2e and not sweep and not spark" --numprocesses=$(TEST_WORKERS) --dist=loadfile
 
-e2e: $(VENV) $(MINISTACK) ## Test the packaged template on the local stack
-	$(RUN) -m pytest -m e2e
+e2e: $(VENV) $(MINISTACK) $(BROWSER) ## Test the packaged template on the local stack, in a browser too
+	$(RUN) -m ops chromium
+	$(RUN) -m pytest -m e2e --numprocesses=$(E2E_WORKERS) --dist=loadfile
 
 check: $(VENV) ## Lint, types, import contracts, tests
 	.venv/bin/ruff format --check .
@@ -47,6 +53,10 @@ check: $(VENV) ## Lint, types, import contracts, tests
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
 	$(MAKE) test
+
+screenshots: $(VENV) $(MINISTACK) $(BROWSER) ## Play the demo and take the pictures of docs/screenshots
+	$(RUN) -m ops chromium
+	$(RUN) -m ops screenshots
 
 package: $(VENV) ## Build the deployable package in build/package and prove it
 	$(RUN) -m ops package
@@ -104,6 +114,8 @@ clean: ## Remove what was built, never the environments
 
 .spark: $(SPARK)
 
+.browser: $(BROWSER)
+
 $(VENV):
 	@test -x $(RUN) || $(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), \
 		"Segue needs Python 3.11 to 3.13: make PYTHON=python3.11"'
@@ -112,6 +124,12 @@ $(VENV):
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
 		-r requirements-dev.txt
 	@rm -f .venv/.made-from-*
+	@touch $@
+
+$(BROWSER): | $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements-browser.txt
+	@rm -f .venv/.browser-made-from-*
 	@touch $@
 
 # The local stack runs functions with the interpreter of its own environment: the same minor.

@@ -23,6 +23,7 @@ PROMISED = (
     "parquet_ratio",
     "jsonl_ratio",
     "csv_rows_per_cpu_second",
+    "console_ms",
 )
 
 

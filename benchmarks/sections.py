@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import batch, cold_start, decision, events, over_http, with_aws
+from benchmarks import batch, cold_start, console, decision, events, over_http, with_aws
 from benchmarks.cold_start import ColdStart
+from benchmarks.console import PageCost
 from benchmarks.over_http import Served
 
 
@@ -155,6 +156,25 @@ def events_folded(*, short: bool) -> Section:
     )
 
 
+def console_pages(*, short: bool) -> Section:
+    """Pages of the operator's console, on 10,000 customers."""
+    pages = console.measure(rounds=20 if short else 100)
+    room_ms = min(page.room_ms for page in pages)
+    slowest = max(pages, key=lambda page: page.cpu_p95_ms)
+    return Section(
+        f"Pages of the console on {console.CUSTOMERS:,} customers, DynamoDB answering at once",
+        (
+            *((_without_ids(page.path), _page(page)) for page in pages),
+            (f"{console.MOST_MS} ms are reached", f"at {room_ms:.1f} ms for each call to AWS"),
+        ),
+        {
+            "console_ms": slowest.cpu_p95_ms,
+            "console_calls": max(page.calls for page in pages),
+            "console_room_ms": room_ms,
+        },
+    )
+
+
 SECTIONS: Mapping[str, Callable[..., Section]] = {
     "batch": files_scored,
     "cold": cold_starts,
@@ -162,6 +182,7 @@ SECTIONS: Mapping[str, Callable[..., Section]] = {
     "aws": decisions_with_aws,
     "http": decisions_over_http,
     "events": events_folded,
+    "console": console_pages,
 }
 
 
@@ -189,3 +210,15 @@ def _served(served: Served) -> str:
         f"p50 {served.p50_ms:6.2f} ms   p99 {served.p99_ms:6.0f} ms   "
         f"{served.per_second:6.0f} a second   {served.cpu_ms:5.2f} ms CPU each"
     )
+
+
+def _page(page: PageCost) -> str:
+    return (
+        f"CPU p50 {page.cpu_p50_ms:5.1f} ms  p95 {page.cpu_p95_ms:5.1f} ms   "
+        f"clock p50 {page.p50_ms:5.1f} ms  p95 {page.p95_ms:5.1f} ms   "
+        f"{page.calls:2} calls  {page.kilobytes:5.1f} kB"
+    )
+
+
+def _without_ids(path: str) -> str:
+    return "/".join(f"{step[:12]}…" if len(step) > 20 else step for step in path.split("/"))

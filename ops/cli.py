@@ -14,6 +14,7 @@ from chalicelib.core.errors import SegueError
 
 COMMANDS = {
     "breaker": "Show what the bounce and complaint breaker counts, or begin anew.",
+    "chromium": "Find the browser of the end-to-end tests, or install it.",
     "cost": "Say what a stage costs: a million of each thing, idling, 100 million customers.",
     "demo": "Run the whole story on the local stack; --check plays it without a person.",
     "deploy": "Create or update a stack, on AWS or on the local stack.",
@@ -36,6 +37,7 @@ COMMANDS = {
     "redrive-drop": "Work again on the parts of a big file that failed.",
     "revoke": "Take codes back, or every code of an action.",
     "score": "Score a features file on this machine, without AWS.",
+    "screenshots": "Play the demo and take pictures of the console.",
     "signing": "Rotate the keys that sign quotes and unsubscribe links.",
     "simulate": "Show what a policy would change before it goes live.",
     "stack": "Run the local stack in the foreground.",

@@ -6,6 +6,7 @@ equal zip to the byte, so a second deployment of the same code changes nothing.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
@@ -137,11 +138,17 @@ def build_package(
 def ensure_package(
     build: Build, *, root: Path = ROOT, into: Path = PACKAGE, say: Callable[[str], None]
 ) -> Package:
-    """Take the package that stands there if it was built from these inputs, else build it."""
+    """Take the package that stands there if it was built from these inputs, else build it.
+
+    Of several processes that ask at once, one builds, and the others take what it built.
+    """
     stamp = into / "inputs.sha256"
-    if stamp.is_file() and stamp.read_text() == inputs_digest(root, build):
-        return read_package(into)
-    return build_package(build, root=root, into=into, say=say)
+    into.parent.mkdir(parents=True, exist_ok=True)
+    with into.with_suffix(".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # until the file is closed, or this process ends
+        if stamp.is_file() and stamp.read_text() == inputs_digest(root, build):
+            return read_package(into)
+        return build_package(build, root=root, into=into, say=say)
 
 
 def read_package(directory: Path) -> Package:
