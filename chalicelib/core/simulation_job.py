@@ -29,7 +29,6 @@ SILENT_SECONDS = 300
 _HELD = 4
 
 State = Literal["QUEUED", "RUNNING", "DONE", "OVERTAKEN", "GONE", "FAILED"]
-Skipped = Literal["erased", "expired", "unreadable"]
 
 
 @dataclass(frozen=True, slots=True)

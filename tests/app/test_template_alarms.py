@@ -1,5 +1,6 @@
 """What is seen from outside: logs and alarms of the packaged template."""
 
+from chalicelib.core.instants import DAY_SECONDS
 from ops.refusals import functions_of
 from ops.template import resources_of
 from tests.app.packaged import NAMES, Json
@@ -47,6 +48,17 @@ def test_every_failure_rings(template: Json) -> None:
         ("AWS/SES", "Reputation.BounceRate", None),
         ("AWS/SES", "Reputation.ComplaintRate", None),
     }
+
+
+def test_what_is_found_at_night_rings_until_the_next_one(template: Json) -> None:
+    """Its figures come once a day: within a shorter period an alarm would end by itself."""
+    periods = {
+        one["MetricName"]: one["Period"] * one["EvaluationPeriods"]
+        for _, one in resources_of(template, "AWS::CloudWatch::Alarm")
+    }
+
+    for name in ("SampleRatioMismatch", "ModelDrift", "StaleData"):
+        assert periods[name] == DAY_SECONDS, name
 
 
 def _target(dimensions: list[Json]) -> str | None:

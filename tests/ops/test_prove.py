@@ -5,10 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from ops.prove import BoundBroken, Figure, exploration, measure, off_policy, prove, topics, within
+from ops.prove import (
+    BoundBroken,
+    Figure,
+    calibration,
+    exploration,
+    measure,
+    nights,
+    off_policy,
+    prove,
+    topics,
+    within,
+)
+
+AS_EVER = {"factor": 1.0, "kept": 1.0}
 
 
 def test_every_module_of_the_package_is_a_topic() -> None:
@@ -80,3 +94,22 @@ def test_off_policy_at_a_small_count() -> None:
     assert found["deterministic_log_refused"] is True
     assert min(found[f"{name}_coverage"] for name in ("ips", "snips", "dr")) >= 0.8
     json.dumps(found)
+
+
+def test_a_few_runs_say_nothing_certain_of_alarms() -> None:
+    """Of so few nights even none that rings leaves more than the bound to be thought of."""
+    with pytest.raises(BoundBroken, match="nights_false_alarms_at_most") as broken:
+        nights.figures(nights=40)
+
+    assert broken.value.figures["nights"] == 40
+    assert nights.upper_end(0, 20) > nights.upper_end(0, 2_000) > 0.0
+    assert nights.upper_end(60, 9_000) < 0.01 < nights.upper_end(90, 9_000)
+
+
+def test_calibration_at_a_small_count() -> None:
+    """The loop of the figure; some of the runs that are drawn together are left over."""
+    chance = np.random.default_rng(1)
+    days = list(calibration.settled_days(chance, calibration.WORLDS[0], 300, 120, **AS_EVER))
+
+    assert len(days) == 120
+    assert {each.returned.customers for run in days for each in run if each} == {2_100, 8_400}

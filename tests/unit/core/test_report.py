@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 import pytest
 
+from chalicelib.core.calibration import FIGURES
 from chalicelib.core.drift import Drift, Moved
 from chalicelib.core.experiments import Experiment
+from chalicelib.core.features import FEATURE_NAMES
 from chalicelib.core.instants import DAY_SECONDS
 from chalicelib.core.lift import Lift
 from chalicelib.core.measured import Measured
@@ -32,7 +34,7 @@ from chalicelib.core.report import (
     standings,
     verdict_of,
 )
-from chalicelib.core.watched import Watched
+from chalicelib.core.watched import LOOKS, Watched
 from tests.unit.core.situations import NOW
 
 SHARES = {"as-is": 0.5, "bold": 0.5}
@@ -46,6 +48,13 @@ EXPERIMENT = Experiment.model_validate(
         ],
     }
 )
+
+
+def test_what_may_ring_shares_one_chance_of_ringing_without_cause() -> None:
+    """Features, score, segments, calibrations, the unknown: one more has to be one look more."""
+    assert (
+        len(FEATURE_NAMES) + len(["score", "segments"]) + len(FIGURES) + len(["unknown"]) == LOOKS
+    )
 
 
 def group(customers: int, *, buyers: int = 0, leavers: int = 0) -> Group:
