@@ -39,6 +39,7 @@ from chalicelib.core.contact import Contact, Stamped
 from chalicelib.core.control import SCOPES, ApiKey, Drop
 from chalicelib.core.effects import Effect, State, effect_id
 from chalicelib.core.facts import Facts
+from chalicelib.core.instants import Instant
 from chalicelib.core.kinds import API_KEY, CONTACT, DROP, EFFECT, FACTS, PRODUCT
 from chalicelib.core.storage import Key, Put
 from chalicelib.core.subject import customer
@@ -49,6 +50,7 @@ HISTORIES = 2_357
 DECISIONS = 12
 MOST_MS = 300  # what a page may take, AWS included
 SOMEBODY = "c-00042"
+SEGMENTS = ("champions", "new", "at_risk", "hibernating", "lost")
 DROP_ID = sha256_hex(b"a drop")[:32]
 KEY_HASH = sha256_hex(b"the operator's key")
 STATES: Sequence[State] = ("DELIVERED",) * 6 + ("SUPPRESSED", "BOUNCED", "ACCEPTED", "FAILED")
@@ -84,7 +86,7 @@ class PageCost:
 
 
 def measure(*, rounds: int) -> list[PageCost]:
-    """Measure every page of the head, and one customer, decision, drop and policy."""
+    """Measure every page of the head, and one segment, customer, decision, drop and policy."""
     os.environ.update(AWS)
     people = read_people(HISTORIES)
     with shelves(people) as server:
@@ -115,6 +117,7 @@ def paths(decision_id: str) -> Iterator[str]:
     for step, _ in SECTIONS:
         yield f"/{step}".rstrip("/")
     yield "/messages?state=DELIVERED"
+    yield "/segments/at_risk"
     yield f"/customers/{SOMEBODY}"
     yield f"/decisions/{decision_id}"
     yield f"/drops/{DROP_ID}"
@@ -168,7 +171,9 @@ def _person(name: str, facts: Facts, number: int, now: int) -> Iterator[Put[Any]
         changed_at=now - number,
         reason="no_consent" if state == "SUPPRESSED" else None,
     )
-    yield _put(FACTS.key(subject.key), replace(facts, subject=subject))
+    segment = SEGMENTS[number % len(SEGMENTS)]
+    known = replace(facts, subject=subject, segment=segment, segment_at=Instant(now - number))
+    yield _put(FACTS.key(subject.key), known)
     yield _put(CONTACT.key(subject.key), Contact(subject, told))
     yield _put(EFFECT.key(name_of_mail), mail)
 

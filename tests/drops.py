@@ -6,7 +6,6 @@ import csv
 import gzip
 import io
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +47,13 @@ THANKS = Action(
     offer=OfferTerms(kind="free_shipping", value=0, valid_days=30),
 )
 DROPS, RESULTS = "drops", "results"
+
+
+def standing_still() -> float:
+    """A clock by which no second passes, so that no slow machine saves progress once more."""
+    return 0.0
+
+
 ORDER_COLUMNS = "order_id,customer_id,ordered_at,quantity,currency,amount"
 
 
@@ -93,7 +99,7 @@ class DataTeam:
         return Arrived(DROPS, key, info.version_id, info.etag)
 
     def handle(
-        self, arrived: Arrived, *, now: int = NOW, clock: Callable[[], float] = time.monotonic
+        self, arrived: Arrived, *, now: int = NOW, clock: Callable[[], float] = standing_still
     ) -> Drop:
         """Let the flow handle a file."""
         return handle(
@@ -115,7 +121,12 @@ class DataTeam:
             for index, body in enumerate(bodies)
         ]
         answer = from_messages(
-            {"Records": records}, ports=self.ports, rules=self.rules, keys=SIGNING_KEYS, now=NOW
+            {"Records": records},
+            ports=self.ports,
+            rules=self.rules,
+            keys=SIGNING_KEYS,
+            now=NOW,
+            clock=standing_still,
         )
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 

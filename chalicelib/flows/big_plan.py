@@ -15,7 +15,7 @@ from chalicelib.core.control import Drop
 from chalicelib.core.errors import NotFound, Replaced
 from chalicelib.files.cutting import Cut, cut, cut_by_offsets, recut
 from chalicelib.files.row_groups import fetch_footer, plan_row_groups
-from chalicelib.files.unpack import FileRefused
+from chalicelib.files.unpack import FileRefused, FileTooLarge
 from chalicelib.flows.big_begin import COMPRESSED_SHARE
 from chalicelib.flows.big_documents import BigPlan, BigRange, plan_json
 from chalicelib.flows.big_end import clear_results, refuse_drop
@@ -138,11 +138,14 @@ def _row_groups(task: Task, size_bytes: int) -> tuple[BigRange, ...]:
 
 def _cut_text(task: Task, reading: Plan, size_bytes: int) -> tuple[Cut, bool]:
     arrived, objects = task.arrived, task.ports.objects
+    by_offsets = cut_by_offsets(compressed=reading.compressed, encoding=reading.encoding)
+    if by_offsets and size_bytes > MOST_TEXT_BYTES:  # one task has to read all of it
+        raise FileTooLarge.of("file", f"is larger than {MOST_TEXT_BYTES} bytes")
     chunks = objects.stream(
         arrived.bucket, key=arrived.key, version_id=arrived.version_id, etag=arrived.etag
     )
     target = task.ports.sizes.range_bytes(size_bytes)
-    if cut_by_offsets(compressed=reading.compressed, encoding=reading.encoding):
+    if by_offsets:
         return (
             cut(chunks, layout=reading.layout, encoding=reading.encoding, target_bytes=target),
             False,

@@ -108,6 +108,7 @@ def test_a_redelivered_notification_does_nothing_twice(
 ) -> None:
     """S3 may notify twice: the second time changes no profile, no effect, no mail."""
     orders = filled.drops[-1]
+    heard_of_all(venue)
     before = read_books(venue.session.client("dynamodb"), venue.outputs)
     mails = len(inbox())
 
@@ -234,6 +235,17 @@ def marketing_consent(venue: Venue, customer_id: str) -> Json:
     assert answer.status == 200
     consent: Json = answer.body["consent"]["marketing_email"]
     return consent
+
+
+def heard_of_all(venue: Venue) -> None:
+    """Wait until the provider has said of every mail that it took what became of it."""
+
+    def none_waits() -> bool | None:
+        answer = venue.shop.call("GET", "/v1/messages?state=ACCEPTED")
+        assert answer.status == 200
+        return answer.body["messages"] == [] or None
+
+    eventually(none_waits, within_seconds=60, what="feedback to every mail")
 
 
 def redeliver(venue: Venue, key: str) -> None:

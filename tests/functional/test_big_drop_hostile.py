@@ -143,6 +143,16 @@ def test_a_gzip_bomb_is_refused_while_it_is_cut(monkeypatch: pytest.MonkeyPatch)
     assert reason == "file: is larger than 100000 bytes when unpacked"
 
 
+def test_a_text_that_no_task_could_read_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One task has to go through all of it before anybody can work on a part."""
+    monkeypatch.setattr(big_plan, "MOST_TEXT_BYTES", 100_000)
+    monkeypatch.setattr(big_plan, "cut", None)
+
+    reason = refused("orders/a.csv", LONG + LONG.split("\n", 1)[1] * 100)
+
+    assert reason == "file: is larger than 100000 bytes"
+
+
 @pytest.mark.parametrize(
     ("key", "make", "reason"),
     [
