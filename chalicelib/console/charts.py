@@ -37,6 +37,10 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 BAR_PIXELS = 26
 CELL_PIXELS = 30
 AXES_PIXELS = 80
+# Above and below a heat map: its legend, and names of columns that lean (so much for each letter).
+HEAT_AXES_PIXELS = 110
+LEANING_PIXELS = 5
+LONGEST_LEANING = 40
 # With fewer moments than this an area has next to no width, and a bar says more.
 LEAST_OF_AN_AREA = 3
 # Beyond this many, points hide the line that they stand on.
@@ -172,9 +176,14 @@ def heat(
     """A cell for each pair of ``x`` and ``y``, stronger for more; both in the order of the rows."""
     shade: Json = {"field": "y", "type": "quantitative", "title": spaced(value)}
     shade["legend"] = {"format": value_format} if value_format else {}
+    if all(isinstance(each[value], int) and each[value] >= 0 for each in rows):  # counts
+        shade["legend"] |= {"tickMinStep": 1}
+        shade["scale"] = {"domainMin": 0}
     encoding = across(x, "nominal") | {"y": category_of("series", y), "color": shade}
     spec = _unit({"type": "rect"}, encoding)
-    spec["height"] = len(distinct(rows, y)) * CELL_PIXELS + AXES_PIXELS
+    longest = max((len(str(each)) for each in distinct(rows, x)), default=0)
+    leaning = min(longest, LONGEST_LEANING) * LEANING_PIXELS
+    spec["height"] = len(distinct(rows, y)) * CELL_PIXELS + HEAT_AXES_PIXELS + leaning
     fields = _named(x=x, series=y, y=value)
     return _chart(title, described, rows, fields, spec, "nominal", value_format)
 
