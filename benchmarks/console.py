@@ -39,6 +39,7 @@ from chalicelib.core.contact import Contact, Stamped
 from chalicelib.core.control import SCOPES, ApiKey, Drop
 from chalicelib.core.effects import Effect, State, effect_id
 from chalicelib.core.facts import Facts
+from chalicelib.core.instants import Instant
 from chalicelib.core.kinds import API_KEY, CONTACT, DROP, EFFECT, FACTS, PRODUCT
 from chalicelib.core.storage import Key, Put
 from chalicelib.core.subject import customer
@@ -49,6 +50,7 @@ HISTORIES = 2_357
 DECISIONS = 12
 MOST_MS = 300  # what a page may take, AWS included
 SOMEBODY = "c-00042"
+SEGMENT = "at_risk"  # of all of them: no index of a segment is longer
 DROP_ID = sha256_hex(b"a drop")[:32]
 KEY_HASH = sha256_hex(b"the operator's key")
 STATES: Sequence[State] = ("DELIVERED",) * 6 + ("SUPPRESSED", "BOUNCED", "ACCEPTED", "FAILED")
@@ -120,6 +122,11 @@ def paths(decision_id: str) -> Iterator[str]:
     yield f"/drops/{DROP_ID}"
     yield f"/policies/{wiring.parts().rules.policy.hash}"
     yield "/switches/sending"
+    yield "/activity"
+    yield f"/segments/{SEGMENT}"
+    yield "/experiments/programme"
+    yield "/breaker"
+    yield f"/customers/{SOMEBODY}/erase"
 
 
 @contextmanager
@@ -168,7 +175,8 @@ def _person(name: str, facts: Facts, number: int, now: int) -> Iterator[Put[Any]
         changed_at=now - number,
         reason="no_consent" if state == "SUPPRESSED" else None,
     )
-    yield _put(FACTS.key(subject.key), replace(facts, subject=subject))
+    known = replace(facts, subject=subject, segment=SEGMENT, segment_at=Instant(now - number))
+    yield _put(FACTS.key(subject.key), known)
     yield _put(CONTACT.key(subject.key), Contact(subject, told))
     yield _put(EFFECT.key(name_of_mail), mail)
 
