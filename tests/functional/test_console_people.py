@@ -280,6 +280,7 @@ def test_somebody_unknown_or_erased_meanwhile_is_a_clear_page(browser: Browser) 
     for path in (f"/console/customers/{ANN}", f"/console/customers/{ANN}/erase"):
         page = browser.page(path, status=404)
         assert "names no customer" in page.text
+        assert "erased" in page.text
         assert "Nothing was changed." in page.text
 
 
