@@ -50,7 +50,7 @@ HISTORIES = 2_357
 DECISIONS = 12
 MOST_MS = 300  # what a page may take, AWS included
 SOMEBODY = "c-00042"
-SEGMENTS = ("champions", "new", "at_risk", "hibernating", "lost")
+SEGMENT = "at_risk"  # of all of them: no index of a segment is longer
 DROP_ID = sha256_hex(b"a drop")[:32]
 KEY_HASH = sha256_hex(b"the operator's key")
 STATES: Sequence[State] = ("DELIVERED",) * 6 + ("SUPPRESSED", "BOUNCED", "ACCEPTED", "FAILED")
@@ -123,6 +123,11 @@ def paths(decision_id: str) -> Iterator[str]:
     yield f"/drops/{DROP_ID}"
     yield f"/policies/{wiring.parts().rules.policy.hash}"
     yield "/switches/sending"
+    yield "/activity"
+    yield f"/segments/{SEGMENT}"
+    yield "/experiments/programme"
+    yield "/breaker"
+    yield f"/customers/{SOMEBODY}/erase"
 
 
 @contextmanager
@@ -171,8 +176,7 @@ def _person(name: str, facts: Facts, number: int, now: int) -> Iterator[Put[Any]
         changed_at=now - number,
         reason="no_consent" if state == "SUPPRESSED" else None,
     )
-    segment = SEGMENTS[number % len(SEGMENTS)]
-    known = replace(facts, subject=subject, segment=segment, segment_at=Instant(now - number))
+    known = replace(facts, subject=subject, segment=SEGMENT, segment_at=Instant(now - number))
     yield _put(FACTS.key(subject.key), known)
     yield _put(CONTACT.key(subject.key), Contact(subject, told))
     yield _put(EFFECT.key(name_of_mail), mail)

@@ -40,7 +40,7 @@ from ops.session import open_session
 from ops.stack import LocalStack, StackDidNotStart, running
 from ops.story.books import dead_letters
 from ops.story.letters import StandInInbox, clear_mails, save_index, save_mails
-from ops.story.play import Played, StoryStalled, Venue, await_quiet, play
+from ops.story.play import Played, StoryStalled, Venue, await_quiet, call_the_night, play
 from ops.story.shop import Shop, ShopRefused
 from ops.story.telling import Telling
 from ops.story.verdict import Outcome, broken_rules
@@ -144,6 +144,10 @@ def _tell(venue: Venue, seed: Seed, panel: Panel, telling: Telling, *, quiet: bo
     policy = policy_from_toml((ROOT / "policies" / "default.toml").read_text())
     played = play(venue, seed, policy=policy, telling=telling)
     books, mails, seconds = played.books, played.mails, telling.seconds
+    call_the_night(venue)
+    telling.say(
+        "the night is called now in place of 03:00 UTC: it counts how many each segment has"
+    )
     pressed = None
     if quiet:  # nobody else presses the buttons
         pressed = press_all(panel)

@@ -46,10 +46,17 @@ def across(name: str, x_type: XType, *, field: str = "x") -> Json:
     return {"x": {**placed, "title": spaced(name), "scale": {"zero": False}}}
 
 
-def measure(field: str, name: str, number_format: str | None) -> Json:
-    """A number with an axis."""
+def measure(field: str, rows: Sequence[Row], name: str, number_format: str | None) -> Json:
+    """A number with an axis, which has no fractions where all are whole."""
     axis: Json = {"tickCount": 5} | ({"format": number_format} if number_format else {})
+    if are_whole(rows, name) and "%" not in (number_format or ""):
+        axis["tickMinStep"] = 1
     return {"field": field, "type": "quantitative", "title": spaced(name), "axis": axis}
+
+
+def are_whole(rows: Sequence[Row], name: str) -> bool:
+    """Whether a column has whole numbers alone."""
+    return all(each[name] is None or isinstance(each[name], int) for each in rows)
 
 
 def category_of(field: str, name: str) -> Json:

@@ -23,6 +23,7 @@ from chalicelib.console.chart_parts import (
     Row,
     XType,
     across,
+    are_whole,
     category_of,
     colour,
     data,
@@ -37,10 +38,16 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 BAR_PIXELS = 26
 CELL_PIXELS = 30
 AXES_PIXELS = 80
+# Above and below a heat map: its legend, and names of columns that lean (so much for each letter).
+HEAT_AXES_PIXELS = 110
+LEANING_PIXELS = 5
+LONGEST_LEANING = 40
 # With fewer moments than this an area has next to no width, and a bar says more.
 LEAST_OF_AN_AREA = 3
 # Beyond this many, points hide the line that they stand on.
 MOST_POINTS = 200
+# The area of a point that has no line yet.
+ALONE = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +99,10 @@ def lines(
         y_format: of d3, such as ``.1%``.
     """
     fields = _named(x=x, y=y, series=series)
-    encoding = across(x, x_type) | {"y": measure("y", y, y_format)} | colour(rows, series)
-    mark = {"type": "line", "strokeWidth": 2, "point": len(rows) <= MOST_POINTS}
+    encoding = across(x, x_type) | {"y": measure("y", rows, y, y_format)} | colour(rows, series)
+    mark: Json = {"type": "line", "strokeWidth": 2, "point": len(rows) <= MOST_POINTS}
+    if len(distinct(rows, x)) == 1:
+        mark["point"] = {"size": ALONE}
     return _chart(title, described, rows, fields, _unit(mark, encoding), x_type, y_format)
 
 
@@ -125,7 +134,7 @@ def stacked(
     is_area = len(places) >= LEAST_OF_AN_AREA and x_type != "nominal"
     mark: Json = {"type": "area", "line": {"strokeWidth": 1}} if is_area else {"type": "bar"}
     mark |= {"opacity": 0.85} if is_area else {"size": 36}
-    height = measure("y", y, "%" if shares else y_format)
+    height = measure("y", rows, y, "%" if shares else y_format)
     height["stack"] = "normalize" if shares else "zero"
     order = {"order": {"field": "place", "type": "quantitative"}}
     encoding = across(x, x_type) | {"y": height} | colour(rows, series) | order
@@ -146,7 +155,7 @@ def bars(
     """A bar for each category, from top to bottom in the order of the rows; series side by side."""
     encoding = {
         "y": category_of("x", category),
-        "x": measure("y", value, value_format),
+        "x": measure("y", rows, value, value_format),
         **colour(rows, series),
     }
     count = len(distinct(rows, category))
@@ -172,9 +181,14 @@ def heat(
     """A cell for each pair of ``x`` and ``y``, stronger for more; both in the order of the rows."""
     shade: Json = {"field": "y", "type": "quantitative", "title": spaced(value)}
     shade["legend"] = {"format": value_format} if value_format else {}
+    if are_whole(rows, value):
+        shade["legend"] |= {"tickMinStep": 1}
+        shade["scale"] = {"zero": True}
     encoding = across(x, "nominal") | {"y": category_of("series", y), "color": shade}
     spec = _unit({"type": "rect"}, encoding)
-    spec["height"] = len(distinct(rows, y)) * CELL_PIXELS + AXES_PIXELS
+    longest = max((len(str(each)) for each in distinct(rows, x)), default=0)
+    leaning = min(longest, LONGEST_LEANING) * LEANING_PIXELS
+    spec["height"] = len(distinct(rows, y)) * CELL_PIXELS + HEAT_AXES_PIXELS + leaning
     fields = _named(x=x, series=y, y=value)
     return _chart(title, described, rows, fields, spec, "nominal", value_format)
 
@@ -203,7 +217,7 @@ def intervals(
         # Side by side, or the whiskers of one hide those of the next; time becomes a category.
         place = across(x, "nominal", field="moment" if kind == "temporal" else "x")
         place["xOffset"] = category_of("series", series)
-    height = {**measure("y", value, y_format), "scale": {"zero": zero}}
+    height = {**measure("y", rows, value, y_format), "scale": {"zero": zero}}
     ends = {"y": {**height, "field": "low"}, "y2": {"field": "high"}}
     fields = _named(x=x, low=low, y=value, high=high, series=series)
     shared = place | colour(rows, series) | tooltip(fields, kind)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from chalicelib.console.page import Page
 from chalicelib.core.contact import TEXT_FIELDS
 from chalicelib.core.effects import Effect
+from chalicelib.core.explain import words_of
 from chalicelib.core.facts import Facts
 from chalicelib.core.features import describe
 from chalicelib.core.money import format_amount
@@ -169,7 +170,7 @@ def _timeline(view: CustomerView) -> list[Happening]:
             Happening(
                 mail.changed_at or mail.planned_at,
                 f"Mail {mail.state.lower().replace('_', ' ')}",
-                f"{mail.action}{'' if mail.reason is None else ': ' + mail.reason}",
+                f"{mail.action}{'' if mail.reason is None else ': ' + words_of(mail.reason)}",
                 mail.decision_id,
             )
             for mail in view.mails

@@ -10,7 +10,7 @@ from chalicelib.core.erasure import is_erased
 from chalicelib.core.explain import words_of
 from chalicelib.core.money import format_amount
 from chalicelib.core.plain_words import Explanation
-from chalicelib.core.pricing import line_from_json
+from chalicelib.core.pricing import PricedLine, line_from_json
 from chalicelib.core.subject import Subject
 
 # The layers in the order in which they are asked, each with the question that it asks.
@@ -24,6 +24,14 @@ LAYERS: Sequence[tuple[str, str, str]] = (
     ("arbitration", "Arbitration", "is it worth most"),
 )
 _ORDER = [name for name, _, _ in LAYERS]
+# What the law of the place and the policy leave of personal prices, the stricter of both.
+MODES: Mapping[str | None, str] = {
+    "allow": "a personal price may be any",
+    "disclose": "a personal price may be any, and is said to be one",
+    "discount_only": "a personal price is never above the published one",
+    "ban": "nobody has a personal price",
+    None: "not known",
+}
 
 
 class Traced(NamedTuple):
@@ -107,7 +115,7 @@ def decision_page(
             "fallback": decision["fallback"],
             "tier": decision["tier"],
             "price_words": words_of(decision["price_reason"]),
-            "mode": decision["mode"],
+            "mode": MODES.get(decision["mode"], decision["mode"]),
             "disclosures": decision["disclosures"],
             "lines": [] if gone else _lines(record),
             "holdout": decision["holdout"],
@@ -124,6 +132,7 @@ def decision_page(
 
 def _lines(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     currency = record["situation"]["context"]["currency"]
+    decision = record["decision"]
     return [
         {
             "sku": line.sku,
@@ -131,8 +140,19 @@ def _lines(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
             "base": format_amount(line.base_unit_price_minor, currency=currency),
             "unit": format_amount(line.unit_price_minor, currency=currency),
             "is_lower": line.unit_price_minor < line.base_unit_price_minor,
-            "words": "" if line.reason is None else words_of(line.reason),
-            "moved_by": ", ".join(line.adjustments),
+            "words": _why(line, decision["tier"], decision["price_reason"]),
         }
-        for line in map(line_from_json, record["decision"]["lines"])
+        for line in map(line_from_json, decision["lines"])
     ]
+
+
+def _why(line: PricedLine, tier: str, price_reason: str) -> str:
+    """Why a line has its price: the tier, what moved its discount, what was special."""
+    said = []
+    if line.unit_price_minor != line.base_unit_price_minor:
+        said.append(f"tier {tier}: {words_of(price_reason)}")
+    if line.adjustments:
+        said.append("moved by " + ", ".join(line.adjustments))
+    if line.reason is not None:
+        said.append(words_of(line.reason))
+    return "; ".join(said) or "the published price, as for everybody"

@@ -25,6 +25,15 @@ OFFERED: Mapping[str, str] = {
     "DELIVERED": "Delivered",
 }
 
+# What becomes of a mail that stands there, where the word alone does not tell.
+MEANINGS: Mapping[str, str] = {
+    "IN_DOUBT": "A worker or the provider broke off after the point of no return. The provider's "
+    "own event settles it, mostly within minutes. Without one a marketing mail is given up after "
+    "a day and never sent again; a mail about an order goes out once more.",
+    "ABANDONED": "No event came within a day, so nobody knows whether it left. It is not sent "
+    "again; an event that comes yet settles it.",
+}
+
 
 def messages_page(page: MailPage, *, state: str, cursor: str | None) -> Page:
     """One page of the list."""
@@ -34,6 +43,7 @@ def messages_page(page: MailPage, *, state: str, cursor: str | None) -> Page:
         {
             "offered": OFFERED,
             "state": state,
+            "meaning": MEANINGS.get(state),
             "cursor": cursor,
             "mails": list(map(_mail, page.mails)),
             "next_cursor": page.next_cursor,

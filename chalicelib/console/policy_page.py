@@ -113,6 +113,7 @@ def policy_page(
             },
             "hindrance": _hindrance(policy, shown, key_id),
             "returns": _has_decided(policy, shown),
+            "is_first": not shown.log.activations,
             "document": to_json(policy.document, indent=2).decode(),
             "moved": None
             if moved is None

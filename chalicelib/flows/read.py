@@ -144,7 +144,9 @@ def view_customer(
     found = store.read([facts_key, contact_key, tomb], now=now)
     facts, contact = found.value(facts_key), found.value(contact_key)
     if facts is None and contact is None:
-        raise NotFound.of("customer_id", "names no customer that an event or a file spoke of")
+        erased = found.value(tomb) is not None
+        says = "an event or a file spoke of" + (" since they were erased" if erased else "")
+        raise NotFound.of("customer_id", f"names no customer that {says}")
 
     decision_ids = store.recent_decisions(subject.key, limit=MOST_DECISIONS + 1)
     has_more = len(decision_ids) > MOST_DECISIONS

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.core.control import Drop
 from chalicelib.core.policy import Policy
 from chalicelib.flows.drop_notice import Arrived
+from ops.schedule import scheduled_event
 from ops.seed import Contact, Seed, SeedFile
 from ops.story.books import Books, read_books, waiting
 from ops.story.letters import Inbox, SentMail
@@ -131,6 +132,13 @@ def put_file(venue: Venue, file: SeedFile) -> tuple[str, SeedFile]:
     put = venue.session.client("s3").put_object(Bucket=bucket, Key=file.key, Body=file.body)
     arrived = Arrived(bucket, file.key, put.get("VersionId"), put["ETag"].strip('"'))
     return arrived.drop_id, file
+
+
+def call_the_night(venue: Venue) -> None:
+    """Send what the rule of 03:00 UTC sends: days are worked through, and segments are counted."""
+    body = json.dumps(scheduled_event("measured", int(time.time())))
+    queue = venue.outputs["DropsQueue"]
+    venue.session.client("sqs").send_message(QueueUrl=queue, MessageBody=body)
 
 
 def await_drop(venue: Venue, drop_id: str, file: SeedFile, telling: Telling) -> Drop:

@@ -62,7 +62,8 @@ class Telling:
                 bar.update(task, completed=done(now))
 
             yield show
-        self.say(f"{title}: {', '.join(f'{counts[name]:,} {name}' for name in counts)}")
+        said = (f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
+        self.say(f"{title}: {', '.join(said)}")
 
     @contextmanager
     def waiting(self) -> Iterator[Callable[[int], None]]:

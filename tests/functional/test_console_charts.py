@@ -16,7 +16,19 @@ from jinja2 import Environment
 
 from chalicelib.console import chart_words, charts
 from chalicelib.console.chart_parts import Row
-from chalicelib.console.charts import Chart, bars, heat, intervals, lines, stacked
+from chalicelib.console.charts import (
+    ALONE,
+    CELL_PIXELS,
+    HEAT_AXES_PIXELS,
+    LEANING_PIXELS,
+    LONGEST_LEANING,
+    Chart,
+    bars,
+    heat,
+    intervals,
+    lines,
+    stacked,
+)
 from chalicelib.console.render import _environment
 from chalicelib.console.static_files import SERVED
 from chalicelib.core.canonical import sha256_hex
@@ -114,6 +126,34 @@ def test_the_table_has_what_is_drawn() -> None:
         cell for row in chart.rows for cell in row
     ]
     assert page.all("div", "aria-label") == ["Lift: By day."]
+
+
+@pytest.mark.parametrize(("name", "letters"), [("new", 3), ("x" * 300, LONGEST_LEANING)])
+def test_a_heat_map_of_one_row_has_room_for_its_cells(name: str, letters: int) -> None:
+    """Legend and leaning names take nothing away from them, and counts have no fractions."""
+    chart = heat("M", "M.", [{"to": name, "from": "a", "n": 1}], x="to", y="from", value="n")
+
+    assert chart.spec["height"] == CELL_PIXELS + HEAT_AXES_PIXELS + letters * LEANING_PIXELS
+    shade = chart.spec["encoding"]["color"]
+    assert (shade["legend"], shade["scale"]) == ({"tickMinStep": 1}, {"zero": True})
+
+
+def test_a_chart_of_one_point_does_not_look_broken() -> None:
+    """The point is one to be seen, and a count of one has no tenths beside it."""
+    [alone] = rows = [{"night": "2026-11-27", "n": 1}]
+    size, moved = (
+        lines("S", "S.", rows, x="night", y="n"),
+        bars("M", "M.", [{**alone, "from": "new"}], category="from", value="n"),
+    )
+
+    assert size.spec["mark"]["point"] == {"size": ALONE}
+    assert size.spec["encoding"]["y"]["axis"]["tickMinStep"] == 1
+    assert moved.spec["encoding"]["x"]["axis"]["tickMinStep"] == 1
+    shares = stacked("S", "S.", rows, x="night", y="n", series="night", shares=True)
+    assert "tickMinStep" not in shares.spec["encoding"]["y"]["axis"]
+    half = lines("S", "S.", [*rows, {"night": "2026-11-28", "n": 0.5}], x="night", y="n")
+    assert half.spec["mark"]["point"] is True
+    assert "tickMinStep" not in half.spec["encoding"]["y"]["axis"]
 
 
 def test_a_moment_is_the_same_however_it_is_written() -> None:

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from chalicelib.api.views import Export
-from chalicelib.console.decision_page import LAYERS, trace
+from chalicelib.console.decision_page import LAYERS, MODES, trace
 from chalicelib.core.address import AddressState, Suppression, address_hash
 from chalicelib.core.contact_policy import Mailed
 from chalicelib.core.errors import BadInput
+from chalicelib.core.explain import words_of
 from chalicelib.core.kinds import ADDRESS, CONTACT, FACTS, MAILED, RECORD
 from chalicelib.core.storage import WHATEVER, Put
 from chalicelib.core.subject import customer
@@ -279,6 +280,7 @@ def test_somebody_unknown_or_erased_meanwhile_is_a_clear_page(browser: Browser) 
     for path in (f"/console/customers/{ANN}", f"/console/customers/{ANN}/erase"):
         page = browser.page(path, status=404)
         assert "names no customer" in page.text
+        assert "erased" in page.text
         assert "Nothing was changed." in page.text
 
 
@@ -346,7 +348,11 @@ def test_the_page_says_why_this_price_and_why_this_offer(browser: Browser) -> No
 
     for action, *_ in record["decision"]["candidates"]:
         assert action in page.text
-    assert f"Tier {record['decision']['tier']}" in page.text
+    tier, reason = record["decision"]["tier"], record["decision"]["price_reason"]
+    assert f"Tier {tier}" in page.text
+    assert f"Rules of the place: {MODES[record['decision']['mode']]}." in page.text
+    cells = [text for tag, text in page.texts if tag == "td"]
+    assert f"tier {tier}: {words_of(reason)}" in cells  # of the line whose price was lowered
     assert "Shown with the price" in page.text
     assert "In words for the customer" in page.text
     assert "What would have changed it" in page.text

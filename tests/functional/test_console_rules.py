@@ -206,6 +206,19 @@ def test_a_second_key_approves_and_the_very_next_decision_follows(browser: Brows
     assert "decides" in browser.page(f"/console/policies/{stored}").text
 
 
+def test_the_page_says_that_the_first_policy_of_all_needs_no_second_key(browser: Browser) -> None:
+    """Nothing asks for one, so the page does; what ships needs no simulation, and says so."""
+    shop = browser.shop
+    said = "the first that is activated here"
+    stored = store(shop, document(discount=800))
+    assert said in browser.page(f"/console/policies/{stored}").text
+    live(shop, document(discount=900))
+
+    assert said not in browser.page(f"/console/policies/{stored}").text
+    packaged = shop.rules.policy.hash
+    assert "may be gone back to without one" in browser.page(f"/console/policies/{packaged}").text
+
+
 @pytest.mark.parametrize(
     ("simulated", "says"), [(False, "Nobody has simulated"), (True, "second person")]
 )

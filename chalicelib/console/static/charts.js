@@ -80,12 +80,15 @@
     const line = (each, place) => ({
       label: each.name, stroke: colours[place % colours.length], width: 2, points: { show: false }, dash: place ? [8, 2 + 2 * place] : [],
     });
+    // Where no pointer is, the legend tells of the last minute.
+    const rest = (plotted) => { if (plotted.cursor.idx == null) plotted.setLegend({ idx: told.at.length - 1 }); };
     const live = new uPlot({
       width: plot.clientWidth, height: 220,
       tzDate: (at) => uPlot.tzDate(new Date(at * 1e3), "Etc/UTC"),
       series: [{ label: "UTC", value: (_, at) => (at ? new Date(at * 1e3).toISOString().slice(11, 16) : "") }, ...told.series.map(line)],
       axes: [{ ...axis, values: (_, at) => at.map((each) => new Date(each * 1e3).toISOString().slice(11, 16)) }, { ...axis, size: 40, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6] }],
       scales: { y: { range: (_, least, most) => [0, Math.max(1, most)] } },
+      hooks: { ready: [rest], setCursor: [rest] },
     }, [told.at, ...told.series.map((each) => each.values)], plot);
     return () => live.destroy();
   }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -19,9 +18,8 @@ from chalicelib.core.policy import policy_from_toml
 from ops.chromium import open_browser
 from ops.key import IssuedKey, create_key, key_store, revoke_key
 from ops.places import BUILD, ROOT
-from ops.schedule import scheduled_event
 from ops.seed import SeedFile
-from ops.story.play import Venue, await_drop, put_file, read_segments
+from ops.story.play import Venue, await_drop, call_the_night, put_file, read_segments
 from ops.story.script import checkout, pick_shopper
 from ops.story.shop import Answer, Shop
 from ops.story.telling import Telling
@@ -138,11 +136,8 @@ def desk(venue: Venue, filled: Filled) -> Desk:
 
 
 def work_a_night(venue: Venue) -> None:
-    """Send the message of the nightly rule by hand, and wait for the night's note."""
-    now = int(time.time())
-    body = json.dumps(scheduled_event("measured", now))
-    queue = venue.outputs["DropsQueue"]
-    venue.session.client("sqs").send_message(QueueUrl=queue, MessageBody=body)
+    """Call the night, and wait for its note."""
+    call_the_night(venue)
     tables = venue.session.client("dynamodb")
 
     def noted() -> bool | None:
