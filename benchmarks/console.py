@@ -117,7 +117,6 @@ def paths(decision_id: str) -> Iterator[str]:
     for step, _ in SECTIONS:
         yield f"/{step}".rstrip("/")
     yield "/messages?state=DELIVERED"
-    yield "/segments/at_risk"
     yield f"/customers/{SOMEBODY}"
     yield f"/decisions/{decision_id}"
     yield f"/drops/{DROP_ID}"
