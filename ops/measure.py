@@ -55,7 +55,7 @@ WORDS: Mapping[Verdict, str] = {
 @click.option(
     "--days",
     type=click.IntRange(1, MOST_DAYS),
-    default=90,
+    default=MOST_DAYS,
     show_default=True,
     help="How many days back to look.",
 )

@@ -18,14 +18,15 @@ from chalicelib.flows.night_people import people_of, records_of
 
 @dataclass(slots=True)
 class _Run:
-    """One night's looking up; ``met`` are the people of a day who were counted for something."""
+    """One night's looking up; ``met`` are the people of ``day`` who were counted for something."""
 
     store: Store
     address_secret: bytes
     currency: str
     window_days: int
     now: int
-    met: set[tuple[int, str, str]] = field(default_factory=set)
+    day: int = -1
+    met: set[tuple[str, str]] = field(default_factory=set)
     measured: dict[int, Measured] = field(default_factory=dict)
 
 
@@ -51,13 +52,15 @@ def measure_closed(
     run = _Run(store, address_secret, currency, window_days, now)
     for some in closed:
         for day in sorted({each.at // DAY_SECONDS for each in some}):
+            if day != run.day:
+                run.day, run.met = day, set()  # those of a day before do not come again
             theirs = [each for each in some if each.at // DAY_SECONDS == day]
-            found = _measure(day, theirs, run)
+            found = _measure(theirs, run)
             run.measured[day] = joined([run.measured.get(day, Measured()), found])
     return run.measured
 
 
-def _measure(day: int, some: Sequence[Pending], run: _Run) -> Measured:
+def _measure(some: Sequence[Pending], run: _Run) -> Measured:
     records = records_of((each.decision_id for each in some), store=run.store, now=run.now)
     subjects = {name: record["subject"] for name, record in records.items()}
     people = people_of({*subjects.values()}, store=run.store, now=run.now)
@@ -69,9 +72,9 @@ def _measure(day: int, some: Sequence[Pending], run: _Run) -> Measured:
         facts = people.get(subject_key)
         # Who has no profile has bought nothing, and is as good a customer to count.
         person = subject_key if facts is None else facts.subject.key
-        if (day, each.counted_for, person) in run.met:
+        if (each.counted_for, person) in run.met:
             continue  # the guest whom they were on the same day came first
-        run.met.add((day, each.counted_for, person))
+        run.met.add((each.counted_for, person))
         exposure = Exposure(person, each.at, each.group == CONTROL, each.expected_orders)
         exposures.setdefault(each.counted_for, {}).setdefault(each.group, []).append(exposure)
     ledger = Ledger(

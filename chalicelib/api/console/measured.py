@@ -11,8 +11,8 @@ from chalicelib.core.report import Days, Report, report_of
 from chalicelib.flows import policies
 from chalicelib.flows.measured_days import read_days
 
-# Two calls of storage: an item a day of what exposures came to, and one of what was watched.
-DAYS = 90
+# As long as days are kept: an interval holds while one watches from a first day that stays.
+DAYS = 400
 
 
 def show_experiments(operator: Operator) -> Page:
