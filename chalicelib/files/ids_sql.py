@@ -53,7 +53,7 @@ def _runs() -> Iterator[tuple[int, int]]:
     first = None
     for begin in range(0, sys.maxunicode + 1, _BLOCK):
         block = "".join(map(chr, range(begin, begin + _BLOCK)))
-        if first is None and block.isprintable():
+        if block.isprintable() if first is None else _is_all_escaped(block, begin):
             continue
         for code, character in enumerate(block, begin):
             if not character.isprintable():
@@ -63,3 +63,9 @@ def _runs() -> Iterator[tuple[int, int]]:
                 first = None
     if first is not None:
         yield first, sys.maxunicode
+
+
+def _is_all_escaped(block: str, begin: int) -> bool:
+    """Whether ``repr`` escapes every character of a block: what it escapes cannot be printed."""
+    escaped = len(r"\uffff" if begin < 0x10000 else r"\U0010ffff")
+    return len(repr(block)) == len("''") + escaped * len(block)

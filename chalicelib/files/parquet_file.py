@@ -91,12 +91,13 @@ def check_parquet(
     """
     _check_ends(path)
     workdir.mkdir()
+    # As a literal: to bind a value, DuckDB loads pandas where that is installed.
+    named = literal(str(path))
     with connect(workdir, memory_mb=memory_mb, also=[path]) as connection, parquet_translated():
         unpacked, rows, width = connection.execute(
-            "SELECT coalesce(sum(greatest(total_uncompressed_size, 0)), 0),"
-            " (SELECT coalesce(max(num_rows), 0) FROM parquet_file_metadata($path)),"
-            " count(DISTINCT column_id) FROM parquet_metadata($path)",
-            {"path": str(path)},
+            "SELECT coalesce(sum(greatest(total_uncompressed_size, 0)), 0),"  # noqa: S608
+            f" (SELECT coalesce(max(num_rows), 0) FROM parquet_file_metadata({named})),"
+            f" count(DISTINCT column_id) FROM parquet_metadata({named})"
         ).fetchone() or (0, 0, 0)
         if unpacked > most_bytes:
             raise FileTooLarge.of("file", f"is larger than {most_bytes} bytes when unpacked")
@@ -160,7 +161,7 @@ def parquet_translated() -> Iterator[None]:
 def parquet_records(connection: DuckDBPyConnection, path: Path) -> int:
     """How many rows the footer says there are."""
     [count] = connection.execute(
-        "SELECT sum(num_rows) FROM parquet_file_metadata($path)", {"path": str(path)}
+        f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(str(path))})"  # noqa: S608
     ).fetchone() or (0,)
     return int(count or 0)
 
@@ -171,8 +172,7 @@ def parquet_columns(
     """The columns of a file, in order; raises FileRefused, naming one that cannot mean ours."""
     named = connection.execute(
         # Names as they stand there; DuckDB changes those that differ by case alone.
-        "SELECT name, num_children FROM parquet_schema($path)",
-        {"path": str(path)},
+        f"SELECT name, num_children FROM parquet_schema({literal(str(path))})"  # noqa: S608
     ).fetchall()
     described = connection.execute(
         f"DESCRIBE SELECT * FROM read_parquet({literal(str(path))})"  # noqa: S608
