@@ -74,7 +74,9 @@ def test_pandas_is_not_loaded(name: str, tmp_path: Path) -> None:
     asked = "import sys; from ops.cli import main; main(sys.argv[1:], standalone_mode=False)"
     command = [sys.executable, "-c", f"{asked}; print('pandas' in sys.modules)", *given]
 
-    told = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)  # noqa: S603  (ours)
+    told = subprocess.run(  # noqa: S603
+        command, check=True, capture_output=True, text=True, cwd=ROOT
+    )
 
     assert told.stdout.splitlines()[-1] == "False"
 
