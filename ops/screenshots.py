@@ -25,7 +25,7 @@ from ops.package import build_from_environment, ensure_package
 from ops.places import LOCAL, ROOT
 from ops.seed import build_seed
 from ops.stack import running
-from ops.story.play import Played, Venue, play
+from ops.story.play import Played, StoryStalled, Venue, call_the_night, play
 from ops.story.shop import Shop
 from ops.story.telling import Telling
 from ops.visit import NARROW, WIDE, Scheme, Visit, visit
@@ -35,8 +35,10 @@ LARGEST_BYTES = 80_000
 # The first that makes a picture small enough; letters stay sharp with all of them.
 QUALITIES = (80, 65, 50, 35)
 TALLEST = 1_000
-# Forms and empty lists, which show nothing of what there is.
-DULL = frozenset({"customers", "messages"})
+LEAST_CHURN = 0.85  # of an offer, by the policy that is simulated
+MOST_SECONDS = 120
+# Forms, and lists that are empty on a demo's first day, which show nothing of what there is.
+DULL = frozenset({"customers", "messages", "experiments"})
 
 
 class PictureTooLarge(click.ClickException):
@@ -79,6 +81,7 @@ def shots(sections: Sequence[str], sights: Sights) -> Iterator[Shot]:
     yield Shot("customer", customer)
     yield Shot("decision", decision)
     yield Shot("policy", f"/policies/{sights.policy_hash}")
+    yield Shot("simulation", f"/policies/{sights.policy_hash}/simulation")
     yield Shot("decision-dark", decision, scheme="dark")
     yield Shot("overview-dark", "", scheme="dark")
     yield Shot("customer-narrow", customer, width=NARROW)
@@ -112,17 +115,27 @@ def _sections(visit: Visit) -> Sequence[str]:
 
 
 def _sights(venue: Venue, played: Played, key: str, policy: Policy) -> Sights:
-    """Somebody who was at the checkout, and a policy that was stored beside the packaged one."""
+    """Somebody who was at the checkout, and a policy that offers less than the packaged one."""
     known = played.checkouts[0]
-    document = {
-        **policy.model_dump(mode="json"),
-        "name": "half-an-hour",
-        "quote_valid_seconds": 1800,
-    }
+    document = {**policy.model_dump(mode="json"), "name": "fewer-winbacks"}
+    for action in document["actions"]:
+        if action["id"] == "winback-10":
+            action["min_churn"] = LEAST_CHURN
     stored = Shop(venue.shop.public_url, key=key).call("POST", "/v1/policies", body=document)
     return Sights(
         known.request["customer_id"], known.answer.body["decision_id"], stored.body["hash"]
     )
+
+
+def _simulate(operator: Visit, policy_hash: str) -> None:
+    """Simulate a policy as an operator does, and wait for the end; raises StoryStalled."""
+    operator.go(f"/policies/{policy_hash}")
+    operator.press("Simulate")
+    until = time.monotonic() + MOST_SECONDS
+    while "may activate" not in operator.text:
+        if time.monotonic() > until:
+            raise StoryStalled(f"the simulation stands: {operator.text[:200]}")
+        time.sleep(1)
 
 
 @click.command()
@@ -147,8 +160,10 @@ def screenshots(into: Path) -> None:
         store = key_store(client, control_table=venue.outputs["ControlTable"])
         key = create_key(store, scopes=SCOPES, now=int(time.time())).text
         sights = _sights(venue, played, key, policy)
+        call_the_night(venue)
         with visit(browser, venue.shop.public_url) as operator:
             operator.sign_in(key)
+            _simulate(operator, sights.policy_hash)
             for shot in shots(_sections(operator), sights):
                 place = take(operator, shot, into=into)
                 telling.say(f"{place.name}: {place.stat().st_size:,} bytes")
