@@ -19,7 +19,10 @@ from ops.cost.plan import Plan, plan
 SALT = "segue-cost"
 RATES = (10_000, 20_000, 40_000, 80_000, 160_000, 320_000)
 PARTS = (4, 16, 64)
-_COLOURS = ("#c2571a", "#3f6f8c", "#8aa84f", "#7a5c8e", "#d9a441", "#4f4f4f", "#b9cdd8", "#a33b3b")
+_COLOURS = (
+    "#c2571a", "#3f6f8c", "#8aa84f", "#7a5c8e", "#d9a441", "#4f4f4f", "#b9cdd8", "#a33b3b",
+    "#2f7f6f", "#c9a9d6",
+)  # fmt: skip
 
 
 def plot(told: Account, folder: Path) -> list[Path]:
@@ -50,7 +53,7 @@ def _stacked(title: str, bills: Mapping[str, Bill]) -> Figure:
     figure = Figure(figsize=(7, 0.45 * len(names) + 1.2))
     axes = figure.subplots()
     lefts = [0.0] * len(names)
-    for service, colour in zip(services, _COLOURS, strict=False):
+    for service, colour in zip(services, _COLOURS[: len(services)], strict=True):
         widths = [bills[name].by_service.get(service, 0.0) for name in names]
         axes.barh(names, widths, left=lefts, color=colour, label=service)
         lefts = [left + width for left, width in zip(lefts, widths, strict=True)]
@@ -62,7 +65,7 @@ def _stacked(title: str, bills: Mapping[str, Bill]) -> Figure:
 def _plan_figure(told: Account) -> Figure:
     figure = Figure(figsize=(7, 3.2))
     axes = figure.subplots()
-    for parts, colour in zip(PARTS, _COLOURS, strict=False):
+    for parts, colour in zip(PARTS, _COLOURS[: len(PARTS)], strict=True):
         plans = [_with(told, parts, rate) for rate in RATES]
         axes.plot(
             RATES,
