@@ -1,9 +1,11 @@
 """Whether the model's chances came true: what it said of customers, and what they did since.
 
 A customer who is scored is followed until the model's horizon has passed; meanwhile they are not
-taken up a second time, so that no two rows speak of the same orders. What is kept of a day is sums:
-how many came back and how many orders they placed beside what was expected, and ten bins of the
-churn score for a reliability curve.
+taken up a second time, so that no two rows speak of the same orders. Each has one week of a cycle
+(``weeks_of``) in which they may be taken up, by a hash. Without it those who come often would all
+enter in the first days and again a horizon later, and the mix of the followed would move in waves.
+What is kept of a day is sums: how many came back and how many orders they placed beside what was
+expected, and ten bins of the churn score for a reliability curve.
 
 Two questions are asked of the days that were settled last (``SETTLED_DAYS``): does the model hold,
 and does it hold as well as it did in the weeks before (``PAST_DAYS``)? Whoever comes to a checkout
@@ -33,9 +35,35 @@ LEAST_EVENTS = 50
 # Orders of one customer hang together, so their number has heavier tails than the normal one that
 # bounds it, and would ring twice as often as its share of all figures allows.
 _HEAVIER_TAILS = 2
+_WEEK = 7
+# Day 0 was a Thursday; weeks begin on Monday.
+_DAYS_BEFORE = 3
 
 Figure = Literal["returned", "orders"]
 FIGURES: Sequence[Figure] = ("returned", "orders")
+
+
+def weeks_of(horizon_days: int) -> int:
+    """How many weeks a cycle has.
+
+    From the last day of a week to the first day of the same week in the next cycle more days pass
+    than a horizon has, so whoever was followed can be taken up in each of their weeks.
+
+    >>> weeks_of(91), weeks_of(92)
+    (14, 15)
+    """
+    return -(-(horizon_days + _WEEK) // _WEEK)
+
+
+def open_week(day: int, *, horizon_days: int) -> int:
+    """Whose week a day is in: theirs whose mark has this remainder by ``weeks_of``.
+
+    ``day`` counts from 1970-01-01.
+
+    >>> [open_week(day, horizon_days=2) for day in (3, 4, 10, 11, 18)]
+    [0, 1, 1, 0, 1]
+    """
+    return (day + _DAYS_BEFORE) // _WEEK % weeks_of(horizon_days)
 
 
 class Followed(NamedTuple):

@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from chalicelib.core.calibration import open_week, weeks_of
 from chalicelib.core.features import FEATURE_NAMES
 from chalicelib.core.log_line import COLUMNS
 from chalicelib.core.measurement import ACTION, EXPERIMENT, PROGRAMME
@@ -90,8 +91,9 @@ _PENDING = """
 INSERT INTO pending
 SELECT counted_for, grp, decision_id, decided_at, expected_orders FROM first
 """
-# Whoever is followed already is not taken up again before their horizon has passed. Of the others
-# those of the lowest marks are: a sample by chance, which does not look at anything of them.
+# Whoever is followed already is not taken up again before their horizon has passed, nor anybody
+# outside of their week. Of the others those of the lowest marks are: a sample by chance, which does
+# not look at anything of them.
 _STARTING = """
 CREATE TABLE starting AS
 SELECT mark, told.decision_id, told.decided_at FROM (
@@ -99,7 +101,8 @@ SELECT mark, told.decision_id, told.decided_at FROM (
          min({'decided_at': decided_at, 'decision_id': decision_id}) AS told
   FROM lines WHERE NOT fallback AND model = $model GROUP BY subject
 )
-WHERE mark NOT IN (SELECT mark FROM marks WHERE day >= $since) ORDER BY mark LIMIT $most
+WHERE mark % $weeks::UBIGINT = $week::UBIGINT
+  AND mark NOT IN (SELECT mark FROM marks WHERE day >= $since) ORDER BY mark LIMIT $most
 """
 # Whoever decided twice counts once, as they were last.
 _LATEST = """
@@ -186,12 +189,20 @@ class Day:
         return CameBy(*(row or (0, 0, 0, 0, 0, None)))
 
     def follow(self, day: int, *, model: str, horizon_days: int, most: int) -> int:
-        """Take up customers whom this model scored, and who are not followed yet; how many.
+        """Take up customers whose week it is, whom this model scored, and who are not followed yet.
 
+        Returns how many.
         ``day`` counts from 1970-01-01; at most ``most`` are taken.
         """
         run = self._connection.execute
-        run(_STARTING, {"model": model, "since": day - horizon_days, "most": most})
+        given = {
+            "model": model,
+            "weeks": weeks_of(horizon_days),
+            "week": open_week(day, horizon_days=horizon_days),
+            "since": day - horizon_days,
+            "most": most,
+        }
+        run(_STARTING, given)
         run("DELETE FROM marks WHERE mark IN (SELECT mark FROM starting)")
         run("INSERT INTO marks SELECT mark, ? FROM starting", [day])
         run(

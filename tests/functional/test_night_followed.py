@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count, islice
+from pathlib import Path
 
+import duckdb
 import pytest
 
 from chalicelib.core.address import AddressState, Suppression, address_hash, withdraw
+from chalicelib.core.calibration import open_week, weeks_of
 from chalicelib.core.canonical import canonical_json
 from chalicelib.core.contact import Contact, Stamped
 from chalicelib.core.erasure import erased_record
@@ -21,14 +27,14 @@ from chalicelib.core.kinds import (
     NEWEST_FILE,
     RECORD,
 )
-from chalicelib.core.log_line import line_of
+from chalicelib.core.log_line import line_of, logged_as
 from chalicelib.core.measurement import (
     PROGRAMME,
 )
 from chalicelib.core.messages import OrderCompleted, OrderRefunded, parse_message
 from chalicelib.core.orders import OrderState
 from chalicelib.core.storage import WHATEVER, Put
-from chalicelib.core.subject import customer, guest
+from chalicelib.core.subject import Subject, customer, guest
 from chalicelib.flows.chronicle import DECISIONS
 from chalicelib.flows.night import STATE, NightPorts, work_through
 from tests.chronicles import BUCKET
@@ -121,16 +127,35 @@ def test_who_wants_no_more_mail_is_counted_wherever_they_said_so() -> None:
 HORIZON = 10
 
 
+def may_enter(subject: Subject, day: int, *, horizon_days: int = HORIZON) -> bool:
+    """Whether a day is in somebody's week, by the pseudonym that the log has for them."""
+    told = f"followed|{logged_as(subject.key, secret=secret())}".encode()
+    mark = int.from_bytes(hashlib.md5(told, usedforsecurity=False).digest()[8:], "little")
+    return mark % weeks_of(horizon_days) == open_week(day, horizon_days=horizon_days)
+
+
+def who_may_enter(day: int, *, horizon_days: int = HORIZON) -> Iterator[int]:
+    """Numbers of the customers in whose week a day is."""
+    return (n for n in count() if may_enter(customer(f"c-{n}"), day, horizon_days=horizon_days))
+
+
 def followed_town() -> Town:
-    """Forty customers who are scored on two days running, and a guest; every fourth comes back."""
+    """Forty customers who are scored on two days of their week, and a guest.
+
+    Every fourth comes back.
+    """
     town = Town()
     town.baselines = replace(BASELINES, horizon_days=HORIZON)
-    for number in range(40):
+    for nth, number in enumerate(islice(who_may_enter(TODAY), 40)):
+        assert may_enter(customer(f"c-{number}"), TODAY + 1)
         town.decides(person(number))
         town.decides(person(number), day=TODAY + 1, name="again")
-        bought = ((2.0, 500), (9.0, 500), (HORIZON + 0.1, 500)) if number % 4 == 0 else ()
+        bought = ((2.0, 500), (9.0, 500), (HORIZON + 0.1, 500)) if nth % 4 == 0 else ()
         town.knows(person(number, bought=bought))
-    visitor = buyer(silent_days=100, subject=guest("g-1"))
+    guests = (guest(f"g-{n}") for n in count())
+    visitor = buyer(
+        silent_days=100, subject=next(each for each in guests if may_enter(each, TODAY))
+    )
     town.decides(visitor)
     town.knows(visitor)
     return town
@@ -139,7 +164,7 @@ def followed_town() -> Town:
 def test_scores_are_held_against_what_followed_once_the_horizon_has_passed() -> None:
     """Each customer once while they are followed; who was erased, and a guest, are left out."""
     town = followed_town()
-    record = town.records[4]
+    record = town.records[4]  # of the third customer, who does not come back
     gone = erased_record(record, pseudonym="x#1", at=NOW)
     town.store.write([Put(RECORD.key(record["decision_id"]), gone, WHATEVER)], now=NOW)
     for day in range(TODAY, TODAY + HORIZON):
@@ -154,7 +179,7 @@ def test_scores_are_held_against_what_followed_once_the_horizon_has_passed() -> 
     assert found is not None
     assert (found.model, found.horizon_days, found.left_out) == (BASELINES.model, HORIZON, 2)
     assert found.returned.customers == 39
-    assert found.returned.outcome * 39 == pytest.approx(10 if record["subject"] != "c#c-4" else 9)
+    assert found.returned.outcome * 39 == pytest.approx(10)
     assert found.orders.outcome * 39 == pytest.approx(2 * found.returned.outcome * 39)
     scores = record["decision"]["scores"]
     assert found.returned.before == pytest.approx(1.0 - scores["churn"])
@@ -166,13 +191,54 @@ def test_whoever_was_followed_is_taken_up_again_afterwards() -> None:
     """Horizons of one customer never overlap, and none of them is the last."""
     town = Town(POLICY.model_copy(update={"experiments": ()}))
     town.baselines = replace(BASELINES, horizon_days=2)
-    town.knows(person(1))
+    number = next(who_may_enter(TODAY, horizon_days=2))
+    town.knows(person(number))
     for day in range(TODAY, TODAY + 7):
-        town.decides(person(1), day=day)
+        town.decides(person(number), day=day)
         town.night(day)
 
     settled = town.store.all("calibrated")
     assert settled.keys() == {f"calibrated#{name_of(TODAY + n)}" for n in (0, 3)}
+
+
+def test_whoever_comes_outside_of_their_week_waits_for_it() -> None:
+    """Scored every day from a Wednesday on, and followed from the Monday of their own week."""
+    town = Town(POLICY.model_copy(update={"experiments": ()}))
+    town.baselines = replace(BASELINES, horizon_days=HORIZON)
+    number = next(who_may_enter(TODAY + 14))
+    monday = TODAY + 12
+    town.knows(person(number))
+    for day in range(TODAY, monday + HORIZON + 7):
+        town.decides(person(number), day=day)
+        town.night(day)
+
+    assert town.store.all("calibrated").keys() == {f"calibrated#{name_of(monday)}"}
+    found = town.store.one(CALIBRATED.key(name_of(monday)))
+    assert found is not None
+    assert found.returned.customers == 1
+
+
+def test_the_log_knows_whose_week_it_is_as_the_pure_rule_does(tmp_path: Path) -> None:
+    """Two days of each week of a cycle; everybody is taken up in one week of them, and once."""
+    town = Town(POLICY.model_copy(update={"experiments": ()}))
+    town.baselines = replace(BASELINES, horizon_days=HORIZON)
+    followed: list[str] = []
+    for day in (TODAY + 7 * week + more for week in range(weeks_of(HORIZON)) for more in (0, 1)):
+        records = [town.decides(person(n), day=day) for n in range(40)]
+        town.night(day)
+        file = tmp_path / "followed.parquet"
+        file.write_bytes(town.objects.body(BUCKET, f"{STATE}/date={name_of(day)}/{file.name}"))
+        rows = duckdb.read_parquet(str(file)).filter(f"day = {day}").fetchall()
+        found = {decision_id for decision_id, *_ in rows}
+        on_time = {
+            record["decision_id"]: record["subject"]
+            for n, record in enumerate(records)
+            if may_enter(customer(f"c-{n}"), day) and record["subject"] not in followed
+        }
+        assert found == on_time.keys()
+        followed += on_time.values()
+
+    assert sorted(followed) == sorted(f"c#c-{n}" for n in range(40))
 
 
 def test_a_night_of_an_older_version_has_followed_nobody() -> None:

@@ -14,6 +14,7 @@ from ops.prove import (
     Figure,
     calibration,
     exploration,
+    following,
     measure,
     nights,
     off_policy,
@@ -113,3 +114,15 @@ def test_calibration_at_a_small_count() -> None:
 
     assert len(days) == 120
     assert {each.returned.customers for run in days for each in run if each} == {2_100, 8_400}
+
+
+def test_following_at_a_small_count() -> None:
+    """Within a cycle nobody is followed twice; without weeks many more enter at once."""
+    days = following.followed_days(np.random.default_rng(1), 20_000, 92, by_week=True)
+    at_once = following.followed_days(np.random.default_rng(1), 20_000, 92, by_week=False)
+
+    assert len(days) == len(at_once) == 92
+    counts = [each.returned.customers for each in days]
+    assert 0 < max(counts) < 200 < at_once[0].returned.customers
+    assert sum(counts) < 20_000
+    assert following.rung_share(days[:34]) == 0.0
