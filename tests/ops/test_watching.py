@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from chalicelib.core.kinds import DROP
 from chalicelib.flows.drop_work import DropLimits
 from ops import watching
 from ops.cli import main
@@ -303,7 +304,7 @@ def test_a_real_drop_is_followed_from_its_beginning_to_its_end() -> None:
 
             def watched(writes: Any, **options: Any) -> None:
                 write(writes, **options)
-                if len(writes) == 1:
+                if [each.key.kind for each in writes] == [DROP]:
                     looks.append(look())
 
             team.store.write = watched  # type: ignore[method-assign]
