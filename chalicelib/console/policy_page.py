@@ -113,7 +113,6 @@ def policy_page(
             },
             "hindrance": _hindrance(policy, shown, key_id),
             "returns": _has_decided(policy, shown),
-            "is_first": not shown.log.activations,
             "document": to_json(policy.document, indent=2).decode(),
             "moved": None
             if moved is None
@@ -128,13 +127,14 @@ def policy_page(
 
 
 def _has_decided(policy: Policy, shown: Shown) -> bool:
-    return policy.stored is None or shown.log.was_active(policy.hash)
+    """Whether one person may go back to it; the one that ships may have been stored as well."""
+    return policy.hash == shown.packaged.hash or shown.log.was_active(policy.hash)
 
 
 def _hindrance(policy: Policy, shown: Shown, key_id: str) -> str | None:
     """Why this key could not activate it, as the flow would say; None where it could."""
     stored = policy.stored
-    if stored is None or _has_decided(policy, shown) or not shown.log.activations:
+    if stored is None or _has_decided(policy, shown):
         return None
     if not stored.simulations:
         return "not_simulated"

@@ -1,8 +1,8 @@
 """The life of a policy: stored, simulated, activated, rolled back.
 
 A policy that was never active needs a simulation of that very document before it is activated, and
-another key than its author's. The first one of a deployment needs neither, nor does going back to
-one that was active before: at night one person must be able to undo.
+another key than its author's, the first one of a deployment as well. Going back to one that was
+active before, or to the one that ships, needs neither: at night one person must be able to undo.
 """
 
 from __future__ import annotations
@@ -109,6 +109,8 @@ def activate(
 ) -> PolicyLog:
     """Let a policy decide from now on; to activate the active one again changes nothing.
 
+    Where nothing was activated yet, the packaged one is active.
+
     Args:
         log: which policies there are, and which decided when.
         policy_hash: the policy, None for the packaged one.
@@ -119,10 +121,10 @@ def activate(
     Raises:
         Refused: ``not_simulated``, or ``own_policy`` where the author asks.
     """
-    if log.activations and log.active == policy_hash:
+    if log.active == policy_hash:
         return log
     returning = policy_hash is None or log.was_active(policy_hash)
-    if policy is not None and not returning and log.activations:
+    if policy is not None and not returning:
         if not policy.simulations:
             raise Refused("not_simulated")
         if policy.author == key_id:

@@ -64,6 +64,11 @@ def test_a_policy_goes_live_and_comes_back(
         return answer["price"]["lines"][0]["unit_price"], answer["policy"]
 
     before = asked("before")
+    posted = Shop(url, key=author).call(
+        "POST", "/v1/policies", body=policy_from_toml(DEEPER).model_dump(mode="json")
+    )
+    path = f"/v1/policies/{posted.body['hash']}/activate"
+    unseen = Shop(url, key=reviewer).call("POST", path)
     simulated = CliRunner().invoke(
         main,
         [
@@ -74,15 +79,14 @@ def test_a_policy_goes_live_and_comes_back(
     )
     assert simulated.exit_code == 0, simulated.output
     figures = json.loads(simulated.output.splitlines()[-1])
-    path = f"/v1/policies/{figures['policy']}/activate"
-    # The first policy of a deployment needs no second key; so the packaged one goes first.
-    Shop(url, key=reviewer).call("POST", f"/v1/policies/{POLICY.hash}/activate")
     alone = Shop(url, key=author).call("POST", path)
     together = Shop(url, key=reviewer).call("POST", path)
     live = asked("live")
     back = Shop(url, key=author).call("POST", f"/v1/policies/{POLICY.hash}/activate")
     after = asked("after")
 
+    assert (posted.status, posted.body["hash"]) == (201, figures["policy"])
+    assert (unseen.status, unseen.body["reason"]) == (409, "not_simulated")
     assert figures["cases"] > 0
     assert 0 < figures["changed"] <= figures["cases"]
     assert (alone.status, alone.body["reason"]) == (409, "own_policy")

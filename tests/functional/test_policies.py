@@ -120,6 +120,28 @@ def test_events_follow_as_well(shop: Storefront) -> None:
     assert facts.review_at == NOW + 120
 
 
+@pytest.mark.parametrize("packaged", [False, True])
+def test_the_first_policy_goes_live_seen_and_by_two(shop: Storefront, packaged: bool) -> None:
+    """The packaged one decides meanwhile; to activate that one first spares nobody anything."""
+    if packaged:
+        assert activate(shop, shop.rules.policy.hash, *AUTHOR).status_code == 200
+    first = store(shop, document(discount=900))
+
+    unseen = activate(shop, first)
+    meanwhile = shop.decide(session_id="s-1")
+    simulate(shop, first)
+    alone = activate(shop, first, *AUTHOR)
+    still = shop.decide(session_id="s-2")
+    together = activate(shop, first)
+
+    assert (unseen.status_code, unseen.json_body["reason"]) == (409, "not_simulated")
+    assert (alone.status_code, alone.json_body["reason"]) == (409, "own_policy")
+    assert meanwhile["policy"] == still["policy"] == shop.rules.policy.hash
+    assert (together.status_code, together.json_body["active"]) == (200, first)
+    assert [each["policy"] for each in together.json_body["activations"]] == [first]
+    assert shop.decide(session_id="s-3")["policy"] == first
+
+
 def test_nothing_new_goes_live_unseen_or_alone(shop: Storefront) -> None:
     """Once a policy is live, the next needs its simulation and another key than its author's."""
     live(shop, document())
@@ -292,6 +314,7 @@ def test_a_record_is_replayed_by_the_policy_of_then(shop: Storefront) -> None:
 def test_an_activation_that_was_cut_short_is_repeated(shop: Storefront) -> None:
     """Half of the copies name the old policy: the list says so, and asking again sets them."""
     stored = store(shop, document())
+    simulate(shop, stored)
 
     log_and_half_of_the_copies = [None] * (1 + ALIAS_COPIES // 2)
     shop.store.fail_writes(*log_and_half_of_the_copies, Transient("storage is gone"))

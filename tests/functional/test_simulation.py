@@ -369,6 +369,15 @@ def test_another_policy_that_decides_by_now_ends_the_run(bench: Bench) -> None:
         key_id="k",
         correlation_id="r",
     )
+    policies.add_simulation(
+        other.hash,
+        subject="a file",
+        figures={"policy": other.hash},
+        store=bench.store,
+        now=NOW,
+        key_id="k",
+        correlation_id="r",
+    )
     policies.activate_policy(
         other.hash, store=bench.store, packaged=RULES, now=NOW, key_id="k2", correlation_id="r"
     )

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from chalicelib.core.kinds import RECORD
 from chalicelib.core.policy import policy_from_json
 from ops.why import rules_of, tell, why
+from tests.functional.test_policies import live
 from tests.storefront import open_storefront
 from tests.unit.core.situations import NOW
 
@@ -55,8 +56,7 @@ def test_a_decision_by_an_activated_policy_is_told_in_full() -> None:
     with open_storefront() as shop:
         document = shop.rules.policy.model_dump(mode="json")
         document["price_tiers"][0]["discount_basis_points"] = 900
-        stored = shop.call("POST", "/v1/policies", body=document).json_body["hash"]
-        assert shop.call("POST", f"/v1/policies/{stored}/activate").status_code == 200
+        stored = live(shop, document)
         answer = shop.decide()
         assert answer["policy"] == stored == policy_from_json(document).hash
         path = f"/v1/decisions/{answer['decision_id']}"

@@ -45,6 +45,9 @@ def test_a_simulated_policy_is_activated_with_another_key() -> None:
 
 
 @pytest.mark.parametrize(
+    "log", [PolicyLog(), LIVE], ids=["the first of a deployment", "after another"]
+)
+@pytest.mark.parametrize(
     ("policy", "key_id", "reason"),
     [
         (stored(simulated=False), "second", "not_simulated"),
@@ -53,20 +56,36 @@ def test_a_simulated_policy_is_activated_with_another_key() -> None:
     ],
 )
 def test_nothing_new_goes_live_unseen_or_alone(
-    policy: StoredPolicy, key_id: str, reason: str
+    policy: StoredPolicy, key_id: str, reason: str, log: PolicyLog
 ) -> None:
     """Without a simulation of it, or by its author, a policy does not go live."""
     with pytest.raises(Refused) as refusal:
-        activate(LIVE, "p-1", policy, key_id=key_id, now=NOW)
+        activate(log, "p-1", policy, key_id=key_id, now=NOW)
 
     assert refusal.value.reason == reason
 
 
-def test_the_first_policy_of_a_deployment_needs_neither() -> None:
-    """Whoever begins has nobody to simulate on, and often nobody beside them."""
-    log = activate(PolicyLog(), "p-1", stored(simulated=False), key_id="first", now=NOW)
+def test_the_first_policy_of_a_deployment_goes_live_by_the_second_key() -> None:
+    """The packaged one decides until it was looked at, and somebody else has agreed."""
+    log, unseen = PolicyLog(), stored(simulated=False)
+    with pytest.raises(Refused, match="not_simulated"):
+        activate(log, "p-1", unseen, key_id="first", now=NOW)
+    seen = with_simulation(unseen, SIMULATION)
+    with pytest.raises(Refused, match="own_policy"):
+        activate(log, "p-1", seen, key_id="first", now=NOW)
 
-    assert log.active == "p-1"
+    log = activate(log, "p-1", seen, key_id="second", now=NOW)
+
+    assert log.activations == (Activation("p-1", "second", NOW),)
+
+
+def test_where_nothing_was_activated_the_packaged_one_is_active() -> None:
+    """To activate it changes nothing, and opens no way for another one."""
+    log = activate(PolicyLog(), None, None, key_id="first", now=NOW)
+
+    assert log == PolicyLog()
+    with pytest.raises(Refused, match="not_simulated"):
+        activate(log, "p-1", stored(simulated=False), key_id="second", now=NOW)
 
 
 @pytest.mark.parametrize("back_to", ["p-0", None])
