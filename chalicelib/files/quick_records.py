@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import re
+import sys
 
 from chalicelib.files import numbering
 
 # A longer record is read line by line: a quote that is never closed must not cost all that follows.
 _QUICK_BYTES = 64 << 10
+# Before, a possessive quantifier over a pattern with alternatives may match too much or too little
+# (https://github.com/python/cpython/issues/106052). Debian 12 has 3.11.2; no function of Lambda has.
+_POSSESSIVE_SINCE = (3, 11, 5)
+_NOTHING = re.compile(rb"(?!)")
 
 
 class QuickRecords:
     """Takes what ``numbering`` would take for whole, too, and stops before what it is not sure of.
 
     That is a stray quote, a record that is not ended, one that is long; and everything when the
-    delimiter takes more than one byte.
+    delimiter takes more than one byte, or this Python matches wrongly.
     """
 
-    def __init__(self, delimiter: str) -> None:
-        """Know what stands between two values."""
+    def __init__(self, delimiter: str, *, python: tuple[int, ...] = sys.version_info[:3]) -> None:
+        """Know what stands between two values, and which Python looks for it."""
         mark = delimiter.encode()
-        if len(mark) > 1:
-            self._lines = self._record = re.compile(rb"(?!)")
+        if len(mark) > 1 or python < _POSSESSIVE_SINCE:
+            self._lines = self._record = _NOTHING
             return
         self._lines = re.compile(rb"(?:%b)*+" % _record(re.escape(mark), rb'[^"\r\n]'))
         self._record = re.compile(_record(re.escape(mark), rb'[^"]'))

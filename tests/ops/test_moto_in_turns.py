@@ -35,8 +35,10 @@ def test_nothing_is_lost_beside_a_cancelled_transaction(
     with moto_in_turns():
         client = whole(clients.dynamodb_patient())
         table = create_tables(client)["profiles"]
+        # Made here: threads that ask for a class of exceptions at once may each be given their own.
+        cancelled = client.exceptions.TransactionCanceledException
         with ThreadPoolExecutor(8) as executor:
-            refused = [executor.submit(refuse, client, table) for _ in range(WRITES)]
+            refused = [executor.submit(refuse, client, table, cancelled) for _ in range(WRITES)]
             stored = [executor.submit(put, client, table, n) for n in range(WRITES)]
             for each in stored:
                 each.result()
@@ -52,7 +54,7 @@ def put(client: DynamoDBClient, table: str, n: int) -> None:
     client.put_item(TableName=table, Item={"pk": {"S": f"c#{n}"}, "sk": {"S": "facts"}})
 
 
-def refuse(client: DynamoDBClient, table: str) -> bool:
+def refuse(client: DynamoDBClient, table: str, cancelled: type[Exception]) -> bool:
     """A transaction whose second condition fails; tells whether it was cancelled."""
     item = {"pk": {"S": "c#never"}, "sk": {"S": "facts"}}
     check = {"pk": {"S": "c#nobody"}, "sk": {"S": "facts"}}
@@ -69,6 +71,6 @@ def refuse(client: DynamoDBClient, table: str) -> bool:
                 },
             ]
         )
-    except client.exceptions.TransactionCanceledException:
+    except cancelled:
         return True
     return False
