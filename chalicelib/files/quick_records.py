@@ -10,7 +10,7 @@ from chalicelib.files import numbering
 # A longer record is read line by line: a quote that is never closed must not cost all that follows.
 _QUICK_BYTES = 64 << 10
 # Before, a possessive quantifier over a pattern with alternatives may match too much or too little
-# (https://github.com/python/cpython/issues/106052). Debian 12 has 3.11.2; no function of Lambda has.
+# (https://github.com/python/cpython/issues/106052). Debian 12 has 3.11.2, and Lambda a later one.
 _POSSESSIVE_SINCE = (3, 11, 5)
 _NOTHING = re.compile(rb"(?!)")
 
