@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from chalicelib.core.decide import Decision, decide
+from chalicelib.core.decide import Decision, decide_by
 from chalicelib.core.facts import CountedOrder, Facts
 from chalicelib.core.fold import recount
 from chalicelib.core.instants import DAY_SECONDS
@@ -42,7 +42,7 @@ def counterfactuals(
     actual = outcome_of(decision)
     found = []
     for had, other, other_rules in _alternatives(situation, rules):
-        decided = _decide(other, other_rules)
+        decided = decide_by(other_rules, other)
         alternative = outcome_of(decided)
         if alternative != actual and _is_known(situation, decided):
             found.append(Counterfactual(had, _in_words(alternative)))
@@ -153,28 +153,17 @@ def _ordered_today(situation: Situation, facts: Facts, last: CountedOrder) -> Si
 
 def _silent_longer(situation: Situation, rules: Rules) -> tuple[int, Situation] | None:
     """The fewest whole days of further silence that change the outcome, searched by weeks."""
-    actual = outcome_of(_decide(situation, rules))
+    actual = outcome_of(decide_by(rules, situation))
 
     def differs(days: int) -> bool:
         later = replace(situation, as_of=situation.as_of + days * DAY_SECONDS)
-        return outcome_of(_decide(later, rules)) != actual
+        return outcome_of(decide_by(rules, later)) != actual
 
     for week_end in range(7, LONGEST_SILENCE_DAYS + 1, 7):
         if differs(week_end):
             days = next(day for day in range(week_end - 6, week_end + 1) if differs(day))
             return days, replace(situation, as_of=situation.as_of + days * DAY_SECONDS)
     return None
-
-
-def _decide(situation: Situation, rules: Rules) -> Decision:
-    return decide(
-        situation,
-        policy=rules.policy,
-        jurisdictions=rules.jurisdictions,
-        scorer=rules.scorer,
-        code_for=lambda effect: effect,
-        arms=rules.arms,
-    )
 
 
 def _in_words(outcome: tuple[str, tuple[str, ...]]) -> str:

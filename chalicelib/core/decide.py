@@ -28,6 +28,7 @@ from chalicelib.core.pricing import (
     choose_tier,
     price_cart,
 )
+from chalicelib.core.rules import Rules
 from chalicelib.core.scores import Scorer, Scores
 from chalicelib.core.situation import Situation
 
@@ -164,6 +165,21 @@ def decide(
         arms=arms_of(seen.changes, arms),
         exposures=exposed,
         not_running=arms.not_running,
+    )
+
+
+def decide_by(rules: Rules, situation: Situation, *, code_for: CodeFor = str) -> Decision:
+    """Decide by everything that decides for one customer (``Rules.under``).
+
+    Without ``code_for`` the codes are made up: it is only asked what would be decided.
+    """
+    return decide(
+        situation,
+        policy=rules.policy,
+        jurisdictions=rules.jurisdictions,
+        scorer=rules.scorer,
+        code_for=code_for,
+        arms=rules.arms,
     )
 
 

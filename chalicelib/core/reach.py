@@ -15,7 +15,7 @@ from chalicelib.core.arbitration import expected_priority, withheld
 from chalicelib.core.candidates import Seen, removed, see_freely
 from chalicelib.core.contact import Contact
 from chalicelib.core.control import Switches
-from chalicelib.core.decide import Decision, decide
+from chalicelib.core.decide import Decision, decide_by
 from chalicelib.core.facts import Facts
 from chalicelib.core.occasions import Approach, approach
 from chalicelib.core.occasions import Occasion as Occasion
@@ -141,13 +141,10 @@ def reach_out(
     rules = about.rules
     limits = about.limits(found, now=now)
     situation = about.situation(found, limits, switches, now=now, planned=planned)
-    decision = decide(
+    decision = decide_by(
+        rules,
         situation,
-        policy=rules.policy,
-        jurisdictions=rules.jurisdictions,
-        scorer=rules.scorer,
         code_for=lambda effect: coupon_code(keys.coupon_secret, effect_id=effect),
-        arms=rules.arms,
     )
     record = build_record(
         situation,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from chalicelib.core.actions import REACHED_AT
 from chalicelib.core.baskets import discount_minor
-from chalicelib.core.decide import Decision, decide
+from chalicelib.core.decide import Decision, decide_by
 from chalicelib.core.offers import Offer
 from chalicelib.core.pricing import basket_of
 from chalicelib.core.rules import Rules
@@ -72,14 +72,7 @@ class Outcome:
 def outcome_of(situation: Situation, rules: Rules) -> Outcome:
     """Decide by a policy; codes are made up, since none is issued."""
     rules = rules.under(situation.subject.key, as_of=situation.as_of)
-    decision = decide(
-        situation,
-        policy=rules.policy,
-        jurisdictions=rules.jurisdictions,
-        scorer=rules.scorer,
-        code_for=lambda effect: effect,
-        arms=rules.arms,
-    )
+    decision = decide_by(rules, situation)
     lines = decision.lines
     base = sum(line.quantity * line.base_unit_price_minor for line in lines)
     total = sum(line.quantity * line.unit_price_minor for line in lines)

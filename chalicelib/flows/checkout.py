@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 from chalicelib.core.answer import build_answer, degraded_answer
-from chalicelib.core.decide import Decision, decide
+from chalicelib.core.decide import Decision, decide_by
 from chalicelib.core.erasure import is_erased
 from chalicelib.core.errors import Transient
 from chalicelib.core.kinds import ALLOTMENT, CONTACT, FACTS
@@ -203,13 +203,10 @@ def _decide(
     situation, held = gathered.situation, held_by(gathered, rules)
     if held is not None:
         situation = replace(situation, held=held)
-    decision = decide(
+    decision = decide_by(
+        rules,
         situation,
-        policy=rules.policy,
-        jurisdictions=rules.jurisdictions,
-        scorer=rules.scorer,
         code_for=lambda effect: coupon_code(keys.coupon_secret, effect_id=effect),
-        arms=rules.arms,
     )
     record = build_record(
         situation,
